@@ -1,0 +1,243 @@
+"""The contract holds what it promises, and files come back as they were written, or not at all."""
+
+import dataclasses
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from transformer import tracefile
+from transformer.trace import Alternative, AttentionMap, Label, Spectrogram, Step, Trace
+
+
+def rows(*shape: int, seed: int = 0) -> np.ndarray:
+    """Random distributions along the last axis."""
+    values = np.random.default_rng(seed).gamma(0.3, size=shape).astype(np.float32) + 1e-9
+    return values / values.sum(-1, keepdims=True)
+
+
+def full_trace() -> Trace:
+    """A trace that uses every field, with labels that files like to break."""
+    source = (
+        Label("[START]", special=True),
+        Label("estaç"),
+        Label("ão", joins=True),
+        Label("🚆", start=0.25, end=0.5),
+        Label('"</script>\n'),
+    )
+    target = (Label("محطة"), Label("[END]", special=True))
+    return Trace(
+        [
+            AttentionMap("encoder", rows(3, 2, 5, 5), source, source),
+            AttentionMap("decoder", rows(2, 4, 2, 2), target, target),
+            AttentionMap("cross", rows(2, 4, 2, 5), target, source),
+        ],
+        "محطة",
+        [
+            Step("محطة", -0.1, 1.25, (Alternative("x", 0.9), Alternative("\ud800", 0.1 / 3))),
+            Step("[END]", -0.0, 0.0),
+        ],
+        source=source,
+        target=target,
+        positions=np.linspace(-1, 1, 12).reshape(3, 4),
+        spectrogram=Spectrogram(rows(4, 3), 0.01),
+        model="pt-en",
+        input="estação 🚆",
+        options={"beam": np.float32(4), "penalty": 0.6, "forced": False, "note": None, "by": "hand"},
+    )
+
+
+def assert_same(left: Trace, right: Trace, tolerance: float) -> None:
+    assert list(left) == list(right)
+    for kind in left:
+        assert left[kind].queries == right[kind].queries
+        assert left[kind].keys == right[kind].keys
+        np.testing.assert_allclose(left[kind].weights, right[kind].weights, rtol=0, atol=tolerance)
+        assert right[kind].weights.dtype == np.float32
+    for name in ("output", "steps", "source", "target", "model", "input", "options"):
+        assert getattr(left, name) == getattr(right, name), name
+    assert left.positions is not None and right.positions is not None
+    np.testing.assert_allclose(left.positions, right.positions, rtol=0, atol=tolerance)
+    assert left.spectrogram is not None and right.spectrogram is not None
+    np.testing.assert_allclose(left.spectrogram.values, right.spectrogram.values, rtol=0, atol=tolerance)
+    assert left.spectrogram.seconds_per_frame == right.spectrogram.seconds_per_frame
+
+
+def test_a_map_takes_strings_and_knows_its_size() -> None:
+    attention = AttentionMap("cross", rows(2, 3, 1, 4), ["a"], list("bcde"))
+    assert (attention.layers, attention.heads) == (2, 3)
+    assert attention.keys[0] == Label("b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "message"),
+    [
+        ("self", rows(1, 1, 2, 2), "expected a kind"),
+        ("encoder", rows(1, 2, 2), "4 dimensions, received shape"),
+        ("encoder", rows(1, 1, 2, 3), r"expected weights \(layers, heads, 2, 2\)"),
+        ("encoder", rows(1, 0, 2, 2), "at least one layer"),
+        ("encoder", rows(1, 1, 2, 2) * 0.99, "sum to 1"),
+        ("encoder", np.array([[[[1.5, -0.5], [0, 1]]]]), "at least 0"),
+        ("encoder", np.full((1, 1, 2, 2), np.nan), "finite"),
+    ],
+)
+def test_a_map_refuses_what_is_not_attention(kind: str, weights: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AttentionMap(kind, weights, ["a", "b"], ["a", "b"])
+
+
+def test_arrays_are_read_only_and_nobody_elses() -> None:
+    mine = rows(1, 1, 2, 2)
+    attention = AttentionMap("encoder", mine, "ab", "ab")
+    mine[:] = 0
+    np.testing.assert_allclose(attention.weights.sum(-1), 1, rtol=1e-5)
+    with pytest.raises(ValueError, match="read-only"):
+        attention.weights[0, 0, 0, 0] = 1
+    assert AttentionMap("encoder", attention.weights, "ab", "ab").weights is attention.weights
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        attention.kind = "cross"  # type: ignore[misc]
+
+
+def test_labels_steps_and_traces_are_checked() -> None:
+    assert Label("a\0b").text == "a␀b"
+    attention = AttentionMap("encoder", rows(1, 1, 1, 1), "a", "a")
+    for wrong in (
+        lambda: Label(3),  # type: ignore[arg-type]
+        lambda: Label("a", start=1.0),
+        lambda: Label("a", start=2.0, end=1.0),
+        lambda: Step("a", float("-inf"), 0),
+        lambda: Step("a", 0.5, 0),
+        lambda: Step("a", -0.5, float("nan")),
+        lambda: Alternative("a", 1.5),
+        lambda: Spectrogram(rows(2, 2), 0),
+        lambda: Trace([attention, attention], ""),
+        lambda: Trace([], "a", [Step("a", -1, 0)], target=["a", "b"]),
+        lambda: Trace([], "", options={"beams": [1, 2]}),  # type: ignore[dict-item]
+    ):
+        with pytest.raises(ValueError, match=r"expected .* received"):
+            wrong()
+
+
+def test_a_trace_is_looked_at_by_kind() -> None:
+    trace = full_trace()
+    assert "cross" in trace and "conv" not in trace and len(trace) == 3
+    assert trace["encoder"].layers == 3
+    with pytest.raises(KeyError, match="received 'conv'"):
+        trace["conv"]
+    assert trace.nbytes == 4 * (3 * 2 * 25 + 2 * 4 * 4 + 2 * 4 * 10 + 12 + 12)
+    with pytest.raises(TypeError):
+        trace.options["beam"] = 1  # type: ignore[index]
+    assert dataclasses.replace(trace, output="other").maps == trace.maps
+
+
+@pytest.mark.parametrize(("format", "tolerance"), [("npz", 0), ("json", 1e-7)])
+def test_files_come_back(tmp_path, format: str, tolerance: float) -> None:  # type: ignore[no-untyped-def]
+    trace = full_trace()
+    path = tmp_path / f"trace.{format.upper()}"
+    trace.save(path)
+    assert_same(trace, Trace.load(path), tolerance)
+    assert_same(trace, Trace.from_bytes(trace.to_bytes(format), format), tolerance)
+    bare = Trace([], "nothing")
+    assert Trace.from_bytes(bare.to_bytes(format), format).positions is None
+
+
+def test_npz_is_plain_numpy() -> None:
+    with np.load(io.BytesIO(full_trace().to_bytes("npz")), allow_pickle=False) as file:
+        assert file["cross/weights"].shape == (2, 4, 2, 5)
+        assert file["encoder/queries"].tolist()[2] == "ão"
+        assert json.loads(str(file["meta"]))["model"] == "pt-en"
+
+
+def test_other_suffixes_are_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    for act in (lambda: full_trace().save(tmp_path / "trace.csv"), lambda: Trace.load(tmp_path / "trace")):
+        with pytest.raises(ValueError, match=r"\.npz or \.json"):
+            act()
+    with pytest.raises(ValueError, match="format out of"):
+        full_trace().to_bytes("csv")
+
+
+def npz_with(name: str, member: bytes) -> bytes:
+    """A good file with one member replaced."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(full_trace().to_bytes("npz"))) as old, zipfile.ZipFile(file, "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, member if entry == name else old.read(entry))
+    return file.getvalue()
+
+
+def npy(header: str, body: bytes = b"") -> bytes:
+    text = header.encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        b"",
+        b"not an array",
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999, 99999), }"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, -4), }", bytes(16)),
+        npy("{'descr': '|O', 'fortran_order': False, 'shape': (), }", b"cos\nsystem\n(S'true'\ntR."),
+        npy("{'descr': '<U0', 'fortran_order': False, 'shape': (9999999999,), }"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2, 2), }", bytes(16)),
+        npy("__import__('os').abort()"),
+        npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", b"\xff" * 4),
+    ],
+)
+@pytest.mark.parametrize("name", ["cross/weights.npy", "source.npy", "meta.npy"])
+def test_malformed_npz_is_one_clear_error(name: str, member: bytes) -> None:
+    with pytest.raises(ValueError, match=r"expected .* received"):
+        Trace.from_bytes(npz_with(name, member), "npz")
+
+
+def test_malformed_archives_and_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = full_trace().to_bytes("npz")
+    for data in (
+        b"",
+        b"PK\x03\x04",
+        good[:200],
+        good[:-40],
+        good.replace(b"\x00\x00\x08\x00", b"\x00\x00\x63\x00"),
+    ):
+        with pytest.raises(ValueError, match=r"expected .* received"):
+            Trace.from_bytes(data, "npz")
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("meta.npy", bytes(1 << 20))
+    monkeypatch.setattr(tracefile, "MAX_NPZ_BYTES", 1 << 19)
+    assert len(bomb.getvalue()) < 1 << 19
+    with pytest.raises(ValueError, match="at most 524,288 bytes"):
+        Trace.from_bytes(bomb.getvalue(), "npz")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "null", "[1]", "{", "{}", "[" * 100_000, '{"format": "headlight-trace", "version": 2}',
+        '{"format": "headlight-trace", "version": 1}',
+        '{"format": "headlight-trace", "version": 1, "maps": [], "steps": 3}',
+    ],
+)  # fmt: skip
+def test_malformed_json_is_one_clear_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected .* received"):
+        Trace.from_bytes(text.encode(), "json")
+
+
+def test_every_missing_or_changed_field_of_json_is_one_clear_error() -> None:
+    document = json.loads(full_trace().to_bytes("json"))
+    for name in set(document) - {"seconds_per_frame", "spectrogram", "positions"}:
+        for value in (None, 1, ["x"], {"x": "y"}):
+            changed = document | {name: value}
+            if (name, value) in (("options", None), ("options", {"x": "y"}), ("version", 1)):
+                continue  # these are right
+            with pytest.raises(ValueError, match=r"expected .* received"):
+                Trace.from_bytes(json.dumps(changed).encode(), "json")
+
+
+def test_json_too_large_says_what_holds_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracefile, "MAX_JSON_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"\.npz holds more"):
+        full_trace().to_bytes("json")

@@ -1,0 +1,333 @@
+"""How a trace is written to a file and read back: `.npz` for numpy (exact, small), `.json` for other tools.
+
+`.npz`, readable by `numpy.load` without pickle:
+    meta                            JSON text: format, version, model, input, output, options, steps,
+                                    seconds_per_frame
+    encoder/weights                 float32 (layers, heads, queries, keys); likewise decoder/ and cross/
+    encoder/queries                 text of the labels; likewise .../keys, source, target
+    encoder/queries/special         bool, only where a label is special; .../joins likewise
+    encoder/queries/seconds         float64 (labels, 2), start and end, NaN for none; only for speech
+    positions, spectrogram          float32, where the trace has them
+
+`.json`: the same names; weights as nested lists rounded to 7 decimals (read back, a weight is within 1e-7 of
+the original).
+
+Files come from strangers: nothing in one is executed (no pickle), sizes are checked before memory is taken,
+and whatever is wrong with one ends in a ValueError.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transformer.trace import KINDS, Alternative, AttentionMap, Label, Spectrogram, Step, Trace
+
+FORMATS = ("npz", "json")
+FORMAT = "headlight-trace"
+VERSION = 1
+
+# Whisper-base's 30 seconds (6 layers x 8 heads x 1500 x 1500) are 432 MB.
+MAX_NPZ_BYTES = 1 << 30
+# Python holds a parsed list of numbers in about eight times the memory of its text.
+MAX_JSON_BYTES = 1 << 27
+DECIMALS = 7
+
+# What the parsers raise when they meet a file that is not what it says.
+_MALFORMED = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError, RecursionError,
+    RuntimeError, NotImplementedError, SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def save(trace: Trace, path: str | PathLike[str]) -> None:
+    """Write `trace` to `path`, whose suffix decides the format."""
+    path = Path(path)
+    path.write_bytes(to_bytes(trace, _format(path)))
+
+
+def load(path: str | PathLike[str]) -> Trace:
+    """Read a trace from `path`; ValueError for what is not a trace, OSError for what cannot be read."""
+    path = Path(path)
+    format = _format(path)
+    _check_size(path.stat().st_size, format)
+    return from_bytes(path.read_bytes(), format)
+
+
+def to_bytes(trace: Trace, format: str) -> bytes:
+    """The content of a file; `format` is "npz" or "json"."""
+    _check_format(format)
+    data = _to_npz(trace) if format == "npz" else _to_json(trace)
+    _check_size(len(data), format)
+    return data
+
+
+def from_bytes(data: bytes, format: str) -> Trace:
+    """The trace in the content of a file; `format` is "npz" or "json".
+
+    Raises:
+        ValueError: the content is malformed, too large, or of a newer version.
+    """
+    _check_format(format)
+    _check_size(len(data), format)
+    try:
+        return _from_npz(data) if format == "npz" else _from_json(data)
+    except _MALFORMED as error:
+        raise ValueError(
+            f"expected a Headlight trace as .{format}, received something else: {error}"
+        ) from error
+
+
+def _format(path: Path) -> str:
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        raise ValueError(f"expected a file name ending in .npz or .json, received {path.name!r}")
+    return suffix
+
+
+def _check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise ValueError(f"expected a format out of {', '.join(FORMATS)}, received {format!r}")
+
+
+def _check_size(size: int, format: str) -> None:
+    limit = MAX_NPZ_BYTES if format == "npz" else MAX_JSON_BYTES
+    if size > limit:
+        hint = "; .npz holds more" if format == "json" else ""
+        raise ValueError(f"expected at most {limit:,} bytes of .{format}, received {size:,}{hint}")
+
+
+def _meta(trace: Trace) -> dict[str, Any]:
+    """Everything that is not a matrix or a label."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": trace.model,
+        "input": trace.input,
+        "output": trace.output,
+        "options": dict(trace.options),
+        "steps": [
+            {
+                "token": step.token,
+                "log_probability": float(step.log_probability),
+                "entropy": float(step.entropy),
+                "alternatives": [
+                    {"text": other.text, "probability": float(other.probability)}
+                    for other in step.alternatives
+                ],
+            }
+            for step in trace.steps
+        ],
+        "seconds_per_frame": None
+        if trace.spectrogram is None
+        else float(trace.spectrogram.seconds_per_frame),
+    }
+
+
+def _trace(
+    meta: Mapping[str, Any], maps: list[AttentionMap], source: Any, target: Any, arrays: Mapping[str, Any]
+) -> Trace:
+    steps = (
+        Step(
+            step["token"],
+            step["log_probability"],
+            step["entropy"],
+            tuple(Alternative(other["text"], other["probability"]) for other in step["alternatives"]),
+        )
+        for step in meta["steps"]
+    )
+    sound = arrays.get("spectrogram")
+    return Trace(
+        maps,
+        meta["output"],
+        steps,
+        source=source,
+        target=target,
+        positions=arrays.get("positions"),
+        spectrogram=None if sound is None else Spectrogram(sound, meta["seconds_per_frame"]),
+        model=meta["model"],
+        input=meta["input"],
+        options=meta["options"],
+    )
+
+
+def _check_version(meta: Mapping[str, Any]) -> None:
+    if meta.get("format") != FORMAT:
+        raise ValueError(f"expected format {FORMAT!r}, received {meta.get('format')!r}")
+    if meta.get("version") != VERSION:
+        raise ValueError(f"expected version {VERSION}, received {meta.get('version')!r}")
+
+
+# .npz
+
+
+def _to_npz(trace: Trace) -> bytes:
+    arrays: dict[str, npt.NDArray[Any]] = {"meta": np.array(json.dumps(_meta(trace)))}
+    for attention in trace.maps:
+        arrays[f"{attention.kind}/weights"] = attention.weights
+        arrays |= _label_arrays(f"{attention.kind}/queries", attention.queries)
+        arrays |= _label_arrays(f"{attention.kind}/keys", attention.keys)
+    arrays |= _label_arrays("source", trace.source) | _label_arrays("target", trace.target)
+    if trace.positions is not None:
+        arrays["positions"] = trace.positions
+    if trace.spectrogram is not None:
+        arrays["spectrogram"] = trace.spectrogram.values
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def _from_npz(data: bytes) -> Trace:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        # zipfile never yields more than the declared size, so checking what is declared is enough.
+        _check_size(sum(member.file_size for member in members), "npz")
+        for member in members:
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"expected members stored or deflated, received {member.filename!r}")
+        arrays = {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
+    meta = json.loads(str(arrays["meta"]))
+    _check_version(meta)
+    maps = [
+        AttentionMap(
+            kind,
+            arrays[f"{kind}/weights"],
+            _labels(arrays, f"{kind}/queries"),
+            _labels(arrays, f"{kind}/keys"),
+        )
+        for kind in KINDS
+        if f"{kind}/weights" in arrays
+    ]
+    return _trace(meta, maps, _labels(arrays, "source"), _labels(arrays, "target"), arrays)
+
+
+def _array(data: bytes) -> npt.NDArray[Any]:
+    """The array in an `.npy` file: a view of its bytes, so that a false header cannot ask for memory."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"expected an array of format 1 to 3, received {version}")
+    # Format 3 differs from 2 only in the encoding of field names, and an array with fields is refused below.
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    body = data[file.tell() :]
+    if dtype.kind not in "fUb" or dtype.itemsize == 0 or fortran:
+        raise ValueError(f"expected numbers or text in C order, received {dtype}")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(body):
+        raise ValueError(f"expected {dtype} {shape}, received {len(body)} bytes")
+    if dtype.kind == "U":
+        # numpy itself does not look, and Python raises SystemError when it meets what is no code point.
+        points = np.frombuffer(body, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        if points.max(initial=0) > sys.maxunicode:
+            raise ValueError("expected text, received numbers that are no characters")
+    return np.frombuffer(body, dtype).reshape(shape)
+
+
+def _label_arrays(name: str, labels: Sequence[Label]) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {name: np.array([label.text for label in labels], np.str_)}
+    for flag in ("special", "joins"):
+        if any(getattr(label, flag) for label in labels):
+            arrays[f"{name}/{flag}"] = np.array([getattr(label, flag) for label in labels], np.bool_)
+    if any(label.start is not None for label in labels):
+        nothing = (math.nan, math.nan)
+        seconds = [nothing if label.start is None else (label.start, label.end) for label in labels]
+        arrays[f"{name}/seconds"] = np.array(seconds, np.float64)
+    return arrays
+
+
+def _labels(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[Label, ...]:
+    texts = arrays[name]
+    if texts.dtype.kind != "U" or texts.ndim != 1:
+        raise ValueError(f"expected text as {name}, received {texts.dtype} {texts.shape}")
+    count = len(texts)
+    special = arrays.get(f"{name}/special", np.zeros(count, np.bool_))
+    joins = arrays.get(f"{name}/joins", np.zeros(count, np.bool_))
+    seconds = arrays.get(f"{name}/seconds", np.full((count, 2), math.nan))
+    if special.shape != (count,) or joins.shape != (count,) or seconds.shape != (count, 2):
+        raise ValueError(f"expected properties for {count} labels as {name}, received other shapes")
+    return tuple(
+        Label(
+            text,
+            special=bool(is_special),
+            joins=bool(does_join),
+            start=None if math.isnan(start) else start,
+            end=None if math.isnan(end) else end,
+        )
+        for text, is_special, does_join, (start, end) in zip(
+            texts.tolist(), special.tolist(), joins.tolist(), seconds.tolist(), strict=True
+        )
+    )
+
+
+# .json
+
+
+def _to_json(trace: Trace) -> bytes:
+    document = _meta(trace) | {
+        "source": _label_objects(trace.source),
+        "target": _label_objects(trace.target),
+        "maps": {
+            attention.kind: {
+                "queries": _label_objects(attention.queries),
+                "keys": _label_objects(attention.keys),
+                "weights": _rounded(attention.weights),
+            }
+            for attention in trace.maps
+        },
+        "positions": None if trace.positions is None else _rounded(trace.positions),
+        "spectrogram": None if trace.spectrogram is None else _rounded(trace.spectrogram.values),
+    }
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def _from_json(data: bytes) -> Trace:
+    document = json.loads(data)
+    if not isinstance(document, dict):
+        raise ValueError("expected an object")
+    _check_version(document)
+    maps = [
+        AttentionMap(kind, entry["weights"], _label_list(entry["queries"]), _label_list(entry["keys"]))
+        for kind, entry in document["maps"].items()
+    ]
+    return _trace(document, maps, _label_list(document["source"]), _label_list(document["target"]), document)
+
+
+def _rounded(array: npt.NDArray[np.float32]) -> Any:
+    # In float64, because a float32 would print the digits of its nearest double.
+    return np.round(array.astype(np.float64), DECIMALS).tolist()
+
+
+def _label_objects(labels: Sequence[Label]) -> list[dict[str, Any]]:
+    """Labels as objects that leave out what is at its default."""
+    objects: list[dict[str, Any]] = []
+    for label in labels:
+        entry: dict[str, Any] = {"text": label.text}
+        entry |= {flag: True for flag in ("special", "joins") if getattr(label, flag)}
+        if label.start is not None:
+            entry |= {"start": label.start, "end": label.end}
+        objects.append(entry)
+    return objects
+
+
+def _label_list(objects: Sequence[Mapping[str, Any]]) -> tuple[Label, ...]:
+    return tuple(
+        Label(
+            entry["text"],
+            special=entry.get("special") is True,
+            joins=entry.get("joins") is True,
+            start=entry.get("start"),
+            end=entry.get("end"),
+        )
+        for entry in objects
+    )
