@@ -1,0 +1,53 @@
+"""What every test stands on: a quiet, reproducible environment, and the browser.
+
+The variables are set before anything imports Keras, which reads them once.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads and a fork do not go together
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Without a sandbox (CI runs as root) and without the connections that a browser makes of its own accord.
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Path of a Chromium that starts: the one `make test` found, else one found now. Without one the test fails."""
+    answer = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "chromium.py")], capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        pytest.fail(answer.stderr.strip() + " `make test` installs one.", pytrace=False)
+    return answer.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def chromium_launch(chromium_path: str) -> dict[str, Any]:
+    """Keywords for Playwright's `chromium.launch(**chromium_launch)`."""
+    return {"executable_path": chromium_path, "headless": True, "args": CHROMIUM_ARGS}

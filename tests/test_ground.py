@@ -1,0 +1,202 @@
+"""What holds for the files of the repository themselves, and for the scripts behind `make`."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TEXT = {
+    ".py",
+    ".md",
+    ".toml",
+    ".txt",
+    ".js",
+    ".css",
+    ".html",
+    ".json",
+    ".csv",
+    ".cfg",
+    ".yml",
+    ".yaml",
+    ".sh",
+    "",
+}
+
+# Put together here, so that this file does not name what it forbids.
+HOSTS = [
+    ".".join(parts)
+    for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("npmjs", "org"))
+]
+PLACES = ["/" + place + "/" for place in ("work", "root", "tmp/v", "home")]
+
+
+def tracked(root: Path) -> list[Path]:
+    """The text files that git tracks; where this is no git checkout (an unpacked archive), the test has no subject."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    answer = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    paths = (root / name for name in answer.stdout.split("\0") if name)
+    return [path for path in paths if path.suffix in TEXT and path.is_file()]
+
+
+def mentions(paths: list[Path], pattern: str) -> list[str]:
+    """`file:line` of each line of these files that the pattern matches."""
+    wanted = re.compile(pattern)
+    return [
+        f"{path}:{number}: {line.strip()[:120]}"
+        for path in paths
+        for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1)
+        if wanted.search(line)
+    ]
+
+
+def test_no_file_names_a_place_on_one_machine_or_a_package_registry(root: Path) -> None:
+    places = "|".join(rf"(?<![\w.*/:-]){re.escape(place)}" for place in PLACES)
+    hosts = "|".join(re.escape(host) for host in HOSTS)
+    found = mentions(tracked(root), f"{places}|{hosts}")
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_component_scripts_and_styles_fetch_nothing(root: Path) -> None:
+    """A namespace such as the one of SVG is an address that nobody fetches."""
+    files = [path for path in tracked(root) if root / "assets" / "components" in path.parents]
+    found = mentions(files, r"(?:https?:)?//(?!www\.w3\.org/)[\w-]+\.[\w.-]+/|@import|fetch\(|XMLHttpRequest")
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_requirements_are_exact(root: Path) -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (root / name).read_text("utf-8").splitlines():
+            wanted = line.split("#")[0].strip()
+            assert not wanted or wanted.startswith("-r ") or re.match(r"[\w.-]+==[\w.]+( ;|$)", wanted), line
+
+
+# The Python of an environment whose pip notes that it was called, and one that makes such environments.
+FAKE_PIP = """#!/bin/sh
+if [ "$1 $2 $3" = "-m pip install" ]; then
+    echo install >>"$LOG"
+    exit "${PIP_STATUS:-0}"
+fi
+"""
+FAKE_PYTHON = """#!/bin/sh
+case "$1 $2" in
+    "-m venv") mkdir -p "$3/bin" && cp "$FAKE" "$3/bin/python" && echo venv >>"$LOG" ;;
+    *ensurepip*) exit "${NO_ENSUREPIP:-0}" ;;
+    *executable*) echo "$0" ;;
+    *-venv*) echo python3.12-venv ;;
+    *version_info*) exit "${TOO_OLD:-0}" ;;
+esac
+"""
+
+
+@pytest.fixture
+def fake_tree(root: Path, tmp_path: Path) -> Path:
+    """A copy of the scripts in a folder with a space, and a Python that makes environments without any download."""
+    tree = tmp_path / "a b"
+    shutil.copytree(root / "scripts", tree / "scripts")
+    (tree / "Makefile").touch()
+    (tree / "requirements.txt").write_text("one==1\n")
+    (tree / "requirements-dev.txt").write_text("-r requirements.txt\ntwo==2\n")
+    fake = tree / "fake-venv-python"
+    fake.write_text(FAKE_PIP)
+    python = tree / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(FAKE_PYTHON)
+    for file in (fake, python):
+        file.chmod(0o755)
+    return tree
+
+
+def set_up(tree: Path, what: str = "app", **variables: str) -> tuple[int, list[str], str]:
+    """Run scripts/setup on the copy: its status, what it did, what it said."""
+    log = tree / "log"
+    log.write_text("")
+    tools = tree / "bin"
+    for tool in ("bash", "cat", "cmp", "cp", "dirname", "mkdir", "rm", "touch", "sh"):
+        if not (tools / tool).exists():
+            (tools / tool).symlink_to(str(shutil.which(tool)))
+    environment = {"PATH": str(tools), "LOG": str(log), "FAKE": str(tree / "fake-venv-python"), **variables}
+    answer = subprocess.run(
+        [str(tools / "bash"), "scripts/setup", what],
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return answer.returncode, log.read_text().split(), answer.stderr
+
+
+def test_setup_installs_once_and_again_when_a_file_changes(fake_tree: Path) -> None:
+    assert set_up(fake_tree)[:2] == (0, ["venv", "install"])
+    assert set_up(fake_tree)[:2] == (0, [])
+    assert set_up(fake_tree, "dev")[:2] == (0, ["install"])
+    assert set_up(fake_tree)[:2] == (0, [])
+    (fake_tree / "requirements-dev.txt").write_text("-r requirements.txt\ntwo==3\n")
+    assert set_up(fake_tree)[:2] == (0, [])
+    assert set_up(fake_tree, "dev")[:2] == (0, ["install"])
+    (fake_tree / "requirements.txt").write_text("one==2\n")
+    assert set_up(fake_tree)[:2] == (0, ["install"])
+    assert set_up(fake_tree, "dev")[:2] == (0, ["install"])
+
+
+def test_setup_starts_over_after_a_killed_install_and_tries_again_after_a_failed_one(fake_tree: Path) -> None:
+    status, did, said = set_up(fake_tree, PIP_STATUS="1")
+    assert (status, did) == (1, ["venv", "install"])
+    assert "could not install requirements.txt" in said
+    assert set_up(fake_tree)[:2] == (0, ["install"])
+    (fake_tree / ".venv" / "installing").touch()
+    assert set_up(fake_tree)[:2] == (0, ["venv", "install"])
+    (fake_tree / ".venv" / "bin" / "python").unlink()
+    assert set_up(fake_tree)[:2] == (0, ["venv", "install"])
+
+
+def test_setup_says_what_is_missing(fake_tree: Path) -> None:
+    status, did, said = set_up(fake_tree, NO_ENSUREPIP="1")
+    assert (status, did) == (1, [])
+    assert "apt-get install python3.12-venv" in said and len(said.splitlines()) == 1
+    status, did, said = set_up(fake_tree, TOO_OLD="1")
+    assert (status, did) == (1, [])
+    assert "3.11, 3.12 or 3.13" in said and len(said.splitlines()) == 1
+    status, _, said = set_up(fake_tree, PYTHON="python9")
+    assert status == 1 and "PYTHON=python9" in said
+
+
+def free_port(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(root / "scripts" / "free_port.py"), "127.0.0.1", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_port_that_is_taken_is_refused_or_stepped_over(root: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        answer = free_port(root, port)
+        assert answer.returncode == 1 and f"port {port} is taken" in answer.stderr
+    assert free_port(root, port).stdout.strip() == port
+    assert 8501 <= int(free_port(root).stdout) <= 8599
+    for wrong in ("abc", "0", "70000"):
+        answer = free_port(root, wrong)
+        assert answer.returncode == 1 and "from 1 to 65535" in answer.stderr
+
+
+def test_a_browser_that_does_not_start_does_not_count(root: Path, tmp_path: Path) -> None:
+    snap = tmp_path / "chromium"
+    snap.write_text("#!/bin/sh\necho 'requires the chromium snap' >&2; exit 10\n")
+    snap.chmod(0o755)
+    answer = subprocess.run(
+        [sys.executable, str(root / "scripts" / "chromium.py")],
+        env={**os.environ, "HEADLIGHT_CHROMIUM": str(snap)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1 and "does not start" in answer.stderr
