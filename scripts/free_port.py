@@ -1,4 +1,4 @@
-"""Which port can the app listen on? `free_port.py ADDRESS [PORT]` prints PORT, or without it the first free from 8501."""
+"""Which port can the app listen on? `free_port.py ADDRESS [PORT]` prints PORT, or else the first free from 8501."""
 
 import errno
 import socket
