@@ -95,6 +95,15 @@ case "$1 $2" in
 esac
 """
 
+FAKE_UV = """#!/bin/sh
+[ -z "${UV_BROKEN:-}" ] || exit 2
+echo "uv-$1" >>"$LOG"
+if [ "$1" = venv ]; then
+    for last; do :; done
+    mkdir -p "$last/bin" && cp "$FAKE" "$last/bin/python"
+fi
+"""
+
 
 @pytest.fixture
 def fake_tree(root: Path, tmp_path: Path) -> Path:
@@ -167,6 +176,16 @@ def test_setup_says_what_is_missing(fake_tree: Path) -> None:
     assert "3.11, 3.12 or 3.13" in said and len(said.splitlines()) == 1
     status, _, said = set_up(fake_tree, PYTHON="python9")
     assert status == 1 and "PYTHON=python9" in said
+
+
+def test_setup_uses_uv_where_it_is_and_does_without_where_it_fails(fake_tree: Path) -> None:
+    uv = fake_tree / "bin" / "uv"
+    uv.write_text(FAKE_UV)
+    uv.chmod(0o755)
+    assert set_up(fake_tree)[:2] == (0, ["uv-venv", "uv-pip"])
+    assert set_up(fake_tree)[:2] == (0, [])
+    shutil.rmtree(fake_tree / ".venv")
+    assert set_up(fake_tree, UV_BROKEN="1")[:2] == (0, ["venv", "install"])
 
 
 def free_port(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
