@@ -1,0 +1,1 @@
+"""A model folder on disk: `config.json`, `model.safetensors`, `tokenizer.json`, `README.md`."""

@@ -1,0 +1,93 @@
+"""Read and write the weights and configuration of a network of this project.
+
+Weights are safetensors named by the path of the variable inside the network, such as
+`encoder/block_0/self_attention/query/kernel`; every tensor is used exactly once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from transformer.config import ModelConfig
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+
+
+def variable_names(network: Any) -> dict[str, Any]:
+    """The network's variables by their path without the network's own name."""
+    named = {variable.path.split("/", 1)[1]: variable for variable in network.weights}
+    named = {name: variable for name, variable in named.items() if "seed_generator" not in name}
+    if len(named) != sum("seed_generator" not in variable.path for variable in network.weights):
+        raise ValueError("expected variables with names of their own, received two of one name")
+    return named
+
+
+def read_weights(network: Any) -> dict[str, np.ndarray]:
+    """Every weight as float32 numpy, by name."""
+    return {name: np.asarray(variable, np.float32) for name, variable in variable_names(network).items()}
+
+
+def assign_weights(network: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    """Give every variable its tensor.
+
+    Raises:
+        ValueError: lists what is missing, what is left over, what has another shape, and what is not finite.
+    """
+    variables = variable_names(network)
+    problems = [f"missing {name}" for name in variables.keys() - tensors.keys()]
+    problems += [f"unused {name}" for name in tensors.keys() - variables.keys()]
+    for name in variables.keys() & tensors.keys():
+        if tuple(variables[name].shape) != tensors[name].shape:
+            problems.append(f"{name} of shape {tensors[name].shape} instead of {tuple(variables[name].shape)}")
+        elif not np.isfinite(tensors[name]).all():
+            problems.append(f"{name} holds NaN or infinity")
+    if problems:
+        shown = "; ".join(sorted(problems)[:10])
+        raise ValueError(f"expected the weights of this network, received {len(problems)} differences: {shown}")
+    for name, variable in variables.items():
+        variable.assign(np.asarray(tensors[name], np.float32))
+
+
+def save_weights(path: Path, tensors: Mapping[str, np.ndarray], dtype: str = "float32") -> None:
+    """Write tensors as safetensors, whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    save_file({name: np.ascontiguousarray(tensor, dtype) for name, tensor in tensors.items()}, temporary)
+    temporary.replace(path)
+
+
+def load_weights(path: Path) -> dict[str, np.ndarray]:
+    """Read a safetensors file; one that is damaged raises ValueError."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"expected a safetensors file at {path.name}, received {error}") from error
+
+
+def save_config(folder: Path, config: ModelConfig) -> None:
+    """Write `config.json`."""
+    text = json.dumps({"family": "seq2seq", **config.to_dict()}, indent=2)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def load_config(folder: Path) -> ModelConfig:
+    """Read `config.json`; anything else than a configuration of this project raises ValueError."""
+    path = folder / CONFIG
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"expected {CONFIG} in {folder}, received a folder without it") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"expected JSON in {path}, received {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"expected an object in {path}, received {type(values).__name__}")
+    family = values.pop("family", None)
+    if family != "seq2seq":
+        raise ValueError(f"expected family seq2seq in {path}, received {family!r}")
+    return ModelConfig.from_dict(values)

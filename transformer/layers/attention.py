@@ -1,0 +1,165 @@
+"""Multi-head scaled dot-product attention that returns what it looked at (Vaswani et al. 2017, section 3.2).
+
+Letters for shapes: B batch, T queries, S keys, H heads, D width, K = D / H width of one head.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+# Added to the score of a forbidden position: exp() of it is exactly 0, in bfloat16 too.
+FORBIDDEN = -1e9
+
+
+class KeyValue(NamedTuple):
+    """Projected keys and values of every position seen so far, each (B, H, S, K)."""
+
+    key: Any
+    value: Any
+
+
+class Attention(NamedTuple):
+    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, and its keys and values."""
+
+    output: Any
+    weights: Any
+    cache: KeyValue
+
+
+def padding_mask(real: Any) -> Any:
+    """(B, S) booleans, true where a position is not padding -> (B, 1, 1, S), as `attention_mask` takes it."""
+    return real[:, None, None, :]
+
+
+def causal_mask(length: int) -> Any:
+    """(1, 1, T, T) booleans: position t may look at itself and at what came before (section 3.2.3)."""
+    steps = ops.arange(length)
+    return (steps[:, None] >= steps[None, :])[None, None]
+
+
+def scaled_dot_product(query: Any, key: Any, value: Any, attention_mask: Any = None) -> tuple[Any, Any]:
+    """softmax(Q K^T / sqrt(K)) V, equation 1, as an explicit softmax in float32.
+
+    Args:
+        query: (B, H, T, K).
+        key, value: (B, H, S, K).
+        attention_mask: booleans that broadcast to (B, H, T, S), true where a query may look; None allows all.
+
+    Returns:
+        context (B, H, T, K) and weights (B, H, T, S) float32. A forbidden position weighs exactly 0 as long as
+        its row allows at least one other.
+    """
+    # Scaling the query instead of the scores is the same number over a smaller tensor.
+    query = query * (int(key.shape[-1]) ** -0.5)
+    scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")  # (B, H, T, S)
+    if attention_mask is not None:
+        scores = scores + (1.0 - ops.cast(attention_mask, "float32")) * FORBIDDEN
+    weights = ops.softmax(scores, axis=-1)
+    return ops.matmul(ops.cast(weights, value.dtype), value), weights
+
+
+class MultiHeadAttention(keras.layers.Layer):
+    """Multi-head attention with separate query, key, value and output projections (section 3.2.2).
+
+    Args:
+        width: D, of queries, keys and output; divisible by `heads`.
+        heads: H.
+        dropout: of the attention weights, in training. The weights that are returned are those before dropout.
+        query_bias, key_bias, value_bias, output_bias: whether a projection adds a bias.
+
+    Call arguments:
+        inputs: (B, T, D), where the queries come from.
+        source: (B, S, D), where keys and values come from; None means `inputs` (self-attention).
+        attention_mask: booleans that broadcast to (B, H, T, S), true where a query may look.
+        gate: (H,) or (B, H); each head's contribution is multiplied by it before the output projection, so 0
+            switches a head off (Michel et al. 2019, "Are Sixteen Heads Really Better than One?", equation 1).
+        cache: `KeyValue`. Without `index`: attend to these ready keys and values (cross-attention while decoding).
+        index: position at which the keys and values of `inputs` (T = 1) are written into `cache` before attending.
+
+    Returns:
+        `Attention(output, weights, cache)`.
+
+    Raises:
+        ValueError: the width is not divisible by the heads, or `index` is given without `cache`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        dropout: float = 0.0,
+        query_bias: bool = True,
+        key_bias: bool = True,
+        value_bias: bool = True,
+        output_bias: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        if width % heads:
+            raise ValueError(f"expected a width divisible by the heads, received {width} and {heads} heads")
+        self.width, self.heads = width, heads
+        self.query = keras.layers.Dense(width, use_bias=query_bias, dtype=self.dtype_policy, name="query")
+        self.key = keras.layers.Dense(width, use_bias=key_bias, dtype=self.dtype_policy, name="key")
+        self.value = keras.layers.Dense(width, use_bias=value_bias, dtype=self.dtype_policy, name="value")
+        self.output_projection = keras.layers.Dense(
+            width, use_bias=output_bias, dtype=self.dtype_policy, name="output"
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape: Any) -> None:
+        for projection in (self.query, self.key, self.value, self.output_projection):
+            projection.build((None, None, self.width))
+        self.built = True
+
+    def _split(self, x: Any) -> Any:
+        batch, length = ops.shape(x)[0], ops.shape(x)[1]
+        x = ops.reshape(x, (batch, length, self.heads, self.width // self.heads))
+        return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, K)
+
+    def project(self, source: Any) -> KeyValue:
+        """Keys and values of (B, S, D), ready to be used as `cache`."""
+        return KeyValue(self._split(self.key(source)), self._split(self.value(source)))
+
+    def call(
+        self,
+        inputs: Any,
+        source: Any = None,
+        *,
+        attention_mask: Any = None,
+        gate: Any = None,
+        cache: KeyValue | None = None,
+        index: Any = None,
+        training: bool | None = None,
+    ) -> Attention:
+        if index is not None and cache is None:
+            raise ValueError("expected a cache to write to at the index, received none")
+        if cache is None:
+            cache = self.project(inputs if source is None else source)
+        elif index is not None:
+            cache = _write(cache, self.project(inputs), index)
+        query = self._split(self.query(inputs))
+        context, weights = scaled_dot_product(query, cache.key, cache.value, attention_mask)
+        if training and self.dropout.rate > 0:
+            dropped = self.dropout(weights, training=True)
+            context = ops.matmul(ops.cast(dropped, cache.value.dtype), cache.value)
+        if gate is not None:
+            gate = ops.cast(gate, context.dtype)
+            context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
+        context = ops.reshape(context, (ops.shape(context)[0], ops.shape(context)[1], self.width))  # (B, T, D)
+        return Attention(self.output_projection(context), weights, cache)
+
+
+def _write(cache: KeyValue, new: KeyValue, index: Any) -> KeyValue:
+    """`cache` with the one position of `new` (B, H, 1, K) put at `index`.
+
+    Select by mask instead of a slice update: it is the same on every backend, needs no kernel of its own, and the
+    caches of these networks are small.
+    """
+    here = (ops.arange(cache.key.shape[2]) == index)[None, None, :, None]
+    return KeyValue(ops.where(here, new.key, cache.key), ops.where(here, new.value, cache.value))

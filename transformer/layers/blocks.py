@@ -1,0 +1,283 @@
+"""Token embedding, feed-forward, and the encoder and decoder blocks (Vaswani et al. 2017, section 3).
+
+`norm="post"` normalises after each residual sum, as in the paper; `norm="pre"` normalises what goes into each sublayer
+and leaves the residual stream alone (Xiong et al. 2020, arXiv:2002.04745), as in Tensor2Tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from transformer.config import ModelConfig
+from transformer.layers.attention import KeyValue, MultiHeadAttention
+from transformer.layers.positions import PositionTable
+
+
+class TokenEmbedding(keras.layers.Layer):
+    """ids (B, T) -> vectors (B, T, D): table rows, times sqrt(D) where configured, plus positions, plus dropout.
+
+    `logits` turns vectors back into scores with the same table (Press and Wolf 2017; section 3.4).
+    """
+
+    def __init__(self, config: ModelConfig, length: int, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.scale = config.width**0.5 if config.scale_embeddings else 1.0
+        self.tokens = keras.layers.ReversibleEmbedding(
+            config.vocabulary,
+            config.width,
+            # With the sqrt(D) factor this makes inputs and tied logits both start at unit variance.
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=config.width**-0.5),
+            dtype=self.dtype_policy,
+            name="tokens",
+        )
+        self.positions = PositionTable(
+            length, config.width, config.positions, dtype=self.dtype_policy, name="positions"
+        )
+        self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape: Any = None) -> None:
+        self.tokens.build(None)
+        self.positions.build(None)
+        self.built = True
+
+    def call(self, ids: Any, start: Any = None, training: bool | None = None) -> Any:
+        vectors = self.tokens(ids) * self.scale
+        return self.dropout(self.positions(vectors, start=start), training=training)
+
+    def logits(self, vectors: Any) -> Any:
+        """(B, T, D) -> (B, T, vocabulary)."""
+        return self.tokens(vectors, reverse=True)
+
+
+class FeedForward(keras.layers.Layer):
+    """Position-wise feed-forward (section 3.3), or Tensor2Tensor's `conv_relu_conv` (common_layers.py).
+
+    The convolution looks at `first_kernel` neighbours: centred in an encoder, to the left only in a decoder.
+
+    Call arguments:
+        inputs: (B, T, D).
+        real: (B, T) booleans, false at padding, which the convolution must not see; None means no padding.
+        state: (B, first_kernel - 1, D), the inputs before this one, while decoding step by step.
+
+    Returns:
+        (B, T, D).
+    """
+
+    def __init__(self, config: ModelConfig, *, causal: bool, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.width = config.width
+        self.convolutional = config.feed_forward_kind == "conv_relu_conv"
+        self.kernel = config.first_kernel if self.convolutional else 1
+        left = self.kernel - 1 if causal else (self.kernel - 1) // 2
+        self.edges = (left, self.kernel - 1 - left)
+        if self.convolutional:
+            self.expand = keras.layers.Conv1D(
+                config.feed_forward, self.kernel, padding="valid", dtype=self.dtype_policy, name="expand"
+            )
+        else:
+            self.expand = keras.layers.Dense(config.feed_forward, dtype=self.dtype_policy, name="expand")
+        self.contract = keras.layers.Dense(config.width, dtype=self.dtype_policy, name="contract")
+        self.activation = keras.activations.get(config.activation)
+        self.dropout = keras.layers.Dropout(config.feed_forward_dropout, dtype=self.dtype_policy)
+        self.hidden = config.feed_forward
+
+    def build(self, input_shape: Any) -> None:
+        self.expand.build((None, None, self.width))
+        self.contract.build((None, None, self.hidden))
+        self.built = True
+
+    def call(self, inputs: Any, real: Any = None, state: Any = None, training: bool | None = None) -> Any:
+        if self.convolutional:
+            if real is not None:
+                inputs = inputs * ops.cast(real, inputs.dtype)[:, :, None]
+            if state is not None:
+                inputs = ops.concatenate([state, inputs], axis=1)
+            else:
+                inputs = ops.pad(inputs, ((0, 0), self.edges, (0, 0)))
+        hidden = self.activation(self.expand(inputs))
+        return self.contract(self.dropout(hidden, training=training))
+
+
+class EncoderOutput(NamedTuple):
+    """Vectors (B, S, D) and the attention weights of one block (B, H, S, S) or of a stack (B, layers, H, S, S)."""
+
+    vectors: Any
+    attention: Any
+
+
+class DecoderCache(NamedTuple):
+    """What one decoder block remembers between steps; `convolution` is () unless the feed-forward is convolutional."""
+
+    self_attention: KeyValue
+    cross_attention: KeyValue
+    convolution: Any
+
+
+class DecoderOutput(NamedTuple):
+    """Vectors (B, T, D), self-attention (B, H, T, T), cross-attention (B, H, T, S), and the cache after this step.
+
+    Of a stack: weights (B, layers, H, T, ...) and a tuple of caches; caches are () outside step-by-step decoding.
+    """
+
+    vectors: Any
+    attention: Any
+    cross: Any
+    cache: Any
+
+
+def _attention(config: ModelConfig, dtype: Any, name: str) -> MultiHeadAttention:
+    return MultiHeadAttention(
+        config.width,
+        config.heads,
+        dropout=config.attention_dropout,
+        query_bias=config.query_bias,
+        key_bias=config.key_bias,
+        value_bias=config.value_bias,
+        output_bias=config.output_bias,
+        dtype=dtype,
+        name=name,
+    )
+
+
+class _Sublayers(keras.layers.Layer):
+    """The residual wiring that encoder and decoder blocks share."""
+
+    def __init__(self, config: ModelConfig, name: str | None, norms: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.config = config
+        self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
+        self.norms = {
+            norm: keras.layers.LayerNormalization(
+                epsilon=config.norm_epsilon, dtype=self.dtype_policy, name=f"{norm}_norm"
+            )
+            for norm in norms
+        }
+
+    def _build_norms(self) -> None:
+        for norm in self.norms.values():
+            norm.build((None, None, self.config.width))
+
+    def _residual(self, x: Any, norm: str, training: bool | None, sublayer: Callable[[Any], Any]) -> tuple[Any, Any]:
+        """x + dropout(sublayer(x)), normalised before or after; `sublayer` returns its output and anything else."""
+        normalise = self.norms[norm]
+        output, rest = sublayer(normalise(x) if self.config.norm == "pre" else x)
+        x = x + self.dropout(output, training=training)
+        return (x if self.config.norm == "pre" else normalise(x)), rest
+
+
+class EncoderBlock(_Sublayers):
+    """Self-attention and feed-forward, each in a residual connection."""
+
+    def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(config, name, ("self_attention", "feed_forward"), **kwargs)
+        self.self_attention = _attention(config, self.dtype_policy, "self_attention")
+        self.feed_forward = FeedForward(config, causal=False, dtype=self.dtype_policy, name="feed_forward")
+
+    def build(self, input_shape: Any) -> None:
+        self._build_norms()
+        self.self_attention.build(input_shape)
+        self.feed_forward.build(input_shape)
+        self.built = True
+
+    def call(
+        self,
+        inputs: Any,
+        *,
+        attention_mask: Any = None,
+        real: Any = None,
+        gate: Any = None,
+        training: bool | None = None,
+    ) -> EncoderOutput:
+        def attend(x: Any) -> tuple[Any, Any]:
+            result = self.self_attention(x, attention_mask=attention_mask, gate=gate, training=training)
+            return result.output, result.weights
+
+        def feed(x: Any) -> tuple[Any, Any]:
+            return self.feed_forward(x, real=real, training=training), None
+
+        x, weights = self._residual(inputs, "self_attention", training, attend)
+        x, _ = self._residual(x, "feed_forward", training, feed)
+        return EncoderOutput(x, weights)
+
+
+class DecoderBlock(_Sublayers):
+    """Causal self-attention, attention over the encoder's output, and feed-forward.
+
+    Call arguments:
+        inputs: (B, T, D).
+        memory: (B, S, D), the encoder's output; not needed with `cache`.
+        self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`.
+        gate, cross_gate: (H,) or (B, H), see `MultiHeadAttention`.
+        cache, index: a `DecoderCache` from `start` and the position of this one step (T = 1).
+    """
+
+    def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(config, name, ("self_attention", "cross_attention", "feed_forward"), **kwargs)
+        self.self_attention = _attention(config, self.dtype_policy, "self_attention")
+        self.cross_attention = _attention(config, self.dtype_policy, "cross_attention")
+        self.feed_forward = FeedForward(config, causal=True, dtype=self.dtype_policy, name="feed_forward")
+
+    def build(self, input_shape: Any) -> None:
+        self._build_norms()
+        for layer in (self.self_attention, self.cross_attention, self.feed_forward):
+            layer.build(input_shape)
+        self.built = True
+
+    def start(self, memory: Any, length: int) -> DecoderCache:
+        """An empty cache for `length` steps that attends over `memory` (B, S, D)."""
+        batch, heads = ops.shape(memory)[0], self.config.heads
+        empty = ops.zeros((batch, heads, length, self.config.width // heads), dtype=memory.dtype)
+        convolution: Any = ()
+        if self.feed_forward.convolutional:
+            convolution = ops.zeros((batch, self.feed_forward.kernel - 1, self.config.width), dtype=memory.dtype)
+        return DecoderCache(KeyValue(empty, empty), self.cross_attention.project(memory), convolution)
+
+    def call(
+        self,
+        inputs: Any,
+        memory: Any = None,
+        *,
+        self_mask: Any = None,
+        cross_mask: Any = None,
+        gate: Any = None,
+        cross_gate: Any = None,
+        cache: DecoderCache | None = None,
+        index: Any = None,
+        training: bool | None = None,
+    ) -> DecoderOutput:
+        def attend(x: Any) -> tuple[Any, Any]:
+            result = self.self_attention(
+                x,
+                attention_mask=self_mask,
+                gate=gate,
+                cache=cache.self_attention if cache else None,
+                index=index,
+                training=training,
+            )
+            return result.output, result
+
+        def look(x: Any) -> tuple[Any, Any]:
+            result = self.cross_attention(
+                x,
+                memory,
+                attention_mask=cross_mask,
+                gate=cross_gate,
+                cache=cache.cross_attention if cache else None,
+                training=training,
+            )
+            return result.output, result
+
+        def feed(x: Any) -> tuple[Any, Any]:
+            state = cache.convolution if cache and self.feed_forward.convolutional else None
+            after: Any = () if state is None else ops.concatenate([state, x], axis=1)[:, 1:]
+            return self.feed_forward(x, state=state, training=training), after
+
+        x, own = self._residual(inputs, "self_attention", training, attend)
+        x, cross = self._residual(x, "cross_attention", training, look)
+        x, convolution = self._residual(x, "feed_forward", training, feed)
+        after = DecoderCache(own.cache, cross.cache, convolution) if cache else ()
+        return DecoderOutput(x, own.weights, cross.weights, after)

@@ -1,0 +1,1 @@
+"""One assembly of layers each. `call` returns logits, so that `fit` works; `forward` returns logits and attention."""

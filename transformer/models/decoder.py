@@ -1,0 +1,84 @@
+"""A stack of decoder blocks over ready vectors, whole sequences at once or step by step over caches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from transformer.config import ModelConfig
+from transformer.layers.attention import causal_mask, padding_mask
+from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
+from transformer.models.encoder import build_stack, last_norm
+
+
+class Decoder(keras.layers.Layer):
+    """`decoder_layers` blocks, and a last normalisation where `norm="pre"`.
+
+    Call arguments:
+        inputs: (B, T, D).
+        memory: (B, S, D), the encoder's output.
+        memory_real: (B, S) booleans, false at the source's padding.
+        gates, cross_gates: (layers, H); None leaves every head on.
+
+    Returns:
+        `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S).
+    """
+
+    def __init__(self, config: ModelConfig, name: str = "decoder", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.config = config
+        self.blocks = [
+            DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(config.decoder_layers)
+        ]
+        self.norm = last_norm(config, self.dtype_policy)
+
+    def build(self, input_shape: Any) -> None:
+        build_stack(self, self.config.width)
+
+    def call(
+        self,
+        inputs: Any,
+        memory: Any,
+        *,
+        memory_real: Any,
+        gates: Any = None,
+        cross_gates: Any = None,
+        training: bool | None = None,
+    ) -> DecoderOutput:
+        x, maps, crosses = inputs, [], []
+        self_mask, cross_mask = causal_mask(ops.shape(inputs)[1]), padding_mask(memory_real)
+        for i, block in enumerate(self.blocks):
+            result = block(
+                x,
+                memory,
+                self_mask=self_mask,
+                cross_mask=cross_mask,
+                gate=None if gates is None else gates[i],
+                cross_gate=None if cross_gates is None else cross_gates[i],
+                training=training,
+            )
+            x = result.vectors
+            maps.append(result.attention)
+            crosses.append(result.cross)
+        x = self.norm(x) if self.norm else x
+        return DecoderOutput(x, ops.stack(maps, axis=1), ops.stack(crosses, axis=1), ())
+
+    def start(self, memory: Any, length: int) -> tuple[DecoderCache, ...]:
+        """Empty caches for `length` steps over `memory` (B, S, D)."""
+        return tuple(block.start(memory, length) for block in self.blocks)
+
+    def step(
+        self, inputs: Any, index: Any, caches: tuple[DecoderCache, ...], *, memory_real: Any
+    ) -> tuple[Any, tuple[DecoderCache, ...]]:
+        """One position (B, 1, D) at `index` -> its vector (B, 1, D) and the caches after it."""
+        length = caches[0].self_attention.key.shape[2]
+        self_mask = (ops.arange(length) <= index)[None, None, None]
+        cross_mask = padding_mask(memory_real)
+        x, after = inputs, []
+        for block, cache in zip(self.blocks, caches, strict=True):
+            result = block(x, self_mask=self_mask, cross_mask=cross_mask, cache=cache, index=index)
+            x = result.vectors
+            after.append(result.cache)
+        return (self.norm(x) if self.norm else x), tuple(after)

@@ -1,0 +1,1 @@
+"""Text to ids and back, and how a token is written for a person."""
