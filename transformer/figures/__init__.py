@@ -1,0 +1,1 @@
+"""Pure functions from parts of a trace to pictures, tables and files."""

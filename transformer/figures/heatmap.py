@@ -1,0 +1,147 @@
+"""One view of attention as a plotly heatmap: who looks (down the side) at whom (along the bottom), how much.
+
+Colours are fixed to weights from 0 to 1, so that two heads compare. Axes are categories named by position, and
+`labelalias` gives each its token: two equal tokens stay apart, every cell names its tokens on hover, and plotly
+itself turns or leaves out labels that find no room, so that one figure reads at 390 and at 1280 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from transformer.analysis.views import View
+from transformer.figures import labels
+from transformer.figures import theme as themes
+from transformer.trace import Label
+
+# For `st.plotly_chart(figure, theme=None, width="content", config=CONFIG)`.
+CONFIG: dict[str, Any] = {"displayModeBar": False, "scrollZoom": False}
+
+COLOURBAR = "attention weight (0 to 1)"
+LOOKS_FROM = "looks from (query)"
+LOOKS_AT = "looks at (key)"
+
+# The isolates keep a right-to-left token from reordering the sentence.
+SENTENCE = "“\u2068%{y}\u2069” looks at “\u2068%{x}\u2069”: %{z:.3f}<extra></extra>"
+
+
+def heatmap(
+    view: View, *, theme: str = "light", title: str | None = None, compact: bool = False
+) -> go.Figure:
+    """A heatmap of `view`, with the exact weight on hover.
+
+    Args:
+        view: values (Q, K), 0 to 1.
+        theme: "light" or "dark".
+        title: a line above the picture, plain text.
+        compact: smaller cells, and neither axis titles nor colour bar, for a picture beside others.
+
+    Raises:
+        ValueError: the values are not two-dimensional, do not fit the labels, or are empty.
+    """
+    look = themes.get(theme)
+    check(view)
+    rows, columns = view.values.shape
+    cell = min(30.0, 400 / max(rows, columns)) if compact else min(48.0, 800 / max(rows, columns))
+    size = 12 if cell >= 16 else 11
+    # Room for the labels is estimated, so that cells come out square; automargin mends a wrong estimate.
+    left = size * labels.width(view.queries) + (14 if compact else 40)
+    key_width = size * labels.width(view.keys)
+    bottom = (30 if key_width < cell else 0.75 * key_width + 20) + (0 if compact else 28)
+    top = (0 if compact else 64) + (36 if title else 6)
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.ascontiguousarray(view.values, np.float32),
+            x=_positions(columns),
+            y=_positions(rows),
+            zmin=0,
+            zmax=1,
+            colorscale=themes.plotly_scale(look.attention),
+            showscale=not compact,
+            colorbar=_colourbar(look),
+            xgap=1 if cell >= 12 else 0,
+            ygap=1 if cell >= 12 else 0,
+            hovertemplate=SENTENCE,
+        )
+    )
+    figure.update_layout(
+        template=look.template,
+        width=round(left + columns * cell + 16),
+        height=round(top + bottom + max(rows * cell, 40.0)),
+        margin={"l": round(left), "r": 16, "t": top, "b": round(bottom), "pad": 2},
+        dragmode=False,  # a drag would keep a phone from scrolling past the picture
+        xaxis=_axis(view.keys, size, None if compact else LOOKS_AT) | {"autotickangles": [0, -45, -90]},
+        yaxis=_axis(view.queries, size, None if compact else LOOKS_FROM, reverse=True),
+    )
+    if title:
+        # Not layout.title: plotly 7.1 shifts that out of the picture when a colour bar lies above the plot.
+        figure.add_annotation(
+            text=labels.escape(title),
+            x=0,
+            y=1,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="bottom",
+            yshift=top - 34,
+            showarrow=False,
+            font={"size": 16},
+        )
+    return figure
+
+
+def check(view: View) -> None:
+    """ValueError unless the view is one picture: values (Q, K), at least one of each, with a label for each."""
+    expected = (len(view.queries), len(view.keys))
+    if view.values.shape != expected or 0 in expected:
+        raise ValueError(
+            f"expected values {expected} of at least one query and key, received {view.values.shape}"
+        )
+
+
+def _positions(count: int) -> list[str]:
+    return [str(position) for position in range(count)]
+
+
+def _axis(tokens: Sequence[Label], size: int, title: str | None, reverse: bool = False) -> dict[str, Any]:
+    ends = [-0.5, len(tokens) - 0.5]
+    return {
+        "type": "category",
+        "range": ends[::-1] if reverse else ends,
+        "labelalias": dict(
+            zip(
+                _positions(len(tokens)),
+                (labels.escape(labels.display(token)) for token in tokens),
+                strict=True,
+            )
+        ),
+        "tickfont": {"size": size},
+        "title": {"text": title},
+        "showline": True,
+        "mirror": True,
+    }
+
+
+def _colourbar(look: themes.Theme) -> dict[str, Any]:
+    """Lying above the picture, where it takes no width from a narrow screen."""
+    return {
+        "title": {"text": COLOURBAR, "side": "top", "font": {"size": 13, "color": look.muted}},
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "ypad": 8,
+        "xpad": 0,
+        "len": 200,
+        "lenmode": "pixels",
+        "thickness": 10,
+        "tickvals": [0, 0.25, 0.5, 0.75, 1],
+        "tickfont": {"size": 11, "color": look.muted},
+        "outlinecolor": look.grid,
+        "outlinewidth": 1,
+    }

@@ -1,0 +1,39 @@
+"""Labels as pictures show them: every position visible, whatever its text holds, and none too long."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable
+
+from transformer.trace import Label
+
+# Long enough for nearly every word; a web address must not push the picture off the page.
+LIMIT = 20
+
+_VISIBLE = {"": "∅", " ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "⍽"}
+
+
+def display(label: Label, limit: int = LIMIT) -> str:
+    """The label's text on one line: white space alone as a sign, control characters as `�`, cut to `limit` with `…`."""
+    text = label.text
+    if not text.strip():
+        return "".join(_VISIBLE.get(character, "␣") for character in text[:limit]) or _VISIBLE[""]
+    text = "".join(_VISIBLE.get(c, "�") if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def escape(text: str) -> str:
+    """Text for plotly, which reads a small HTML, where `<s>` would vanish, and TeX between dollar signs."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
+
+
+def width(labels: Iterable[Label]) -> float:
+    """Roughly how wide the widest label is, in ems: 0.58 for most letters, 1.1 for wide ones (CJK, emoji)."""
+    return max((sum(_advance(c) for c in display(label)) for label in labels), default=0.0)
+
+
+def _advance(character: str) -> float:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0.0
+    return 1.1 if unicodedata.east_asian_width(character) in "WF" else 0.58
