@@ -74,14 +74,26 @@ def is_debian() -> bool:
 
 
 def install() -> None:
-    """Try to install one; what the installers say goes to standard error."""
+    """Try to install one; of what the installers say, the end is shown where they fail."""
 
     def run(*command: str) -> bool:
-        done = subprocess.run(command, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            print(*done.stdout.splitlines()[-8:], sep="\n", file=sys.stderr)
         return done.returncode == 0
 
     root = privilege()
-    print("headlight: no Chromium found for the browser tests, installing one", file=sys.stderr)
+    print(
+        "headlight: no Chromium found for the browser tests, installing one (a few minutes)", file=sys.stderr
+    )
     if is_debian() and root is not None:
         apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
         run(*apt, "update")
