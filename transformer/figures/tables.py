@@ -1,0 +1,55 @@
+"""The numbers of a view as a table, for people who cannot see the picture and for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from transformer.analysis.views import View
+from transformer.figures.heatmap import check
+from transformer.figures.labels import display
+from transformer.trace import Label
+
+# A cell that begins with one of these is run as a formula by spreadsheets (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table(view: View) -> pd.DataFrame:
+    """Weights with a row per query and a column per key, float32 (Q, K).
+
+    Names are tokens as shown in pictures, uncut; where one occurs again, its position counted from 1 is added:
+    `the`, `the (4)`.
+    """
+    check(view)
+    index = pd.Index(_unique(view.queries), name="looks from \\ looks at")
+    return pd.DataFrame(view.values, index=index, columns=_unique(view.keys))
+
+
+def csv(view: View) -> str:
+    """The same table as CSV (RFC 4180): keys in the first line, queries in the first column.
+
+    Weights have 7 significant digits. Tokens that a spreadsheet would run as a formula have an apostrophe
+    before them.
+    """
+    frame = table(view)
+    frame.columns = pd.Index([_harmless(name) for name in frame.columns])
+    frame.index = pd.Index([_harmless(name) for name in frame.index], name=frame.index.name)
+    return frame.to_csv(float_format="%.7g", lineterminator="\r\n")
+
+
+def _unique(labels: Sequence[Label]) -> list[str]:
+    texts = [display(label, limit=1000) for label in labels]
+    written, names = set(texts), list[str]()
+    for position, text in enumerate(texts, 1):
+        name = text
+        if text in names:
+            name = f"{text} ({position})"
+            while name in written:  # someone has written just that
+                name += "'"
+        names.append(name)
+    return names
+
+
+def _harmless(name: str) -> str:
+    return f"'{name}" if name.startswith(_FORMULA) else name
