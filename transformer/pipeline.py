@@ -1,0 +1,197 @@
+"""`load(name)` -> a model with `.trace(...)`: the only place that joins inputs, networks and `Trace`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from transformer.checkpoints import folder
+from transformer.config import END, START, ModelConfig
+from transformer.models.seq2seq import Gates, Transformer
+from transformer.runtime import Recorded, Runtime
+from transformer.text.tokenizer import SubwordTokenizer, clean
+from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
+
+SHIPPED = Path(__file__).parent.parent / "assets" / "models"
+# Far above what any network here can read; protects the tokenizer from a text of megabytes.
+MAX_CHARACTERS = 4000
+
+
+class Translator:
+    """A trained encoder-decoder network with its tokenizer. Immutable after loading: visitors share it."""
+
+    def __init__(self, name: str, network: Transformer, tokenizer: SubwordTokenizer) -> None:
+        if tokenizer.size != network.config.vocabulary:
+            raise ValueError(
+                f"expected a tokenizer of {network.config.vocabulary} subwords, received {tokenizer.size}"
+            )
+        self.name, self.tokenizer = name, tokenizer
+        self.runtime = Runtime(network)
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the network is made of."""
+        return self.runtime.network.config
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return int(self.runtime.network.count_params())
+
+    def trace(
+        self,
+        text: str,
+        *,
+        target: str | None = None,
+        beams: int = 1,
+        alpha: float = 0.6,
+        prefix: Sequence[int] = (),
+        gates: Gates | None = None,
+    ) -> Trace:
+        """Translate `text`, then record what every head looked at.
+
+        Args:
+            text: one sentence.
+            target: forces this output instead of the network's own.
+            beams: 1 decodes greedily.
+            alpha: length penalty of beam search.
+            prefix: ids that the output must begin with; greedy only.
+            gates: one number a head in the recording pass; 0 switches it off.
+
+        Raises:
+            ValueError: no text, or more than the network can read; no beam count from 1 to 8.
+        """
+        if not 1 <= beams <= 8:
+            raise ValueError(f"expected 1 to 8 beams, received {beams}")
+        source = self.tokenizer.encode(_text(text))
+        self._fits(source.ids, self.config.max_source)
+        if target is not None:
+            ids = self.tokenizer.encode(_text(target)).ids
+            self._fits(ids, self.config.max_target)
+            decoding = "forced"
+        else:
+            ids = self.runtime.decode(source.ids, beams=beams, alpha=alpha, prefix=prefix)
+            decoding = "greedy" if beams == 1 else "beam"
+        options: dict[str, str | int | float] = {"decoding": decoding}
+        if decoding == "beam":
+            options |= {"beams": beams, "alpha": alpha}
+        if source.unknown:
+            options["unknown"] = " ".join(dict.fromkeys(source.unknown))
+        recorded = self.runtime.record(source.ids, ids, gates)
+        output = clean(target) if target is not None else self.tokenizer.decode(ids)
+        return self._trace(clean(text), source.labels, ids, recorded, output, options)
+
+    def trace_ids(self, source: Sequence[int], target: Sequence[int]) -> Trace:
+        """The same for ready-made ids, the end token last in both.
+
+        Raises:
+            ValueError: an empty side, one that is too long, or an id that the vocabulary lacks.
+        """
+        for side, longest in ((source, self.config.max_source), (target, self.config.max_target)):
+            self._fits(side, longest)
+            beyond = [int(i) for i in side if not 0 < int(i) < self.config.vocabulary]
+            if beyond:
+                raise ValueError(f"expected ids from 1 to {self.config.vocabulary - 1}, received {beyond[0]}")
+        source, target = [int(i) for i in source], [int(i) for i in target]
+        recorded = self.runtime.record(source, target)
+        text, output = self.tokenizer.decode(source), self.tokenizer.decode(target)
+        return self._trace(text, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"})
+
+    def translate(self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32) -> list[str]:
+        """Many sentences at once, `size` of nearly one length a batch; nothing is recorded.
+
+        A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
+        """
+        rows = self.tokenizer.encode_all(texts)
+        longest = self.config.max_source
+        rows = [row if len(row) <= longest else [*row[: longest - 1], END] for row in rows]
+        return [self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size)]
+
+    def warm(self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,)) -> None:
+        """Compile ahead for sources of up to these many tokens."""
+        self.runtime.warm(lengths, beams)
+
+    def _fits(self, ids: Sequence[int], longest: int) -> None:
+        if not 1 <= len(ids) <= longest:
+            raise ValueError(f"expected a text of at most {longest} tokens, received {len(ids)}")
+
+    def _trace(
+        self,
+        text: str,
+        source: Sequence[Label],
+        ids: Sequence[int],
+        recorded: Recorded,
+        output: str,
+        options: dict[str, str | int | float],
+    ) -> Trace:
+        written = self.tokenizer.labels(ids)
+        # Self-attention of the decoder: the token being written looks at what has been written before it.
+        read = self.tokenizer.labels([START, *ids[:-1]])
+        maps = (
+            AttentionMap("encoder", recorded.encoder, source, source),
+            AttentionMap("decoder", recorded.decoder, written, read),
+            AttentionMap("cross", recorded.cross, written, source),
+        )
+        shown: dict[int, str] = {int(i): self.tokenizer.label(int(i)).text for i in np.unique(recorded.alternatives)}
+        steps = [
+            Step(
+                label.text,
+                float(min(0.0, recorded.log_probability[t])),
+                float(max(0.0, recorded.entropy[t])),
+                tuple(
+                    Alternative(shown[int(i)], float(p))
+                    for i, p in zip(recorded.alternatives[t], recorded.probabilities[t], strict=True)
+                ),
+            )
+            for t, label in enumerate(written)
+        ]
+        table = self.runtime.network.source_embedding.positions.table()
+        return Trace(
+            maps,
+            output,
+            steps,
+            source=source,
+            target=written,
+            positions=None if table is None else table[: max(len(source), len(ids))],
+            model=self.name,
+            input=text,
+            options=options,
+        )
+
+
+def load(name: str) -> Translator:
+    """A shipped model by name, or any model folder.
+
+    Raises:
+        ValueError: nothing there by that name, or a folder that is not a whole model of this project.
+    """
+    path = find(name)
+    network = Transformer(folder.load_config(path))
+    network.build()
+    folder.assign_weights(network, folder.load_weights(path / folder.WEIGHTS))
+    return Translator(path.name, network, SubwordTokenizer.load(path / folder.TOKENIZER))
+
+
+def find(name: str) -> Path:
+    """The folder of a shipped name, or the folder of that path."""
+    if name in shipped():
+        return SHIPPED / name
+    path = Path(name)
+    if path.is_dir():
+        return path.resolve()
+    raise ValueError(f"expected a shipped model ({', '.join(shipped())}) or a folder, received {name!r}")
+
+
+def shipped() -> list[str]:
+    """Names of the models that come with the project."""
+    return sorted(p.parent.name for p in SHIPPED.glob(f"*/{folder.CONFIG}"))
+
+
+def _text(text: str) -> str:
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(text):,}")
+    if not clean(text):
+        raise ValueError("expected a sentence, received nothing to translate")
+    return text

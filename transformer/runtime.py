@@ -1,0 +1,180 @@
+"""Compiled inference: the one place that is TensorFlow's own.
+
+Everything runs under XLA with shapes padded to a few fixed lengths, so each is compiled once; `warm` compiles the common
+ones ahead of time. One `Runtime` is shared by every visitor: it holds no state of a request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from transformer.config import END, PAD, START
+from transformer.generate import beam, greedy
+from transformer.models.seq2seq import Gates, Transformer
+
+ALTERNATIVES = 5
+_BUCKETS = (16, 32, 48, 64, 96, 128)
+
+
+class Recorded(NamedTuple):
+    """One forced pass, cropped to the real lengths S and T.
+
+    encoder (layers, H, S, S), decoder (layers, H, T, T), cross (layers, H, T, S): attention weights, float32.
+    log_probability (T,) of each target token, natural log; entropy (T,) in bits; alternatives (T, 5) ids and their
+    probabilities, best first.
+    """
+
+    encoder: np.ndarray
+    decoder: np.ndarray
+    cross: np.ndarray
+    log_probability: np.ndarray
+    entropy: np.ndarray
+    alternatives: np.ndarray
+    probabilities: np.ndarray
+
+
+class Runtime:
+    """Greedy, beam and forced passes of one network, compiled."""
+
+    def __init__(self, network: Transformer) -> None:
+        self.network = network
+        longest = max(network.config.max_source, network.config.max_target)
+        self._buckets = (*(b for b in _BUCKETS if b < longest), longest)
+        self._greedy = tf.function(self._run_greedy, jit_compile=True, reduce_retracing=False)
+        self._beam = tf.function(self._run_beam, jit_compile=True, reduce_retracing=False)
+        self._forced = tf.function(self._run_forced, jit_compile=True, reduce_retracing=False)
+
+    def decode(
+        self, source: Sequence[int], *, beams: int = 1, alpha: float = 0.6, prefix: Sequence[int] = ()
+    ) -> list[int]:
+        """The output for one source: ids up to and with the end token (without, where `max_target` cut it off).
+
+        Args:
+            source: ids, the end token last.
+            beams: 1 is greedy.
+            alpha: length penalty of beam search.
+            prefix: ids the output must begin with; greedy only.
+
+        Raises:
+            ValueError: a source or prefix longer than the network's positions, or a prefix with beam search.
+        """
+        config = self.network.config
+        if prefix and beams > 1:
+            raise ValueError(f"expected greedy decoding after a prefix, received {beams} beams")
+        if len(prefix) >= config.max_target:
+            raise ValueError(f"expected a prefix below {config.max_target} tokens, received {len(prefix)}")
+        padded = self._pad(source, self._bucket(len(source), config.max_source))
+        room = len(source) + 8 if not prefix else max(len(source), len(prefix)) + 8
+        while True:
+            limit = self._bucket(min(room, config.max_target), config.max_target)
+            if beams > 1:
+                ids = self._beam(padded, limit, beams, tf.constant(alpha, tf.float32))
+            else:
+                ids = self._greedy(padded, self._pad(prefix, limit))
+            row = [int(i) for i in ids.numpy()[0] if i != PAD]
+            # Few outputs are much longer than their source: those that are get a second, longer try.
+            if (row and row[-1] == END) or limit == config.max_target:
+                return row
+            room = 2 * limit
+
+    def decode_all(
+        self, sources: Sequence[Sequence[int]], beams: int, alpha: float, size: int
+    ) -> list[list[int]]:
+        """`decode` for many sources, in batches of `size` of nearly one length."""
+        config = self.network.config
+        results: list[list[int]] = [[] for _ in sources]
+        order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+        for begin in range(0, len(order), size):
+            chosen = order[begin : begin + size]
+            longest = max(len(sources[i]) for i in chosen)
+            batch = np.full((size, self._bucket(longest, config.max_source)), PAD, np.int32)
+            batch[:, 0] = END  # rows that no sentence fills
+            for row, i in enumerate(chosen):
+                batch[row, : len(sources[i])] = sources[i]
+            limit = self._bucket(min(2 * longest + 8, config.max_target), config.max_target)
+            if beams > 1:
+                ids = self._beam(tf.constant(batch), limit, beams, tf.constant(alpha, tf.float32))
+            else:
+                ids = self._greedy(tf.constant(batch), tf.zeros((size, limit), tf.int32))
+            for row, i in enumerate(chosen):
+                results[i] = [int(token) for token in ids.numpy()[row] if token != PAD]
+        return results
+
+    def record(self, source: Sequence[int], target: Sequence[int], gates: Gates | None = None) -> Recorded:
+        """One pass over a finished pair (ids; the end token last, as far as there is one).
+
+        Raises:
+            ValueError: an empty side, or one longer than the network's positions.
+        """
+        config = self.network.config
+        # Two axes of buckets would be many compilations: both sides share the longer one's.
+        length = max(len(source), len(target))
+        s = self._pad(source, min(self._bucket(len(source), config.max_source, length), config.max_source))
+        t = self._pad(target, min(self._bucket(len(target), config.max_target, length), config.max_target))
+        result = self._forced(s, t, self._gates(gates))
+        encoder, decoder, cross, log_probability, entropy, alternatives, probabilities = (
+            part.numpy()[0] for part in result
+        )
+        n, m = len(source), len(target)
+        return Recorded(
+            encoder[:, :, :n, :n],
+            decoder[:, :, :m, :m],
+            cross[:, :, :m, :n],
+            log_probability[:m],
+            entropy[:m],
+            alternatives[:m],
+            probabilities[:m],
+        )
+
+    def warm(self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,)) -> None:
+        """Compile ahead for sources of these lengths."""
+        for length in lengths:
+            ids = [END] * min(length, self.network.config.max_source)
+            self.record(ids, ids)
+            for count in beams:
+                self.decode([*ids[: max(1, length - 8)]], beams=count)
+
+    def _bucket(self, length: int, longest: int, at_least: int = 0) -> int:
+        if not 1 <= length <= longest:
+            raise ValueError(f"expected from 1 to {longest} tokens, received {length}")
+        return next(b for b in self._buckets if b >= max(length, at_least))
+
+    @staticmethod
+    def _pad(ids: Sequence[int], length: int) -> tf.Tensor:
+        row = np.full((1, length), PAD, np.int32)
+        row[0, : len(ids)] = ids
+        return tf.constant(row)
+
+    def _gates(self, gates: Gates | None) -> Gates:
+        config, given = self.network.config, gates or Gates()
+        return Gates(
+            *(
+                tf.constant(np.ones((n, config.heads)) if gate is None else gate, tf.float32)
+                for n, gate in zip(
+                    (config.encoder_layers, config.decoder_layers, config.decoder_layers), given, strict=True
+                )
+            )
+        )
+
+    def _run_greedy(self, source: Any, prefix: Any) -> Any:
+        return greedy(self.network, source, int(prefix.shape[1]), prefix).ids
+
+    def _run_beam(self, source: Any, limit: int, beams: int, alpha: Any) -> Any:
+        return beam(self.network, source, limit, beams, alpha).ids
+
+    def _run_forced(self, source: Any, target: Any, gates: Gates) -> tuple[Any, ...]:
+        read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
+        result = self.network.forward(source, read, gates=gates)
+        log_p = ops.log_softmax(ops.cast(result.logits, "float32"), axis=-1)  # (1, T, V)
+        entropy = -ops.sum(ops.exp(log_p) * log_p, axis=-1) / np.log(2.0)
+        best, ids = ops.top_k(log_p, ALTERNATIVES)
+        own = ops.take_along_axis(log_p, target[:, :, None], axis=-1)[:, :, 0]
+        return result.encoder, result.decoder, result.cross, own, entropy, ids, ops.exp(best)
