@@ -1,0 +1,445 @@
+// The input and the output as a person writes them, each token a place to ask questions:
+//   * hover, focus or lock a token: its attention lights the tokens it looks at, or that look at it;
+//   * under a token of the output a card says how sure the network was and what else it considered;
+//     choosing one of these sends {step, alternative} to the page.
+//
+// Data (packed by transformer/ui/components.py): uint32 length, JSON, then one byte per weight of the
+// chosen view, (queries, keys), 255 = 1. `places.queries[i]` is the token that row i belongs to, counted
+// within its side; the same for keys and columns. -1 is the start marker that a decoder reads before its
+// own output; a side that has one names it as `lead`, and it is shown as a token before the first.
+
+const SHOWN = 0.05; // weights from here on are also written above their token
+const CARD_DELAY = 200; // ms; passing over a line of text should not flash a card per word
+const LEAVE_DELAY = 180; // ms to get from a token into its card
+const sentences = new WeakMap(); // root -> Sentence
+
+export default function mount({ data, parentElement, setTriggerValue }) {
+  if (!(data instanceof Uint8Array)) return undefined;
+  let sentence = sentences.get(parentElement);
+  if (!sentence) {
+    sentence = new Sentence(parentElement);
+    sentences.set(parentElement, sentence);
+  }
+  const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
+  const spec = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
+  sentence.update(spec, data.subarray(4 + length), (value) => setTriggerValue("chosen", value));
+  return () => {
+    sentence.destroy();
+    sentences.delete(parentElement);
+  };
+}
+
+class Sentence {
+  constructor(root) {
+    this.host = make("div", "sentence");
+    this.status = make("div", "status", this.host); // above the words, where no card covers it
+    this.status.setAttribute("aria-live", "polite");
+    this.body = make("div", "body", this.host);
+    this.footer = make("div", "footer", this.host);
+    this.card = make("div", "card", this.host);
+    this.card.hidden = true;
+    root.append(this.host);
+    this.direction = "forward"; // for self-attention: what a token looks at, or who looks at it
+    this.tokens = { source: [], target: [] }; // elements in reading order, the lead included
+    this.tabStop = { source: 0, target: 0 };
+    this.locked = this.hovered = this.focused = null; // elements of tokens
+    this.dismissed = false; // the card of the current token was closed
+    this.updates = 0;
+    this.body.addEventListener("pointerover", (event) => this.onOver(event));
+    this.body.addEventListener("pointerout", () => this.leaveSoon());
+    this.card.addEventListener("pointerenter", () => clearTimeout(this.leaving));
+    this.card.addEventListener("pointerleave", () => this.leaveSoon());
+    this.body.addEventListener("click", (event) => this.onClick(event));
+    this.host.addEventListener("keydown", (event) => this.onKey(event));
+    this.body.addEventListener("focusin", (event) => this.onFocus(event));
+    this.host.addEventListener("focusout", (event) => this.onBlur(event));
+    // A click elsewhere closes the card, but a locked token stays lit: that is how one compares heads.
+    this.onOutside = (event) => {
+      if (!event.composedPath().includes(this.host)) this.dismiss();
+    };
+    document.addEventListener("pointerdown", this.onOutside);
+  }
+
+  destroy() {
+    clearTimeout(this.leaving);
+    clearTimeout(this.opening);
+    document.removeEventListener("pointerdown", this.onOutside);
+    this.host.remove();
+  }
+
+  update(spec, weights, choose) {
+    const [queries, keys] = spec.shape;
+    if (weights.length !== queries * keys) {
+      throw new Error(`expected ${queries * keys} weights, received ${weights.length}`);
+    }
+    this.spec = spec;
+    this.weights = weights;
+    this.choose = choose;
+    const background = getComputedStyle(this.host).backgroundColor;
+    const [r, g, b] = (background.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
+    const theme = 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
+    this.host.dataset.theme = theme;
+    this.host.style.setProperty("--accent", spec.accent[theme]);
+    // Type is large for a sentence and smaller for a page of text, the same on both sides.
+    const longest = Math.max(...Object.values(spec.sides).map((side) => side.tokens.reduce((n, t) => n + t.text.length, 0)));
+    this.host.dataset.length = longest > 600 ? "page" : longest > 180 ? "paragraph" : "sentence";
+    const text = JSON.stringify(spec.sides);
+    if (text !== this.text) this.build(); // the same words keep their elements, focus and lock
+    this.text = text;
+    this.buildFooter();
+    this.refresh();
+    this.host.dataset.updates = ++this.updates;
+  }
+
+  build() {
+    const active = this.host.getRootNode().activeElement;
+    const had = this.host.contains(active) ? (this.info(active) ?? this.info(this.current)) : null;
+    this.locked = this.hovered = this.focused = this.carded = null;
+    this.body.replaceChildren();
+    for (const side of ["source", "target"]) {
+      const { title, tokens, lead } = this.spec.sides[side];
+      const shown = lead ? [{ text: lead, special: true }, ...tokens] : tokens;
+      this.tokens[side] = [];
+      this.tabStop[side] = Math.min(this.tabStop[side], Math.max(0, shown.length - 1));
+      if (!shown.length) continue;
+      const section = make("section", "side", this.body);
+      make("div", "title", section, title);
+      const text = make("p", "text", section);
+      text.dir = "auto"; // Hebrew and Arabic run from the right, emoji and mixed text as written
+      text.dataset.side = side;
+      text.setAttribute("role", "group");
+      text.setAttribute("aria-label", `${title}: ${tokens.length} tokens, arrow keys move between them`);
+      let word = null;
+      shown.forEach((token, place) => {
+        if (!word || !token.joins || token.special) {
+          if (word) text.append(" ");
+          word = make("span", "word", text);
+        }
+        this.tokens[side].push(this.buildToken(word, side, lead ? place - 1 : place, token));
+        // A word is not broken over lines, unless it alone is longer than one.
+        if (word.textContent.length > 18) word.classList.add("long");
+      });
+      this.tokens[side][this.tabStop[side]].tabIndex = 0;
+    }
+    if (had) (this.tokenAt(had.side, had.index) ?? this.tokens[had.side].at(-1))?.focus();
+  }
+
+  buildToken(word, side, index, token) {
+    const blank = token.text.trim() === "";
+    const element = make("span", "token", word, blank ? "␣" : token.text);
+    element.setAttribute("role", "button");
+    element.setAttribute("aria-pressed", "false");
+    element.tabIndex = -1;
+    Object.assign(element.dataset, { side, index });
+    if (token.special || blank) element.classList.add("special");
+    let name = blank ? "space" : token.text;
+    if (token.probability !== undefined) {
+      element.style.setProperty("--sure", token.probability.toFixed(3));
+      element.dataset.sure = token.probability >= 0.5 ? "yes" : token.probability >= 0.2 ? "half" : "no";
+      name += `, probability ${percent(token.probability)}`;
+    }
+    element.setAttribute("aria-label", name);
+    return element;
+  }
+
+  /** Legend, and for self-attention the switch of direction. Not touched by hovering. */
+  buildFooter() {
+    const { queries, keys } = this.spec;
+    const parts = [];
+    if (queries && queries === keys) {
+      const group = make("span", "switch");
+      group.setAttribute("role", "group");
+      group.setAttribute("aria-label", "What a token lights");
+      for (const [value, text] of [["forward", "what it looks at"], ["reverse", "who looks at it"]]) {
+        const button = make("button", "", group, text);
+        button.type = "button";
+        button.dataset.direction = value;
+        button.setAttribute("aria-pressed", String(this.direction === value));
+        button.addEventListener("click", () => {
+          this.direction = value;
+          for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
+          this.refresh();
+        });
+      }
+      parts.push(group);
+    }
+    if (this.spec.sides.target.tokens.some((token) => token.probability !== undefined)) {
+      const legend = make("span", "legend");
+      legend.append("Pale = unsure: ");
+      for (const [sure, value, text] of [["yes", 1, "50 % or more"], ["half", 0.35, "20 to 50 %"], ["no", 0.1, "below 20 %"]]) {
+        const sample = make("span", "sample", legend, text);
+        sample.dataset.sure = sure;
+        sample.style.setProperty("--sure", value);
+      }
+      parts.push(legend);
+    }
+    const names = parts.map((part) => part.textContent).join("|");
+    if (names === this.footerNames) return; // keeps the focus of the switch
+    this.footerNames = names;
+    this.footer.replaceChildren(...parts);
+  }
+
+  info(element) {
+    if (!element?.dataset?.index) return null;
+    return { side: element.dataset.side, index: Number(element.dataset.index) };
+  }
+
+  tokenAt(side, index) {
+    return this.tokens[side][this.spec.sides[side].lead ? index + 1 : index];
+  }
+
+  get current() {
+    return this.locked ?? this.hovered ?? this.focused;
+  }
+
+  /** Weights that a token lights: a list of [side, index, byte], and the sentence's verb. */
+  lights(element) {
+    const at = this.info(element);
+    const { queries, keys, places, shape } = this.spec;
+    if (!at || !queries) return null;
+    const forward = at.side === queries && !(at.side === keys && this.direction === "reverse");
+    if (!forward && at.side !== keys) return null;
+    const own = (forward ? places.queries : places.keys).indexOf(at.index);
+    if (own < 0) return null;
+    const others = forward ? places.keys : places.queries;
+    const lit = others.map((index, i) => [
+      forward ? keys : queries,
+      index,
+      this.weights[forward ? own * shape[1] + i : i * shape[1] + own],
+    ]);
+    return { verb: forward ? "looks at" : "is looked at by", lit };
+  }
+
+  /** Brings light, outlines, status line and card in line with what is locked, hovered or focused. */
+  refresh() {
+    const current = this.current;
+    for (const side of ["source", "target"]) {
+      for (const token of this.tokens[side]) {
+        token.classList.toggle("current", token === current);
+        token.setAttribute("aria-pressed", String(token === this.locked));
+        token.style.removeProperty("--light");
+        delete token.dataset.light;
+        delete token.dataset.number;
+      }
+    }
+    const found = this.lights(current);
+    for (const [side, index, byte] of found?.lit ?? []) {
+      const token = this.tokenAt(side, index);
+      const weight = byte / 255;
+      token.style.setProperty("--light", weight.toFixed(3));
+      token.dataset.light = weight.toFixed(3);
+      if (weight >= SHOWN) token.dataset.number = weight.toFixed(2).replace(/^0/, "");
+    }
+    this.say(current, found);
+    if (current !== this.carded) {
+      this.dismissed = false;
+      this.carded = current;
+      clearTimeout(this.opening);
+      if (this.stepOf(current) && current === this.hovered && this.card.hidden && !this.locked) {
+        this.opening = setTimeout(() => this.showCard(), CARD_DELAY);
+        return;
+      }
+    }
+    this.showCard();
+  }
+
+  /** One line that says in words what the light shows; it always has its room, so nothing jumps. */
+  say(current, found) {
+    const view = make("span", "view", null, this.spec.view ? `${this.spec.view}: ` : "");
+    if (!current) {
+      this.status.replaceChildren(view, "point at a word to see its attention; click to hold it, Escape lets go.");
+      return;
+    }
+    if (!found) {
+      const { queries, keys } = this.spec;
+      const elsewhere = queries === keys && current.dataset.side !== queries;
+      const alone = `this view is about the ${queries === "source" ? "input" : "output"} alone.`;
+      this.status.replaceChildren(view, !queries ? "" : elsewhere ? alone : "no weights belong to this token.");
+      return;
+    }
+    const best = [...found.lit].sort((a, b) => b[2] - a[2]).slice(0, 4).filter(([, , byte]) => byte > 0);
+    const line = make("span");
+    line.append("“", make("bdi", "", null, current.textContent), `” ${found.verb} `);
+    if (!best.length) line.append("nothing here");
+    best.forEach(([side, index, byte], i) => {
+      if (i) line.append(", ");
+      line.append("“", make("bdi", "", null, this.tokenAt(side, index).textContent), "” ");
+      line.append(make("b", "", null, (byte / 255).toFixed(2)));
+    });
+    this.status.replaceChildren(view, line);
+  }
+
+  stepOf(element) {
+    const at = this.info(element);
+    const token = at?.side === "target" ? this.spec.sides.target.tokens[at.index] : null; // none for a lead
+    return token?.probability === undefined ? null : { ...token, index: at.index };
+  }
+
+  showCard() {
+    clearTimeout(this.opening);
+    const step = this.stepOf(this.current);
+    if (!step || this.dismissed) {
+      this.card.hidden = true;
+      return;
+    }
+    const key = JSON.stringify(step);
+    if (this.card.hidden || this.cardKey !== key) this.fillCard(step);
+    this.cardKey = key;
+    this.card.hidden = false;
+    const host = this.host.getBoundingClientRect();
+    const boxes = this.current.getClientRects();
+    const box = boxes[boxes.length - 1];
+    const left = Math.max(0, Math.min(box.left - host.left, host.width - this.card.offsetWidth));
+    this.card.style.transform = `translate(${left}px, ${box.bottom - host.top}px)`;
+  }
+
+  fillCard(step) {
+    const head = make("div", "head");
+    head.append("“", make("bdi", "", null, step.text.trim() || "␣"), "” ", make("b", "", null, percent(step.probability)));
+    head.append(` · entropy ${step.entropy.toFixed(2)} bits`);
+    const list = make("div", "alternatives");
+    const most = Math.max(...step.alternatives.map((other) => other.probability), 1e-9);
+    step.alternatives.forEach((other, j) => {
+      const button = make("button", "alternative", list);
+      button.type = "button";
+      make("bdi", "name", button, other.text.trim() || "␣");
+      const track = make("span", "track", button);
+      make("span", "bar", track).style.width = `${(100 * other.probability) / most}%`;
+      make("span", "percent", button, percent(other.probability));
+      button.disabled = other.written;
+      if (other.written) button.setAttribute("aria-current", "true");
+      const what = other.written ? "written" : "go on with it from here";
+      button.setAttribute("aria-label", `${other.text}, ${percent(other.probability)}, ${what}`);
+      button.title = other.written ? "the token that was written" : "go on with it from here";
+      button.addEventListener("click", () => this.chooseAlternative(step, j, other));
+    });
+    this.card.replaceChildren(head, list);
+    if (step.alternatives.length) make("div", "hint", this.card, "Click another: the network goes on from there.");
+    this.card.setAttribute("role", "group");
+    this.card.setAttribute("aria-label", `Alternatives to ${step.text}`);
+  }
+
+  chooseAlternative(step, alternative, other) {
+    const token = this.tokenAt("target", step.index);
+    this.locked = this.hovered = null;
+    token.focus({ preventScroll: true });
+    this.dismiss();
+    this.status.replaceChildren("Going on with “", make("bdi", "", null, other.text), "” …");
+    this.choose({ step: step.index, alternative });
+  }
+
+  dismiss() {
+    this.dismissed = true;
+    this.showCard();
+  }
+
+  onOver(event) {
+    const token = event.target.closest?.(".token");
+    if (!token || event.pointerType === "touch") return; // a tap locks instead
+    clearTimeout(this.leaving);
+    if (token === this.hovered) return;
+    this.hovered = token;
+    if (!this.locked) this.refresh();
+  }
+
+  leaveSoon() {
+    clearTimeout(this.leaving);
+    this.leaving = setTimeout(() => {
+      this.hovered = null;
+      this.refresh();
+    }, LEAVE_DELAY);
+  }
+
+  onClick(event) {
+    const token = event.target.closest?.(".token");
+    if (token) this.toggleLock(token);
+  }
+
+  toggleLock(token) {
+    this.locked = this.locked === token ? null : token;
+    this.dismissed = false;
+    this.refresh();
+  }
+
+  onFocus(event) {
+    const at = this.info(event.target);
+    if (!at) return;
+    this.tokens[at.side][this.tabStop[at.side]].tabIndex = -1;
+    this.tabStop[at.side] = this.tokens[at.side].indexOf(event.target);
+    event.target.tabIndex = 0;
+    this.focused = event.target.matches(":focus-visible") ? event.target : null;
+    this.refresh();
+  }
+
+  onBlur(event) {
+    if (this.host.contains(event.relatedTarget)) return; // on to the card, or to another token
+    this.focused = null;
+    this.refresh();
+  }
+
+  onKey(event) {
+    const at = this.info(event.target);
+    if (event.key === "Escape") this.release(event);
+    else if (at) this.onTokenKey(event, at.side);
+    else if (event.target.closest(".alternatives")) this.onCardKey(event);
+  }
+
+  /** Escape: first out of the card, then out of the lock. */
+  release(event) {
+    if (!this.current) return;
+    event.preventDefault();
+    if (this.card.contains(event.target)) this.current.focus();
+    this.locked = null;
+    this.refresh();
+    this.dismiss();
+  }
+
+  onTokenKey(event, side) {
+    const tokens = this.tokens[side];
+    const index = tokens.indexOf(event.target);
+    const backwards = getComputedStyle(event.target.closest(".text")).direction === "rtl";
+    const other = this.tokens[side === "source" ? "target" : "source"];
+    const nearest = other[Math.round((index / tokens.length) * other.length)] ?? other.at(-1);
+    const moves = {
+      ArrowLeft: () => tokens[index + (backwards ? 1 : -1)],
+      ArrowRight: () => tokens[index + (backwards ? -1 : 1)],
+      Home: () => tokens[0],
+      End: () => tokens.at(-1),
+      ArrowUp: () => (side === "target" ? nearest : null),
+      // Down goes into the card of an output token, and from the input to the output.
+      ArrowDown: () => (side === "source" ? nearest : this.choices()[0]),
+    };
+    if (event.key === "Enter" || event.key === " ") this.toggleLock(event.target);
+    else if (event.key in moves) moves[event.key]()?.focus();
+    else return;
+    event.preventDefault();
+  }
+
+  choices() {
+    return this.card.hidden ? [] : [...this.card.querySelectorAll("button:not(:disabled)")];
+  }
+
+  onCardKey(event) {
+    const choices = this.choices();
+    const at = choices.indexOf(event.target);
+    if (event.key === "ArrowDown") choices[at + 1]?.focus();
+    else if (event.key === "ArrowUp") (choices[at - 1] ?? this.current).focus();
+    else return;
+    event.preventDefault();
+  }
+}
+
+function percent(probability) {
+  const value = 100 * probability;
+  if (value > 0 && value < 0.1) return "< 0.1 %";
+  return `${value < 9.95 ? value.toFixed(1) : value > 99.5 && value < 100 ? value.toFixed(1) : value.toFixed(0)} %`;
+}
+
+/** Text only ever enters the page as text, never as markup. */
+function make(tag, className = "", parent = null, text = "") {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  parent?.append(element);
+  return element;
+}

@@ -1,0 +1,445 @@
+// All attention heads of one map at once: a layers-by-heads sheet of thumbnails.
+//
+// The component is mounted twice for each sheet (transformer/ui/components.py does it):
+//   * with bytes: a 16-byte digest, then one byte per weight, (layers, heads, queries, keys), 255 = 1.
+//     It draws nothing and only puts the weights on a shelf, under their digest. Its message is the
+//     same on every rerun, so Streamlit sends it once and afterwards only a reference to it.
+//   * with JSON: shape, labels, colours, the selected head and the digest of the weights to draw.
+//     It is small, so choosing another head never sends the weights again.
+//
+// Thumbnails are one canvas. Over it lies a CSS grid of empty cells, one per head, which brings what a
+// canvas lacks: roles and names for screen readers, a roving tab stop, native hit tests, and outlines
+// for hover, focus and selection that cost no repainting of the picture.
+
+const DIGEST_BYTES = 16;
+const GAP = 4; // CSS pixels between thumbnails
+const SMALLEST = 20; // CSS pixels; narrower sheets scroll sideways
+const LARGEST = 168;
+const TALL = 440; // the whole sheet is no taller than this, unless thumbnails would get lower than LOW
+const LOW = 64;
+
+// One shelf for the page, wherever this file was loaded from: digest -> {bytes, holders}. An event named
+// after a digest says that its weights are there.
+const { shelf, arrivals } = (globalThis[Symbol.for("headlight.sheet")] ??= {
+  shelf: new Map(),
+  arrivals: new EventTarget(),
+});
+const held = new WeakMap(); // carrier's root -> digest it put on the shelf
+const sheets = new WeakMap(); // sheet's root -> Sheet
+
+export default function mount({ data, parentElement, setTriggerValue }) {
+  if (data instanceof Uint8Array) {
+    putOnShelf(parentElement, data);
+    return () => takeFromShelf(parentElement);
+  }
+  if (!data) return undefined;
+  let sheet = sheets.get(parentElement);
+  if (!sheet) {
+    sheet = new Sheet(parentElement);
+    sheets.set(parentElement, sheet);
+  }
+  sheet.update(data, (layer, head) => setTriggerValue("selected", [layer, head]));
+  return () => {
+    sheet.destroy();
+    sheets.delete(parentElement);
+  };
+}
+
+function putOnShelf(root, data) {
+  const digest = Array.from(data.subarray(0, DIGEST_BYTES), (b) => b.toString(16).padStart(2, "0")).join("");
+  if (held.get(root) === digest) return; // a rerun with the same weights
+  takeFromShelf(root);
+  held.set(root, digest);
+  const entry = shelf.get(digest) ?? { bytes: data.subarray(DIGEST_BYTES), holders: 0 };
+  entry.holders += 1;
+  shelf.set(digest, entry);
+  arrivals.dispatchEvent(new Event(digest));
+}
+
+function takeFromShelf(root) {
+  const digest = held.get(root);
+  const entry = shelf.get(digest);
+  held.delete(root);
+  if (entry && --entry.holders === 0) shelf.delete(digest);
+}
+
+class Sheet {
+  constructor(root) {
+    this.host = make("div", "sheet");
+    this.scroller = make("div", "scroller", this.host);
+    this.grid = make("div", "grid", this.scroller);
+    this.canvas = make("canvas", "picture");
+    this.canvas.setAttribute("aria-hidden", "true");
+    this.tip = make("div", "tip", this.host);
+    this.tip.hidden = true;
+    this.legend = make("div", "legend", this.host);
+    root.append(this.host);
+    this.paints = 0;
+    this.active = 0; // index of the cell that holds the tab stop
+    this.grid.addEventListener("pointermove", (event) => this.onPointer(event));
+    this.grid.addEventListener("pointerleave", () => this.hideTip());
+    this.grid.addEventListener("click", (event) => this.onClick(event));
+    this.grid.addEventListener("keydown", (event) => this.onKey(event));
+    this.grid.addEventListener("focusin", (event) => this.onFocus(event));
+    this.grid.addEventListener("focusout", () => this.hideTip());
+    this.onArrival = () => this.draw();
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.host);
+    this.watchDensity();
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    this.density?.removeEventListener("change", this.onDensity);
+    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
+    this.host.remove();
+  }
+
+  /** Moving the window to a screen with other pixels changes the density without any resize. */
+  watchDensity() {
+    this.onDensity = () => {
+      this.draw();
+      this.watchDensity();
+    };
+    this.density = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    this.density.addEventListener("change", this.onDensity, { once: true });
+  }
+
+  update(spec, choose) {
+    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
+    arrivals.addEventListener(spec.digest, this.onArrival);
+    const before = this.spec;
+    this.spec = spec;
+    this.choose = choose;
+    this.applyTheme();
+    if (!before || String(before.shape) !== String(spec.shape) || before.title !== spec.title) this.build();
+    this.select(spec.selected);
+    this.describe();
+    this.draw();
+  }
+
+  /** Light or dark is read off the page's real background, so a switch in the menu is followed. */
+  applyTheme() {
+    const background = getComputedStyle(this.host).backgroundColor;
+    const [r, g, b] = (background.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
+    const theme = 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
+    this.host.dataset.theme = theme;
+    this.host.style.setProperty("--accent", this.spec.accent[theme]);
+    this.palette = decodePalette(this.spec.scale[theme]);
+    this.paletteKey = theme + this.spec.scale[theme];
+  }
+
+  /** Cells, row and column headers; only when the shape changes, so that focus survives reruns. */
+  build() {
+    const [layers, heads] = this.spec.shape;
+    this.grid.replaceChildren(this.canvas);
+    this.grid.setAttribute("role", "grid");
+    this.grid.setAttribute("aria-label", `${this.spec.title}: every layer (rows) and head (columns)`);
+    this.grid.setAttribute("aria-readonly", "true");
+    this.grid.style.setProperty("--heads", heads);
+    this.grid.style.setProperty("--layers", layers);
+    this.grid.style.setProperty("--gap", `${GAP}px`);
+    const header = make("div", "row", this.grid);
+    header.setAttribute("role", "row");
+    this.corner = make("div", "corner", header);
+    this.corner.setAttribute("role", "columnheader");
+    this.columns = [];
+    for (let head = 0; head < heads; head++) {
+      const label = make("div", "column", header);
+      label.setAttribute("role", "columnheader");
+      this.columns.push(label);
+    }
+    this.cells = [];
+    for (let layer = 0; layer < layers; layer++) {
+      const row = make("div", "row", this.grid);
+      row.setAttribute("role", "row");
+      const label = make("div", "layer", row, `Layer ${layer + 1}`);
+      label.setAttribute("role", "rowheader");
+      label.style.gridRow = layer + 2;
+      for (let head = 0; head < heads; head++) {
+        const cell = make("div", "cell", row);
+        cell.setAttribute("role", "gridcell");
+        cell.setAttribute("aria-label", `Layer ${layer + 1} head ${head + 1}`);
+        cell.tabIndex = -1;
+        cell.dataset.index = this.cells.length;
+        cell.style.gridArea = `${layer + 2} / ${head + 2}`;
+        this.cells.push(cell);
+      }
+    }
+    this.active = 0;
+    this.hideTip();
+  }
+
+  select([layer, head]) {
+    const index = layer * this.spec.shape[1] + head;
+    this.cells.forEach((cell, i) => cell.setAttribute("aria-selected", String(i === index)));
+    this.host.dataset.selected = `${layer},${head}`;
+    if (!this.grid.contains(deepActive(this.grid))) this.moveTabStop(index);
+  }
+
+  moveTabStop(index) {
+    this.cells[this.active]?.setAttribute("tabindex", "-1");
+    this.active = index;
+    this.cells[index].setAttribute("tabindex", "0");
+  }
+
+  /** The key of the picture: what the colours, the rows and the columns of a thumbnail mean. */
+  describe() {
+    const steps = [0, 16, 32, 48, 64, 96, 128, 160, 192, 224, 255];
+    const stops = steps.map((i) => {
+      const [r, g, b] = channels(this.palette[i]);
+      return `rgb(${r} ${g} ${b}) ${(100 * i) / 255}%`;
+    });
+    const bar = make("span", "bar");
+    bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
+    const scale = make("span", "scale");
+    scale.append(make("span", "", null, "weight 0"), bar, make("span", "", null, "1"));
+    const text = `In each picture a row is one ${this.spec.rows}, a column one ${this.spec.columns} it looks at.`;
+    this.legend.replaceChildren(scale, make("span", "", null, text));
+  }
+
+  /** Sizes of thumbnails for the width there is, in whole CSS pixels. */
+  layout() {
+    const [layers, heads, queries, keys] = this.spec.shape;
+    const room = this.host.clientWidth;
+    const compact = room < 560;
+    const gutter = compact ? 46 : 62;
+    const fit = Math.floor((room - gutter - GAP * heads) / heads);
+    // Very long or very wide maps are squeezed, or one head would fill the screen.
+    const ratio = Math.max(0.5, Math.min(1.5, queries / keys));
+    const tallest = Math.max(LOW, TALL / layers - GAP);
+    const width = Math.max(SMALLEST, Math.floor(Math.min(LARGEST, fit, tallest / ratio)));
+    const height = Math.round(width * ratio);
+    const style = this.grid.style;
+    style.setProperty("--gutter", `${gutter}px`);
+    style.setProperty("--width", `${width}px`);
+    style.setProperty("--height", `${height}px`);
+    const spelled = width >= 40;
+    this.corner.textContent = spelled ? "" : "Head";
+    this.columns.forEach((label, head) => {
+      label.textContent = spelled ? `Head ${head + 1}` : String(head + 1);
+      label.setAttribute("aria-label", `Head ${head + 1}`);
+    });
+    return { width, height };
+  }
+
+  draw() {
+    const entry = this.spec && shelf.get(this.spec.digest);
+    if (!entry || this.host.clientWidth === 0) return; // not here yet, or inside a closed tab
+    const [layers, heads, queries, keys] = this.spec.shape;
+    if (entry.bytes.length !== layers * heads * queries * keys) {
+      throw new Error(`expected ${layers * heads * queries * keys} weights, received ${entry.bytes.length}`);
+    }
+    const { width, height } = this.layout();
+    const density = devicePixelRatio;
+    const painted = [this.spec.digest, this.spec.shape, width, height, density, this.paletteKey].join();
+    if (painted === this.painted) return; // only the outline changed, and that is CSS
+    const start = performance.now();
+    const sameWeights = this.host.dataset.digest === this.spec.digest;
+    const across = Math.min(keys, Math.max(1, Math.round(width * density)));
+    const down = Math.min(queries, Math.max(1, Math.round(height * density)));
+    const reducedKey = [this.spec.digest, this.spec.shape, across, down].join();
+    if (reducedKey !== this.reducedKey) {
+      this.reduced = reduceByMaximum(entry.bytes, layers * heads, queries, keys, down, across);
+      this.reducedKey = reducedKey;
+    }
+    const atlas = paintAtlas(this.reduced, layers, heads, down, across, this.palette);
+    this.canvas.width = Math.round((heads * (width + GAP) - GAP) * density);
+    this.canvas.height = Math.round((layers * (height + GAP) - GAP) * density);
+    const context = this.canvas.getContext("2d", { alpha: false });
+    const [r, g, b] = channels(this.palette[0]);
+    context.fillStyle = `rgb(${r} ${g} ${b})`;
+    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    context.imageSmoothingEnabled = false; // cells stay sharp squares
+    for (let layer = 0; layer < layers; layer++) {
+      for (let head = 0; head < heads; head++) {
+        const left = Math.round(head * (width + GAP) * density);
+        const top = Math.round(layer * (height + GAP) * density);
+        const w = Math.round(width * density);
+        const h = Math.round(height * density);
+        context.drawImage(atlas, head * across, layer * down, across, down, left, top, w, h);
+      }
+    }
+    this.painted = painted;
+    this.paints += 1;
+    this.entry = entry;
+    // For tests and for timing from outside: how often, what, and how long.
+    Object.assign(this.host.dataset, {
+      digest: this.spec.digest,
+      paints: this.paints,
+      drawMs: (performance.now() - start).toFixed(1),
+    });
+    const detail = { digest: this.spec.digest, paints: this.paints, sameWeights };
+    performance.mark("headlight:sheet-drawn", { detail });
+    // The picture is on the screen after the next frame, not when the last call returns.
+    requestAnimationFrame(() => setTimeout(() => performance.mark("headlight:sheet-painted", { detail })));
+  }
+
+  /** The strongest weight among matrix cells [q0, q1) x [k0, k1) of one head. */
+  strongest(index, q0, q1, k0, k1) {
+    const [, , queries, keys] = this.spec.shape;
+    const offset = index * queries * keys;
+    let best = { query: q0, key: k0, value: -1 };
+    for (let query = q0; query < q1; query++) {
+      for (let key = k0; key < k1; key++) {
+        const value = this.entry.bytes[offset + query * keys + key];
+        if (value > best.value) best = { query, key, value };
+      }
+    }
+    return best;
+  }
+
+  onPointer(event) {
+    const cell = event.target.closest?.(".cell");
+    if (!cell || !this.entry) return this.hideTip();
+    const [, , queries, keys] = this.spec.shape;
+    const box = cell.getBoundingClientRect();
+    // A screen pixel may stand for several matrix cells; it shows, and so names, their strongest.
+    const [q0, q1] = span(event.clientY - box.top, box.height, queries);
+    const [k0, k1] = span(event.clientX - box.left, box.width, keys);
+    const index = Number(cell.dataset.index);
+    this.showTip(index, this.strongest(index, q0, q1, k0, k1), event.clientX, event.clientY);
+  }
+
+  onFocus(event) {
+    const cell = event.target.closest?.(".cell");
+    if (!cell) return;
+    this.moveTabStop(Number(cell.dataset.index));
+    if (!cell.matches(":focus-visible") || !this.entry) return;
+    const [, , queries, keys] = this.spec.shape;
+    const box = cell.getBoundingClientRect();
+    const best = this.strongest(this.active, 0, queries, 0, keys);
+    this.showTip(this.active, best, box.left + box.width / 2, box.bottom, "Strongest: ");
+  }
+
+  onClick(event) {
+    const cell = event.target.closest?.(".cell");
+    if (cell) this.pick(Number(cell.dataset.index));
+  }
+
+  onKey(event) {
+    const [layers, heads] = this.spec.shape;
+    const row = Math.floor(this.active / heads);
+    const column = this.active % heads;
+    const first = event.ctrlKey ? 0 : row * heads;
+    const last = event.ctrlKey ? layers * heads - 1 : row * heads + heads - 1;
+    const moves = {
+      ArrowLeft: row * heads + Math.max(0, column - 1),
+      ArrowRight: row * heads + Math.min(heads - 1, column + 1),
+      ArrowUp: Math.max(0, row - 1) * heads + column,
+      ArrowDown: Math.min(layers - 1, row + 1) * heads + column,
+      PageUp: column,
+      PageDown: (layers - 1) * heads + column,
+      Home: first,
+      End: last,
+    };
+    if (event.key === "Enter" || event.key === " ") this.pick(this.active);
+    else if (event.key in moves) this.cells[moves[event.key]].focus();
+    else if (event.key === "Escape") this.hideTip();
+    else return;
+    event.preventDefault();
+  }
+
+  pick(index) {
+    const heads = this.spec.shape[1];
+    const chosen = [Math.floor(index / heads), index % heads];
+    if (String(chosen) === this.host.dataset.selected) return;
+    this.select(chosen); // at once; the page confirms it with the next update
+    this.choose(...chosen);
+  }
+
+  showTip(index, { query, key, value }, x, y, lead = "") {
+    const heads = this.spec.shape[1];
+    const place = `Layer ${Math.floor(index / heads) + 1}, head ${(index % heads) + 1}`;
+    const from = make("bdi", "", null, this.spec.queries[query]);
+    const to = make("bdi", "", null, this.spec.keys[key]);
+    const line = make("span", "pair");
+    line.append(`${lead}“`, from, "” → “", to, "” ", make("b", "", null, (value / 255).toFixed(2)));
+    this.tip.replaceChildren(make("span", "place", null, `${place}: `), line);
+    this.tip.hidden = false;
+    // Beside the pointer, inside the sheet's width, above it where the window ends.
+    const host = this.host.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = this.tip;
+    const left = Math.max(0, Math.min(x - host.left + 14, host.width - width));
+    const below = y + 18 + height < innerHeight;
+    this.tip.style.transform = `translate(${left}px, ${below ? y - host.top + 18 : y - host.top - height - 10}px)`;
+  }
+
+  hideTip() {
+    this.tip.hidden = true;
+  }
+}
+
+/**
+ * Every matrix shrunk to at most (down, across) by the maximum of each block. Averaging or skipping
+ * would let a single bright cell vanish from a long text's thumbnail; the maximum keeps every one.
+ */
+function reduceByMaximum(bytes, count, queries, keys, down, across) {
+  if (down === queries && across === keys) return bytes;
+  const rows = Uint32Array.from({ length: queries }, (_, q) => Math.floor((q * down) / queries) * across);
+  const columns = Uint32Array.from({ length: keys }, (_, k) => Math.floor((k * across) / keys));
+  const reduced = new Uint8Array(count * down * across);
+  let from = 0;
+  for (let matrix = 0; matrix < count; matrix++) {
+    for (let query = 0; query < queries; query++) {
+      const to = matrix * down * across + rows[query];
+      for (let key = 0; key < keys; key++, from++) {
+        const value = bytes[from];
+        if (value > reduced[to + columns[key]]) reduced[to + columns[key]] = value;
+      }
+    }
+  }
+  return reduced;
+}
+
+/** All matrices, coloured, side by side as in the sheet, one pixel per value. */
+function paintAtlas(values, layers, heads, down, across, palette) {
+  const atlas = new OffscreenCanvas(heads * across, layers * down);
+  const image = new ImageData(heads * across, layers * down);
+  const pixels = new Uint32Array(image.data.buffer);
+  let from = 0;
+  for (let layer = 0; layer < layers; layer++) {
+    for (let head = 0; head < heads; head++) {
+      for (let y = 0; y < down; y++) {
+        let to = ((layer * down + y) * heads + head) * across;
+        for (let x = 0; x < across; x++) pixels[to++] = palette[values[from++]];
+      }
+    }
+  }
+  atlas.getContext("2d").putImageData(image, 0, 0);
+  return atlas;
+}
+
+/** Matrix cells [first, end) under one screen pixel, `position` pixels into a side of `length`. */
+function span(position, length, cells) {
+  const pixel = Math.max(0, Math.min(length - 1, position));
+  if (cells <= length) return [Math.floor((pixel * cells) / length), Math.floor((pixel * cells) / length) + 1];
+  const first = Math.floor((Math.floor(pixel) * cells) / length);
+  return [first, Math.min(cells, Math.max(first + 1, Math.ceil(((Math.floor(pixel) + 1) * cells) / length)))];
+}
+
+/** 256 x 3 bytes in base64 -> 256 pixels as the canvas stores them. */
+function decodePalette(base64) {
+  const raw = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const palette = new Uint8ClampedArray(256 * 4).fill(255);
+  for (let i = 0; i < 256; i++) palette.set(raw.subarray(3 * i, 3 * i + 3), 4 * i);
+  return new Uint32Array(palette.buffer);
+}
+
+function channels(pixel) {
+  return [...new Uint8Array(Uint32Array.of(pixel).buffer, 0, 3)];
+}
+
+/** The focused element inside this component's shadow tree. */
+function deepActive(node) {
+  return node.getRootNode().activeElement;
+}
+
+/** Text only ever enters the page as text, never as markup. */
+function make(tag, className = "", parent = null, text = "") {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  parent?.append(element);
+  return element;
+}

@@ -1,0 +1,287 @@
+"""The two pictures that Streamlit lacks: all heads at once (`sheet`), and sentences that answer (`sentence`).
+
+Both are `st.components.v2` components; their scripts and styles are `assets/components/*.js` and `*.css`. They are
+registered once, when this module is imported. Weights travel as one byte each, and what the browser answers is checked
+here before a page sees it. Both draw in the colours of `transformer.figures.theme` and follow the switch between light
+and dark by themselves.
+
+Letters for shapes: L layers, H heads, Q queries, K keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import struct
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from transformer.figures.theme import THEMES
+from transformer.trace import AttentionMap, FloatArray, Label, Trace
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "components"
+
+# What the browser draws rounds to this; rows of weights computed in half precision may pass 1 by a little.
+TOLERANCE = 1e-3
+
+# Markers of common tokenizers, and what they are called on the page.
+MARKERS = {
+    **dict.fromkeys(
+        ("end", "</s>", "<eos>", "[end]", "[sep]", "<|endoftext|>", "<|endoftranscript|>"), "⏎ end"
+    ),
+    **dict.fromkeys(("start", "<s>", "<bos>", "[start]", "[cls]", "<|startoftranscript|>"), "▸ start"),
+    **dict.fromkeys(("pad", "<pad>", "[pad]"), "pad"),
+    **dict.fromkeys(("unk", "<unk>", "[unk]"), "unknown"),
+}
+
+NAMES = {"encoder": "Encoder self-attention", "decoder": "Decoder self-attention", "cross": "Cross-attention"}
+SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+
+
+def _component(name: str) -> Any:
+    script, style = (ASSETS / f"{name}.{suffix}" for suffix in ("js", "css"))
+    return st.components.v2.component(
+        f"headlight.{name}", js=script.read_text("utf-8"), css=style.read_text("utf-8"), isolate_styles=True
+    )
+
+
+_SHEET = _component("sheet")
+_SENTENCE = _component("sentence")
+
+
+class Choice(NamedTuple):
+    """An alternative that was clicked: its step in the output, and its place in that step's `alternatives`."""
+
+    step: int
+    alternative: int
+
+
+def quantise(weights: npt.ArrayLike) -> bytes:
+    """Weights from 0 to 1 as one byte each, round(255 * w), in C order.
+
+    Args:
+        weights: any shape; values may pass the range by 1e-3 (half precision) and are clipped.
+
+    Raises:
+        ValueError: a value is not finite or farther outside 0 to 1.
+    """
+    array = np.asarray(weights, np.float32)
+    if array.size and not (array.min() >= -TOLERANCE and array.max() <= 1 + TOLERANCE):  # also false for NaN
+        raise ValueError(f"expected weights from 0 to 1, received {array.min():.6g} to {array.max():.6g}")
+    scaled = np.multiply(array, np.float32(255))
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8).tobytes()
+
+
+# A page runs again on every click; a map's bytes are made once and live as long as the map.
+_packed: weakref.WeakKeyDictionary[AttentionMap, tuple[bytes, bytes]] = weakref.WeakKeyDictionary()
+
+
+def _wire(attention: AttentionMap) -> tuple[bytes, bytes]:
+    """(16-byte digest, one byte per weight) of a map."""
+    found = _packed.get(attention)
+    if found is None:
+        weights = quantise(attention.weights)
+        found = hashlib.blake2b(weights, digest_size=16).digest(), weights
+        _packed[attention] = found
+    return found
+
+
+def sheet(
+    attention: AttentionMap,
+    *,
+    selected: tuple[int, int],
+    key: str,
+    title: str | None = None,
+    on_select: Callable[[int, int], None] | None = None,
+) -> tuple[int, int] | None:
+    """Every head of a map as a layers-by-heads sheet of thumbnails; a click, or Enter, selects one.
+
+    Args:
+        attention: the map; its weights are quantised once and sent once, however often the page runs.
+        selected: (layer, head), counted from 0, outlined in the accent colour; values outside are clipped.
+        key: the component's name on its page; a second, invisible part takes `key` + "-weights".
+        title: what a screen reader calls the sheet; by default the name of the map's kind.
+        on_select: called with (layer, head) before the page runs again: the moment to set pickers through
+            `st.session_state`, so that they agree with the sheet.
+
+    Returns:
+        (layer, head) in the one run that follows a click, otherwise None.
+    """
+    layers, heads = attention.layers, attention.heads
+    digest, weights = _wire(attention)
+    data = {
+        "shape": list(attention.weights.shape),
+        "digest": digest.hex(),
+        "selected": [min(max(int(selected[0]), 0), layers - 1), min(max(int(selected[1]), 0), heads - 1)],
+        "queries": [_shown(label) for label in attention.queries],
+        "keys": [_shown(label) for label in attention.keys],
+        "title": title or NAMES[attention.kind],
+        "rows": "output token" if attention.kind != "encoder" else "input token",
+        "columns": "output token" if attention.kind == "decoder" else "input token",
+        "scale": {name: _base64(colours.attention) for name, colours in THEMES.items()},
+        "accent": _accents(),
+    }
+
+    def called() -> None:
+        chosen = _pair(st.session_state[key].get("selected"), layers, heads)
+        if chosen is not None and on_select is not None:
+            on_select(*chosen)
+
+    with st.container(gap=None):  # the invisible part must not leave a gap
+        result = _SHEET(key=key, data=data, on_selected_change=called)
+        _SHEET(key=f"{key}-weights", data=digest + weights)
+    return _pair(result.get("selected"), layers, heads)
+
+
+def sentence(
+    trace: Trace,
+    *,
+    key: str,
+    kind: str | None = None,
+    weights: FloatArray | None = None,
+    view: str = "",
+    titles: tuple[str, str] = ("Input", "Output"),
+    on_choose: Callable[[Choice], None] | None = None,
+) -> Choice | None:
+    """Input and output in large type: attention lights up under the pointer, and output tokens show how sure the
+    network was and what else it considered.
+
+    Args:
+        trace: its `source`, `target` and `steps` are shown; either side may be empty.
+        key: the component's name on its page.
+        kind: the map whose labels the weights belong to; without it no token lights another.
+        weights: (Q, K), from 0 to 1: one head of that map, or an average or maximum over heads.
+        view: how the page calls these weights, such as "Layer 2, head 5"; shown beside what lights.
+        titles: what stands above input and output.
+        on_choose: called with the chosen alternative before the page runs again.
+
+    Returns:
+        The chosen alternative in the one run that follows the click, otherwise None.
+
+    Raises:
+        ValueError: kind and weights do not come together, or do not fit the trace.
+    """
+    if (kind is None) != (weights is None):
+        raise ValueError("expected kind and weights together, received only one of them")
+    sides = {"source": _source(trace, titles[0]), "target": _target(trace, titles[1])}
+    header: dict[str, Any] = {"sides": sides, "view": view, "shape": [0, 0], "accent": _accents()}
+    body = b""
+    if kind is not None and weights is not None:
+        attention = trace[kind]
+        if np.shape(weights) != attention.weights.shape[2:]:
+            raise ValueError(
+                f"expected weights {attention.weights.shape[2:]}, received shape {np.shape(weights)}"
+            )
+        body = quantise(np.asarray(weights))
+        lists = {"source": trace.source, "target": trace.target}
+        header["queries"], header["keys"] = SIDES[kind]
+        header["shape"] = list(attention.weights.shape[2:])
+        header["places"] = {
+            "queries": _places(attention.queries, lists[header["queries"]]),
+            "keys": _places(attention.keys, lists[header["keys"]]),
+        }
+    text = json.dumps(header, ensure_ascii=False).encode()
+
+    def called() -> None:
+        chosen = _choice(st.session_state[key].get("chosen"), trace)
+        if chosen is not None and on_choose is not None:
+            on_choose(chosen)
+
+    result = _SENTENCE(key=key, data=struct.pack("<I", len(text)) + text + body, on_chosen_change=called)
+    return _choice(result.get("chosen"), trace)
+
+
+def _shown(label: Label) -> str:
+    return MARKERS.get(label.text.strip().lower(), label.text) if label.special else label.text
+
+
+def _token(label: Label) -> dict[str, Any]:
+    return {"text": _shown(label), "joins": label.joins, "special": label.special}
+
+
+def _source(trace: Trace, title: str) -> dict[str, Any]:
+    return {"title": title, "tokens": [_token(label) for label in trace.source]}
+
+
+def _target(trace: Trace, title: str) -> dict[str, Any]:
+    tokens = [_token(label) for label in trace.target]
+    for token, step in zip(tokens, trace.steps, strict=False):
+        # The written token stands among the alternatives if it was likely enough: same text, same probability.
+        likely = step.probability
+        near = [o.text == step.token and abs(o.probability - likely) < TOLERANCE for o in step.alternatives]
+        written = near.index(True) if True in near else -1
+        token["probability"] = round(step.probability, 6)
+        token["entropy"] = round(max(step.entropy, 0.0), 4)
+        token["alternatives"] = [
+            {"text": other.text, "probability": round(other.probability, 6), "written": j == written}
+            for j, other in enumerate(step.alternatives)
+        ]
+    return {"title": title, "tokens": tokens, "lead": _lead(trace)}
+
+
+def _lead(trace: Trace) -> str:
+    """The start marker that the decoder reads before its output, if a map of this trace shows one, else ""."""
+    axes = [axis for kind in trace if kind != "encoder" for axis in (trace[kind].queries, trace[kind].keys)]
+    target = [label.text for label in trace.target]
+    for axis in axes:
+        if [label.text for label in axis] != target and _is_shifted(axis, trace.target):
+            return _shown(axis[0])
+    return ""
+
+
+def _is_shifted(labels: Sequence[Label], tokens: Sequence[Label]) -> bool:
+    """Whether `labels` are a marker followed by the first of `tokens`: what a decoder reads, not what it writes."""
+    return labels[0].special and [x.text for x in labels[1:]] == [x.text for x in tokens[: len(labels) - 1]]
+
+
+def _places(labels: Sequence[Label], tokens: Sequence[Label]) -> list[int]:
+    """For each position of an axis the token that it stands for, -1 for a start marker before the first."""
+    texts = [label.text for label in labels]
+    if texts == [label.text for label in tokens]:
+        return list(range(len(labels)))
+    if _is_shifted(labels, tokens):
+        return [-1, *range(len(labels) - 1)]
+    raise ValueError(
+        f"expected the labels of an axis to be the {len(tokens)} tokens shown, received {texts[:8]}..."
+    )
+
+
+def _accents() -> dict[str, str]:
+    return {name: colours.accent for name, colours in THEMES.items()}
+
+
+def _base64(table: npt.NDArray[np.uint8]) -> str:
+    return base64.b64encode(np.ascontiguousarray(table).tobytes()).decode()
+
+
+def _integers(value: object, count: int) -> list[int] | None:
+    """`count` plain integers out of what a browser sent, or None."""
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    return value if all(isinstance(item, int) and not isinstance(item, bool) for item in value) else None
+
+
+def _pair(value: object, layers: int, heads: int) -> tuple[int, int] | None:
+    numbers = _integers(value, 2)
+    if numbers is None or not (0 <= numbers[0] < layers and 0 <= numbers[1] < heads):
+        return None
+    return numbers[0], numbers[1]
+
+
+def _choice(value: object, trace: Trace) -> Choice | None:
+    if not isinstance(value, dict):
+        return None
+    numbers = _integers([value.get("step"), value.get("alternative")], 2)
+    if numbers is None or not 0 <= numbers[0] < len(trace.steps):
+        return None
+    if not 0 <= numbers[1] < len(trace.steps[numbers[0]].alternatives):
+        return None
+    return Choice(*numbers)
