@@ -1,0 +1,70 @@
+"""Files hold the picture: the right colours in the right places, and text that is text."""
+
+import io
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from transformer.analysis.views import View
+from transformer.figures import export, theme
+from transformer.figures.heatmap import COLOURBAR, LOOKS_AT, LOOKS_FROM
+from transformer.trace import Label
+
+SVG = "{http://www.w3.org/2000/svg}"
+ODD = ["<s>", "$x_1$", "a & b", "\ud800\x00\x1b", "🚆", "שלום", "日本語", "", "\n", "the", "the"]
+
+
+def view(queries: list[str], keys: list[str]) -> View:
+    values = np.random.default_rng(2).random((len(queries), len(keys)), np.float32)
+    return View(values, tuple(map(Label, queries)), tuple(map(Label, keys)))
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_svg_has_a_rectangle_for_each_weight_and_text_as_text(name: str) -> None:
+    look = theme.get(name)
+    shown = view(["the", "train"], ["o", "<trem>", "."])
+    root = ElementTree.fromstring(export.svg(shown, theme=name, title="5 < 6"))
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert {"5 < 6", COLOURBAR, LOOKS_AT, LOOKS_FROM, "the", "train", "o", "<trem>", "."} <= set(texts)
+    cells = [element for element in root.iter(f"{SVG}rect") if element.get("fill", "").startswith("#")][1:]
+    colours = {(float(cell.get("y", "")), float(cell.get("x", ""))): cell.get("fill") for cell in cells}
+    expected = [theme.hex_colour(look.attention[round(float(value) * 255)]) for value in shown.values.flat]
+    assert [colours[place] for place in sorted(colours)] == expected
+
+
+def test_svg_leaves_the_background_bare() -> None:
+    shown = View(np.eye(4, dtype=np.float32), *(tuple(map(Label, "abcd")),) * 2)
+    root = ElementTree.fromstring(export.svg(shown))
+    assert len([e for e in root.iter(f"{SVG}rect") if e.get("fill", "").startswith("#")]) == 1 + 4
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_png_shows_the_same_colours(name: str) -> None:
+    from matplotlib.image import imread
+
+    look = theme.get(name)
+    pixels = np.rint(imread(io.BytesIO(export.png(view(["a"], ["b", "c"]), theme=name))) * 255).astype(int)
+    colours = {tuple(colour) for colour in pixels[..., :3].reshape(-1, 3).tolist()}
+    for value in view(["a"], ["b", "c"]).values.flat:
+        assert tuple(look.attention[round(float(value) * 255)].tolist()) in colours
+    assert tuple(pixels[0, 0, :3].tolist()) == theme.rgb(look.background)
+
+
+def test_odd_tokens_and_threads() -> None:
+    shown = view(ODD, ODD)
+    with ThreadPoolExecutor(4) as pool:
+        files = list(pool.map(lambda _: export.png(shown, title="$odd$ <b>\x07"), range(4)))
+    assert len(set(files)) == 1 and files[0].startswith(b"\x89PNG")
+    root = ElementTree.fromstring(export.svg(shown, title="odd \x07\ud800"))
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert {"<s>", "$x_1$", "a & b", "�␀�", "🚆", "שלום", "日本語", "∅", "↵", "odd "} <= set(texts)
+
+
+def test_nothing_is_no_picture() -> None:
+    for draw in (export.png, export.svg):
+        with pytest.raises(ValueError, match="at least one query and key"):
+            draw(View(np.zeros((0, 0), np.float32), (), ()))
+        with pytest.raises(ValueError, match="expected a theme"):
+            draw(view(["a"], ["b"]), theme="sepia")
