@@ -36,8 +36,7 @@ class Sentence {
     this.status.setAttribute("aria-live", "polite");
     this.body = make("div", "body", this.host);
     this.footer = make("div", "footer", this.host);
-    this.card = make("div", "card", this.host);
-    this.card.hidden = true;
+    this.card = new Card(this.host, (step, j, other) => this.chooseAlternative(step, j, other));
     root.append(this.host);
     this.direction = "forward"; // for self-attention: what a token looks at, or who looks at it
     this.tokens = { source: [], target: [] }; // elements in reading order, the lead included
@@ -47,8 +46,8 @@ class Sentence {
     this.updates = 0;
     this.body.addEventListener("pointerover", (event) => this.onOver(event));
     this.body.addEventListener("pointerout", () => this.leaveSoon());
-    this.card.addEventListener("pointerenter", () => clearTimeout(this.leaving));
-    this.card.addEventListener("pointerleave", () => this.leaveSoon());
+    this.card.element.addEventListener("pointerenter", () => clearTimeout(this.leaving));
+    this.card.element.addEventListener("pointerleave", () => this.leaveSoon());
     this.body.addEventListener("click", (event) => this.onClick(event));
     this.host.addEventListener("keydown", (event) => this.onKey(event));
     this.body.addEventListener("focusin", (event) => this.onFocus(event));
@@ -75,9 +74,7 @@ class Sentence {
     this.spec = spec;
     this.weights = weights;
     this.choose = choose;
-    const background = getComputedStyle(this.host).backgroundColor;
-    const [r, g, b] = (background.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number);
-    const theme = 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "dark" : "light";
+    const theme = themeOf(this.host);
     this.host.dataset.theme = theme;
     this.host.style.setProperty("--accent", spec.accent[theme]);
     // Type is large for a sentence and smaller for a page of text, the same on both sides.
@@ -166,7 +163,7 @@ class Sentence {
     if (this.spec.sides.target.tokens.some((token) => token.probability !== undefined)) {
       const legend = make("span", "legend");
       legend.append("Pale = unsure: ");
-      for (const [sure, value, text] of [["yes", 1, "50 % or more"], ["half", 0.35, "20 to 50 %"], ["no", 0.1, "below 20 %"]]) {
+      for (const [sure, value, text] of [["yes", 1, "≥ 50 %"], ["half", 0.35, "≥ 20 %"], ["no", 0.1, "< 20 %"]]) {
         const sample = make("span", "sample", legend, text);
         sample.dataset.sure = sure;
         sample.style.setProperty("--sure", value);
@@ -235,7 +232,7 @@ class Sentence {
       this.dismissed = false;
       this.carded = current;
       clearTimeout(this.opening);
-      if (this.stepOf(current) && current === this.hovered && this.card.hidden && !this.locked) {
+      if (this.stepOf(current) && current === this.hovered && !this.card.open && !this.locked) {
         this.opening = setTimeout(() => this.showCard(), CARD_DELAY);
         return;
       }
@@ -257,10 +254,10 @@ class Sentence {
       this.status.replaceChildren(view, !queries ? "" : elsewhere ? alone : "no weights belong to this token.");
       return;
     }
-    const best = [...found.lit].sort((a, b) => b[2] - a[2]).slice(0, 4).filter(([, , byte]) => byte > 0);
+    const best = [...found.lit].sort((a, b) => b[2] - a[2]).slice(0, 4).filter(([, , byte]) => byte >= 2);
     const line = make("span");
     line.append("“", make("bdi", "", null, current.textContent), `” ${found.verb} `);
-    if (!best.length) line.append("nothing here");
+    if (!best.length) line.append("nothing with a weight of 0.01 or more");
     best.forEach(([side, index, byte], i) => {
       if (i) line.append(", ");
       line.append("“", make("bdi", "", null, this.tokenAt(side, index).textContent), "” ");
@@ -279,44 +276,10 @@ class Sentence {
     clearTimeout(this.opening);
     const step = this.stepOf(this.current);
     if (!step || this.dismissed) {
-      this.card.hidden = true;
+      this.card.hide();
       return;
     }
-    const key = JSON.stringify(step);
-    if (this.card.hidden || this.cardKey !== key) this.fillCard(step);
-    this.cardKey = key;
-    this.card.hidden = false;
-    const host = this.host.getBoundingClientRect();
-    const boxes = this.current.getClientRects();
-    const box = boxes[boxes.length - 1];
-    const left = Math.max(0, Math.min(box.left - host.left, host.width - this.card.offsetWidth));
-    this.card.style.transform = `translate(${left}px, ${box.bottom - host.top}px)`;
-  }
-
-  fillCard(step) {
-    const head = make("div", "head");
-    head.append("“", make("bdi", "", null, step.text.trim() || "␣"), "” ", make("b", "", null, percent(step.probability)));
-    head.append(` · entropy ${step.entropy.toFixed(2)} bits`);
-    const list = make("div", "alternatives");
-    const most = Math.max(...step.alternatives.map((other) => other.probability), 1e-9);
-    step.alternatives.forEach((other, j) => {
-      const button = make("button", "alternative", list);
-      button.type = "button";
-      make("bdi", "name", button, other.text.trim() || "␣");
-      const track = make("span", "track", button);
-      make("span", "bar", track).style.width = `${(100 * other.probability) / most}%`;
-      make("span", "percent", button, percent(other.probability));
-      button.disabled = other.written;
-      if (other.written) button.setAttribute("aria-current", "true");
-      const what = other.written ? "written" : "go on with it from here";
-      button.setAttribute("aria-label", `${other.text}, ${percent(other.probability)}, ${what}`);
-      button.title = other.written ? "the token that was written" : "go on with it from here";
-      button.addEventListener("click", () => this.chooseAlternative(step, j, other));
-    });
-    this.card.replaceChildren(head, list);
-    if (step.alternatives.length) make("div", "hint", this.card, "Click another: the network goes on from there.");
-    this.card.setAttribute("role", "group");
-    this.card.setAttribute("aria-label", `Alternatives to ${step.text}`);
+    this.card.show(step, this.current);
   }
 
   chooseAlternative(step, alternative, other) {
@@ -388,7 +351,7 @@ class Sentence {
   release(event) {
     if (!this.current) return;
     event.preventDefault();
-    if (this.card.contains(event.target)) this.current.focus();
+    if (this.card.element.contains(event.target)) this.current.focus();
     this.locked = null;
     this.refresh();
     this.dismiss();
@@ -407,7 +370,7 @@ class Sentence {
       End: () => tokens.at(-1),
       ArrowUp: () => (side === "target" ? nearest : null),
       // Down goes into the card of an output token, and from the input to the output.
-      ArrowDown: () => (side === "source" ? nearest : this.choices()[0]),
+      ArrowDown: () => (side === "source" ? nearest : this.card.choices()[0]),
     };
     if (event.key === "Enter" || event.key === " ") this.toggleLock(event.target);
     else if (event.key in moves) moves[event.key]()?.focus();
@@ -415,31 +378,12 @@ class Sentence {
     event.preventDefault();
   }
 
-  choices() {
-    return this.card.hidden ? [] : [...this.card.querySelectorAll("button:not(:disabled)")];
-  }
-
   onCardKey(event) {
-    const choices = this.choices();
+    const choices = this.card.choices();
     const at = choices.indexOf(event.target);
     if (event.key === "ArrowDown") choices[at + 1]?.focus();
     else if (event.key === "ArrowUp") (choices[at - 1] ?? this.current).focus();
     else return;
     event.preventDefault();
   }
-}
-
-function percent(probability) {
-  const value = 100 * probability;
-  if (value > 0 && value < 0.1) return "< 0.1 %";
-  return `${value < 9.95 ? value.toFixed(1) : value > 99.5 && value < 100 ? value.toFixed(1) : value.toFixed(0)} %`;
-}
-
-/** Text only ever enters the page as text, never as markup. */
-function make(tag, className = "", parent = null, text = "") {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  parent?.append(element);
-  return element;
 }

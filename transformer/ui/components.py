@@ -45,15 +45,17 @@ NAMES = {"encoder": "Encoder self-attention", "decoder": "Decoder self-attention
 SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
 
-def _component(name: str) -> Any:
-    script, style = (ASSETS / f"{name}.{suffix}" for suffix in ("js", "css"))
+def _component(name: str, *scripts: str) -> Any:
+    """Registers `name`.js, joined with the scripts it builds on to the one that Streamlit takes, and `name`.css."""
+    parts = [(ASSETS / f"{script}.js").read_text("utf-8") for script in (*scripts, name)]
+    style = (ASSETS / f"{name}.css").read_text("utf-8")
     return st.components.v2.component(
-        f"headlight.{name}", js=script.read_text("utf-8"), css=style.read_text("utf-8"), isolate_styles=True
+        f"headlight.{name}", js="\n".join(parts), css=style, isolate_styles=True
     )
 
 
-_SHEET = _component("sheet")
-_SENTENCE = _component("sentence")
+_SHEET = _component("sheet", "common", "pixels")
+_SENTENCE = _component("sentence", "common", "card")
 
 
 class Choice(NamedTuple):

@@ -1,0 +1,68 @@
+// The card under a token of the output: how sure the network was, and what else it considered.
+
+class Card {
+  /** `choose(step, j, alternative)` is called for an alternative that is clicked. */
+  constructor(host, choose) {
+    this.element = make("div", "card", host);
+    this.element.hidden = true;
+    this.element.setAttribute("role", "group");
+    this.host = host;
+    this.choose = choose;
+  }
+
+  get open() {
+    return !this.element.hidden;
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+
+  /** Opens for `step`, under the last line of its token, inside the width of the host. */
+  show(step, token) {
+    const key = JSON.stringify(step);
+    if (key !== this.key) this.fill(step);
+    this.key = key;
+    this.element.hidden = false;
+    const host = this.host.getBoundingClientRect();
+    const box = [...token.getClientRects()].at(-1);
+    const left = Math.max(0, Math.min(box.left - host.left, host.width - this.element.offsetWidth));
+    this.element.style.transform = `translate(${left}px, ${box.bottom - host.top}px)`;
+  }
+
+  fill(step) {
+    const head = make("div", "head");
+    head.append("“", make("bdi", "", null, step.text.trim() || "␣"), "” ", make("b", "", null, percent(step.probability)));
+    head.append(` · entropy ${step.entropy.toFixed(2)} bits`);
+    const list = make("div", "alternatives");
+    const most = Math.max(...step.alternatives.map((other) => other.probability), 1e-9);
+    step.alternatives.forEach((other, j) => {
+      const button = make("button", "alternative", list);
+      button.type = "button";
+      make("bdi", "name", button, other.text.trim() || "␣");
+      const track = make("span", "track", button);
+      make("span", "bar", track).style.width = `${(100 * other.probability) / most}%`;
+      make("span", "percent", button, percent(other.probability));
+      button.disabled = other.written;
+      if (other.written) button.setAttribute("aria-current", "true");
+      const what = other.written ? "written" : "go on with it from here";
+      button.setAttribute("aria-label", `${other.text}, ${percent(other.probability)}, ${what}`);
+      button.title = other.written ? "the token that was written" : "go on with it from here";
+      button.addEventListener("click", () => this.choose(step, j, other));
+    });
+    this.element.replaceChildren(head, list);
+    if (step.alternatives.length) make("div", "hint", this.element, "Click another: the network goes on from there.");
+    this.element.setAttribute("aria-label", `Alternatives to ${step.text}`);
+  }
+
+  /** The buttons that can be chosen: all but the token that was written. */
+  choices() {
+    return this.open ? [...this.element.querySelectorAll("button:not(:disabled)")] : [];
+  }
+}
+
+function percent(probability) {
+  const value = 100 * probability;
+  if (value > 0 && value < 0.1) return "< 0.1 %";
+  return `${value < 9.95 ? value.toFixed(1) : value > 99.5 && value < 100 ? value.toFixed(1) : value.toFixed(0)} %`;
+}
