@@ -11,7 +11,7 @@ from transformer.trace import Label
 # Long enough for nearly every word; a web address must not push the picture off the page.
 LIMIT = 20
 
-_VISIBLE = {"": "∅", " ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "⍽"}
+_VISIBLE = {"": "∅", " ": "␣", "\n": "↵", "\r": "↵", "\u2028": "↵", "\u2029": "↵", "\t": "⇥", "\u00a0": "⍽"}
 
 
 def display(label: Label, limit: int = LIMIT) -> str:
@@ -19,7 +19,9 @@ def display(label: Label, limit: int = LIMIT) -> str:
     text = label.text
     if not text.strip():
         return "".join(_VISIBLE.get(character, "␣") for character in text[:limit]) or _VISIBLE[""]
-    text = "".join(_VISIBLE.get(c, "�") if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    text = "".join(
+        _VISIBLE.get(c, "�") if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text
+    )
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
