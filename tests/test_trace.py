@@ -82,6 +82,7 @@ def test_a_map_takes_strings_and_knows_its_size() -> None:
         ("encoder", rows(1, 1, 2, 2) * 0.99, "sum to 1"),
         ("encoder", np.array([[[[1.5, -0.5], [0, 1]]]]), "at least 0"),
         ("encoder", np.full((1, 1, 2, 2), np.nan), "finite"),
+        ("encoder", np.full((1, 1, 2, 2), 1e300), "finite"),
     ],
 )
 def test_a_map_refuses_what_is_not_attention(kind: str, weights: np.ndarray, message: str) -> None:

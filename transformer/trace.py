@@ -71,7 +71,8 @@ def frozen_array(values: npt.ArrayLike, dims: int, name: str) -> FloatArray:
     An array that is float32 and read-only already is taken as it is; one that its owner could still write to
     is copied.
     """
-    array = np.asarray(values, np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+        array = np.asarray(values, np.float32)
     if array.ndim != dims:
         raise ValueError(f"expected {name} with {dims} dimensions, received shape {array.shape}")
     if not np.isfinite(array).all():
