@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from transformer.figures.standalone import page
+from transformer.figures.standalone import html
 from transformer.trace import AttentionMap, Trace
 
 pytestmark = pytest.mark.browser
@@ -22,7 +22,7 @@ def url(tmp_path: Path) -> str:
     encoder = AttentionMap("encoder", np.broadcast_to(np.eye(3), (1, 2, 3, 3)), SOURCE, SOURCE)
     trace = Trace([encoder, cross], "the train", model="pt-en", input="o </script> trem")
     file = tmp_path / "trace.html"
-    file.write_text(page(trace, layer=1, head=0), encoding="utf-8")
+    file.write_text(html(trace, layer=1, head=0), encoding="utf-8")
     return file.as_uri()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from transformer.figures import theme
-from transformer.figures.standalone import page
+from transformer.figures.standalone import html
 from transformer.trace import AttentionMap, Label, Trace
 
 
@@ -45,7 +45,7 @@ class Elements(HTMLParser):
 
 def test_the_page_holds_every_weight() -> None:
     shown = trace(["O", "trem"], ["The", "train", "."])
-    data = json.loads(Elements(page(shown)).texts["data"])
+    data = json.loads(Elements(html(shown)).texts["data"])
     assert (data["input"], data["output"]) == ("O trem", "The train .")
     for sent, kind in zip(data["maps"], shown, strict=True):
         weights = np.frombuffer(base64.b64decode(sent["weights"]), "<u2") / 65535
@@ -58,14 +58,14 @@ def test_the_page_holds_every_weight() -> None:
 
 def test_it_starts_where_it_is_told() -> None:
     shown = trace(["a"], ["b"])
-    start = json.loads(Elements(page(shown)).texts["data"])["start"]
+    start = json.loads(Elements(html(shown)).texts["data"])["start"]
     assert start == {"map": 1, "layer": -1, "head": -1}
-    start = json.loads(Elements(page(shown, kind="encoder", layer=1, head=2)).texts["data"])["start"]
+    start = json.loads(Elements(html(shown, kind="encoder", layer=1, head=2)).texts["data"])["start"]
     assert start == {"map": 0, "layer": 1, "head": 2}
 
 
 def test_nothing_is_fetched() -> None:
-    text = page(trace(["O"], ["The"]))
+    text = html(trace(["O"], ["The"]))
     assert not re.search(r"https?:|@import|url\(|fetch|import\(", text)
     policy = next(attributes for tag, attributes in Elements(text).tags if attributes.get("http-equiv"))
     assert (policy["content"] or "").startswith("default-src 'none';")
@@ -83,9 +83,9 @@ def test_no_token_breaks_out() -> None:
         "🚆",
         "",
     ]
-    text = page(Trace(trace(odd, odd).maps, odd[0], model='"><b>', input=odd[0] + odd[1] + odd[2] + odd[5]))
+    text = html(Trace(trace(odd, odd).maps, odd[0], model='"><b>', input=odd[0] + odd[1] + odd[2] + odd[5]))
     elements = Elements(text)
-    plain = Elements(page(trace(["a"], ["b"])))
+    plain = Elements(html(trace(["a"], ["b"])))
     assert [tag for tag, _ in elements.tags] == [tag for tag, _ in plain.tags]
     data = json.loads(elements.texts["data"])
     assert data["input"] == odd[0] + odd[1] + odd[2] + odd[5]
@@ -96,15 +96,15 @@ def test_no_token_breaks_out() -> None:
 def test_the_page_is_small() -> None:
     tokens = [Label(str(i)).text for i in range(40)]
     shown = Trace([attention(kind, tokens, tokens, 4, 8) for kind in ("encoder", "decoder", "cross")], "")
-    assert len(page(shown)) < 1.4 * shown.nbytes / 2 * 4 / 3 * 0.8
+    assert len(html(shown)) < 1.4 * shown.nbytes / 2 * 4 / 3 * 0.8
 
 
 def test_what_is_not_there_is_refused() -> None:
     for wrong in (
-        lambda: page(Trace([], "")),
-        lambda: page(trace(["a"], ["b"]), kind="decoder"),
-        lambda: page(trace(["a"], ["b"]), layer=1),
-        lambda: page(trace(["a"], ["b"]), head=-1),
+        lambda: html(Trace([], "")),
+        lambda: html(trace(["a"], ["b"]), kind="decoder"),
+        lambda: html(trace(["a"], ["b"]), layer=1),
+        lambda: html(trace(["a"], ["b"]), head=-1),
     ):
         with pytest.raises(ValueError, match=r"expected .* received"):
             wrong()

@@ -8,10 +8,10 @@ security policy forbids every request. Weights are rounded to 16 bits, so within
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ TITLES = {
 _HERE = Path(__file__).parent
 
 
-def page(trace: Trace, *, kind: str | None = None, layer: int | None = None, head: int | None = None) -> str:
+def html(trace: Trace, *, kind: str | None = None, layer: int | None = None, head: int | None = None) -> str:
     """The page as HTML text; write it as UTF-8.
 
     Args:
@@ -64,7 +64,7 @@ def page(trace: Trace, *, kind: str | None = None, layer: int | None = None, hea
         "lookup": {look.name: _base64(look.attention) for look in themes.THEMES.values()},
     }
     values = {
-        "title": html.escape(f"{trace.model or 'Headlight'}: {_one_line(trace.input)}"),
+        "title": escape(f"{trace.model or 'Headlight'}: {_one_line(trace.input)}"),
         "light": _variables(themes.LIGHT),
         "dark": _variables(themes.DARK),
         "font": themes.FONT,
