@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -33,19 +34,123 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m transformer", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
 
+    trace = commands.add_parser("trace", help="answer one input and record what every head looked at")
+    trace.add_argument("model", help="a shipped name or a model folder")
+    trace.add_argument("input", help="the text")
+    trace.add_argument("--target", metavar="TEXT", help="force this output instead of the network's own")
+    trace.add_argument(
+        "--beam", type=int, default=1, metavar="N", help="beams; 1 is greedy (default: %(default)s)"
+    )
+    trace.add_argument("--out", type=Path, metavar="FILE", help="write the trace: .npz, .json or .html")
+    trace.set_defaults(run=_trace)
+
+    evaluate = commands.add_parser("evaluate", help="measure a model on a test file")
+    evaluate.add_argument("model", help="a shipped name or a model folder")
+    evaluate.add_argument(
+        "--data", type=Path, required=True, metavar="FILE", help="source<TAB>target, .tsv or .tsv.gz"
+    )
+    evaluate.add_argument(
+        "--beam", type=int, default=4, metavar="N", help="beams; 1 is greedy (default: %(default)s)"
+    )
+    evaluate.add_argument("--limit", type=int, metavar="N", help="only the first N lines")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object")
+    evaluate.set_defaults(run=_evaluate)
+
+    bench = commands.add_parser("bench", help="time what a person waits for, on this machine")
+    bench.add_argument("--json", action="store_true", help="a JSON list")
+    bench.add_argument("--only", metavar="TEXT", help="only rows whose name contains this")
+    bench.set_defaults(run=_bench)
+
+    models = commands.add_parser("models", help="list the models that come with the project")
+    models.set_defaults(run=_models)
+
     train = commands.add_parser("train", help="train a preset and write a model folder")
     train.add_argument("preset", help="a name from transformer.config.PRESETS")
-    train.add_argument("--data", nargs="+", required=True, metavar="FILE[:WEIGHT]", help="source<TAB>target files")
+    train.add_argument(
+        "--data", nargs="+", required=True, metavar="FILE[:WEIGHT]", help="source<TAB>target files"
+    )
     train.add_argument("--valid", nargs="+", required=True, metavar="FILE")
     train.add_argument("--out", type=Path, required=True)
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
-    train.add_argument("--init", type=Path, metavar="FOLDER", help="start from this model's weights and tokenizer")
+    train.add_argument(
+        "--init", type=Path, metavar="FOLDER", help="start from this model's weights and tokenizer"
+    )
     train.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="change training fields")
-    train.add_argument("--precision", default="mixed_bfloat16", help="Keras dtype policy (default: %(default)s)")
-    train.add_argument("--minutes", type=float, default=3.0, help="between checkpoints (default: %(default)s)")
+    train.add_argument(
+        "--precision", default="mixed_bfloat16", help="Keras dtype policy (default: %(default)s)"
+    )
+    train.add_argument(
+        "--minutes", type=float, default=3.0, help="between checkpoints (default: %(default)s)"
+    )
     train.add_argument("--tensorboard", type=Path, metavar="DIR")
     train.set_defaults(run=_train)
     return parser
+
+
+def _trace(options: argparse.Namespace) -> None:
+    from transformer.tracefile import FORMATS
+
+    suffix = options.out.suffix.lower().removeprefix(".") if options.out else None
+    if options.out and suffix not in (*FORMATS, "html"):
+        raise ValueError(f"expected --out to end in .npz, .json or .html, received {options.out.name}")
+    from transformer.pipeline import load
+
+    trace = load(options.model).trace(options.input, target=options.target, beams=options.beam)
+    if suffix == "html":
+        from transformer.figures.standalone import html
+
+        options.out.write_text(html(trace), encoding="utf-8")
+    elif options.out:
+        trace.save(options.out)
+    print(trace.output)
+    if "unknown" in trace.options:
+        print(f"not in the vocabulary: {trace.options['unknown']}", file=sys.stderr)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from transformer.training.data import read_pairs
+
+    pairs = read_pairs(options.data)[: options.limit]
+    if not pairs:
+        raise ValueError(f"expected pairs in {options.data}, received none")
+    from transformer.evaluate import translation
+    from transformer.pipeline import load
+
+    figures = translation(load(options.model), pairs, beams=options.beam)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        print(
+            "\n".join(
+                f"{name:8}{value:10.2f}" if name != "count" else f"{name:8}{value:7}"
+                for name, value in figures.items()
+            )
+        )
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from transformer.bench import run
+
+    rows = []
+    for row in run(only=options.only):
+        rows.append(row)
+        if not options.json:
+            size = f"{row['bytes']:>12,} bytes" if "bytes" in row else ""
+            print(f"{row['name']:32}{row['median_ms']:>12.2f} ms{size}", flush=True)
+    if options.json:
+        print(json.dumps(rows))
+
+
+def _models(options: argparse.Namespace) -> None:
+    from transformer.checkpoints.folder import WEIGHTS, load_config
+    from transformer.pipeline import find, shipped
+
+    for name in shipped():
+        folder = find(name)
+        config = load_config(folder)
+        size = (folder / WEIGHTS).stat().st_size / 1e6
+        layers = f"{config.encoder_layers}+{config.decoder_layers} layers, {config.heads} heads, width {config.width}"
+        print(f"{name:12}{layers}, {config.vocabulary:,} subwords, {size:.0f} MB")
 
 
 def _train(options: argparse.Namespace) -> None:

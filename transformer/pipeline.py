@@ -47,7 +47,7 @@ class Translator:
         target: str | None = None,
         beams: int = 1,
         alpha: float = 0.6,
-        prefix: Sequence[int] = (),
+        choices: Sequence[tuple[int, int]] = (),
         gates: Gates | None = None,
     ) -> Trace:
         """Translate `text`, then record what every head looked at.
@@ -57,11 +57,12 @@ class Translator:
             target: forces this output instead of the network's own.
             beams: 1 decodes greedily.
             alpha: length penalty of beam search.
-            prefix: ids that the output must begin with; greedy only.
+            choices: (step, alternative) pairs, both counted from 0, applied one after the other: at that step the
+                network is made to write that alternative instead, and goes on from there greedily.
             gates: one number a head in the recording pass; 0 switches it off.
 
         Raises:
-            ValueError: no text, or more than the network can read; no beam count from 1 to 8.
+            ValueError: no text, or more than the network can read; no beam count from 1 to 8; no such choice.
         """
         if not 1 <= beams <= 8:
             raise ValueError(f"expected 1 to 8 beams, received {beams}")
@@ -72,7 +73,7 @@ class Translator:
             self._fits(ids, self.config.max_target)
             decoding = "forced"
         else:
-            ids = self.runtime.decode(source.ids, beams=beams, alpha=alpha, prefix=prefix)
+            ids = self.runtime.decode(source.ids, beams=beams, alpha=alpha)
             decoding = "greedy" if beams == 1 else "beam"
         options: dict[str, str | int | float] = {"decoding": decoding}
         if decoding == "beam":
@@ -80,6 +81,15 @@ class Translator:
         if source.unknown:
             options["unknown"] = " ".join(dict.fromkeys(source.unknown))
         recorded = self.runtime.record(source.ids, ids, gates)
+        for step, alternative in choices:
+            if not (0 <= step < len(ids) and 0 <= alternative < recorded.alternatives.shape[1]):
+                raise ValueError(
+                    f"expected a step below {len(ids)} and an alternative below {recorded.alternatives.shape[1]}, "
+                    f"received step {step}, alternative {alternative}"
+                )
+            chosen = int(recorded.alternatives[step, alternative])
+            ids = self._go_on(source.ids, [*ids[:step], chosen])
+            recorded = self.runtime.record(source.ids, ids, gates)
         output = clean(target) if target is not None else self.tokenizer.decode(ids)
         return self._trace(clean(text), source.labels, ids, recorded, output, options)
 
@@ -97,9 +107,13 @@ class Translator:
         source, target = [int(i) for i in source], [int(i) for i in target]
         recorded = self.runtime.record(source, target)
         text, output = self.tokenizer.decode(source), self.tokenizer.decode(target)
-        return self._trace(text, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"})
+        return self._trace(
+            text, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"}
+        )
 
-    def translate(self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32) -> list[str]:
+    def translate(
+        self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32
+    ) -> list[str]:
         """Many sentences at once, `size` of nearly one length a batch; nothing is recorded.
 
         A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
@@ -112,6 +126,11 @@ class Translator:
     def warm(self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,)) -> None:
         """Compile ahead for sources of up to these many tokens."""
         self.runtime.warm(lengths, beams)
+
+    def _go_on(self, source: Sequence[int], prefix: list[int]) -> list[int]:
+        if prefix[-1] == END or len(prefix) >= self.config.max_target:
+            return prefix
+        return self.runtime.decode(source, prefix=prefix)
 
     def _fits(self, ids: Sequence[int], longest: int) -> None:
         if not 1 <= len(ids) <= longest:
@@ -134,7 +153,9 @@ class Translator:
             AttentionMap("decoder", recorded.decoder, written, read),
             AttentionMap("cross", recorded.cross, written, source),
         )
-        shown: dict[int, str] = {int(i): self.tokenizer.label(int(i)).text for i in np.unique(recorded.alternatives)}
+        shown: dict[int, str] = {
+            int(i): self.tokenizer.label(int(i)).text for i in np.unique(recorded.alternatives)
+        }
         steps = [
             Step(
                 label.text,

@@ -1,7 +1,7 @@
 """Compiled inference: the one place that is TensorFlow's own.
 
-Everything runs under XLA with shapes padded to a few fixed lengths, so each is compiled once; `warm` compiles the common
-ones ahead of time. One `Runtime` is shared by every visitor: it holds no state of a request.
+Everything runs under XLA with shapes padded to a few fixed lengths, so that each is compiled once; `warm` compiles the
+common ones ahead of time. One `Runtime` is shared by every visitor: it holds no state of a request.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Runtime:
         self.network = network
         longest = max(network.config.max_source, network.config.max_target)
         self._buckets = (*(b for b in _BUCKETS if b < longest), longest)
-        self._greedy = tf.function(self._run_greedy, jit_compile=True, reduce_retracing=False)
-        self._beam = tf.function(self._run_beam, jit_compile=True, reduce_retracing=False)
-        self._forced = tf.function(self._run_forced, jit_compile=True, reduce_retracing=False)
+        self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
+        self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
+        self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
 
     def decode(
         self, source: Sequence[int], *, beams: int = 1, alpha: float = 0.6, prefix: Sequence[int] = ()

@@ -1,0 +1,129 @@
+"""Cached calls from pages to models: a model is loaded once, behind the first page, and visitors share traces."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import streamlit as st
+
+from transformer.trace import Trace
+
+if TYPE_CHECKING:
+    from transformer.pipeline import Translator
+
+MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+BEAMS = 4
+SEARCHES = {"Greedy": 1, "Beam": BEAMS}
+
+
+class Request(NamedTuple):
+    """What a translation depends on: the key under which its trace is kept."""
+
+    model: str
+    text: str
+    beams: int = 1
+    target: str = ""  # forces this output; empty: the network's own
+    choices: tuple[tuple[int, int], ...] = ()
+
+
+# The sentence on screen when the app opens; its trace is shipped, so that it is there before the network is.
+FIRST = Request("pt-en", "O trem saiu da estação na hora.")
+
+
+def shipped() -> list[str]:
+    """Names of the shipped models, without importing what runs them."""
+    return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+
+
+@st.cache_resource(show_spinner=False)
+def _loading(name: str) -> Future[Translator]:
+    """A model on its way: a thread imports TensorFlow, loads it, and then compiles the common lengths."""
+    future: Future[Translator] = Future()
+
+    def work() -> None:
+        try:
+            from transformer.pipeline import load
+
+            model = load(name)
+            model.warm((16,))
+            future.set_result(model)
+        except BaseException as error:
+            future.set_exception(error)
+            return
+        # Visitors can work already; what else is common compiles while they read.
+        model.warm((32,), beams=(1, BEAMS))
+        model.warm((16, 48), beams=(1, BEAMS))
+        model.warm((64, 96, 128))
+
+    threading.Thread(target=work, name=f"load {name}", daemon=True).start()
+    return future
+
+
+def start(name: str = FIRST.model) -> None:
+    """Begin to load a model if nobody has; returns at once."""
+    _loading(name)
+
+
+def ready(name: str) -> bool:
+    """Whether the model answers without a wait."""
+    return _loading(name).done()
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _translated(request: Request) -> Trace:
+    model = _loading(request.model).result()
+    return model.trace(
+        request.text, target=request.target or None, beams=request.beams, choices=request.choices
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def example() -> Trace:
+    """The shipped trace of `FIRST`, recorded by the shipped network."""
+    return Trace.load(EXAMPLES / "translate.npz")
+
+
+def parse_choices(text: str | None) -> tuple[tuple[int, int], ...]:
+    """`3.1_5.0` out of an address -> ((3, 1), (5, 0)).
+
+    Raises:
+        ValueError: anything else, or more than 32 choices.
+    """
+    if not text:
+        return ()
+    if len(text) > 200 or not re.fullmatch(r"[0-9]{1,3}\.[0-9](_[0-9]{1,3}\.[0-9])*", text):
+        raise ValueError(f"expected choices such as 3.1_5.0 in the address, received {text[:40]!r}")
+    pairs = (pair.split(".") for pair in text.split("_"))
+    return tuple((int(step), int(alternative)) for step, alternative in pairs)
+
+
+def translate(request: Request) -> Trace:
+    """The trace of a request; bad input raises ValueError."""
+    if ready(request.model):
+        return _translated(request)
+    if request == FIRST:
+        return example()
+    with st.spinner("The network is loading. This takes a few seconds, once."):
+        return _translated(request)
+
+
+def answer(request: Callable[[], Request]) -> Trace | None:
+    """The trace to show: of this request, or where it is no good, a sentence why and the last one that was good.
+
+    Args:
+        request: makes the request, so that what the address holds is checked in one place.
+    """
+    try:
+        st.session_state["shown"] = translate(request())
+    except ValueError as error:
+        st.warning(f"Not translated: {error}.")
+    trace: Trace | None = st.session_state.get("shown")
+    if trace and "unknown" in trace.options:
+        st.info(f"The network has never seen {trace.options['unknown']} and reads it as “unknown”.")
+    return trace

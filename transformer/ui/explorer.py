@@ -1,0 +1,154 @@
+"""All heads, the chosen head, its numbers, and its files: the part of a page that any trace of any model has.
+
+The state of the view lives in the page's address, through widgets bound to query parameters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from transformer.analysis import views
+from transformer.analysis.views import Combination, View
+from transformer.figures import export, standalone, tables
+from transformer.figures.heatmap import CONFIG, heatmap
+from transformer.trace import Trace
+from transformer.ui.components import NAMES, sheet
+from transformer.ui.frame import theme
+
+ALL = "All"
+KIND_NAMES = {"Cross-attention": "cross", "Encoder": "encoder", "Decoder": "decoder"}
+COMBINATIONS: dict[str, Combination] = {"Average": "mean", "Maximum": "max"}
+HINTS = {
+    "encoder": "Each row is a word of the input; its bright cells are the input words it drew on.",
+    "decoder": "Each row is a word being written; its bright cells are the words written before it that it drew on.",
+    "cross": "Each row is a word being written; its bright cells are the input words it drew on.",
+}
+
+
+def choose_kind(trace: Trace) -> str:
+    """Which attention to look at; cross-attention first where there is one."""
+    names = {name: kind for name, kind in KIND_NAMES.items() if kind in trace}
+    return names[segments("Attention", list(names), "attention")]
+
+
+def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, Combination]:
+    """Pickers for layer and head, counted from 0 (None: all of them), and how several are put together."""
+    attention = trace[kind]
+    layer = _number("Layer", "layer", attention.layers)
+    head = _number("Head", "head", attention.heads)
+    if layer is not None and head is not None:
+        return layer, head, "mean"
+    return layer, head, COMBINATIONS[segments("All together as", list(COMBINATIONS), "combine")]
+
+
+def _number(label: str, key: str, count: int) -> int | None:
+    options = [*(str(i + 1) for i in range(count)), ALL]
+    if st.session_state.get(key, "1") not in options:
+        # Another stack can have fewer layers: stay with the last one there is.
+        st.session_state[key] = str(count)
+    chosen = segments(label, options, key)
+    return None if chosen == ALL else int(chosen) - 1
+
+
+def segments(label: str, options: list[str], key: str) -> str:
+    """A row of choices, one of which is always taken and stands in the address."""
+    # The address holds what a segment is called, so the options are the names themselves.
+    chosen = st.segmented_control(
+        label, options, default=options[0], required=True, key=key, bind="query-params", wrap=True
+    )
+    return chosen or options[0]
+
+
+def select_head(layer: int, head: int) -> None:
+    """Make the pickers agree with a click on the sheet; both counted from 0."""
+    st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
+
+
+def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
+    """The sheet of all heads, with the chosen one outlined."""
+    st.caption("Every head at once. Click one, or move with the arrow keys and press Enter.")
+    sheet(trace[kind], selected=(layer or 0, head or 0), key="sheet", on_select=select_head)
+
+
+def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
+    """Such as "Cross-attention, layer 2, head 5" or "Encoder self-attention, layer 1, average of all heads"."""
+    word = "average" if how == "mean" else "maximum"
+    parts = [NAMES[kind]]
+    if layer is None and head is None:
+        return f"{parts[0]}, {word} of all layers and heads"
+    parts.append(f"{word} of all layers" if layer is None else f"layer {layer + 1}")
+    parts.append(f"{word} of all heads" if head is None else f"head {head + 1}")
+    return ", ".join(parts)
+
+
+def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: Combination) -> None:
+    """The chosen attention as a heatmap, a table and files."""
+    with st.container(horizontal=True, gap="medium"):
+        words = st.toggle("Whole words", value=False, key="words", bind="query-params")
+        plain = st.toggle(
+            "Hide markers", value=False, key="plain", bind="query-params", help="Leave out start and end"
+        )
+    view = views.combine(trace[kind], how, layer=layer, head=head)
+    if words:
+        view = views.merge_words(view)
+    if plain:
+        view = views.hide_special(view)
+    name = name_of(kind, layer, head, how)
+    if not view.values.size:
+        st.info("Nothing is left to draw once the markers are hidden.")
+        return
+    st.plotly_chart(
+        heatmap(view, theme=theme(), title=name),
+        theme=None,
+        width="content",
+        config=CONFIG,
+        key="heatmap",
+        alt=f"{name}: the same numbers stand in the table below.",
+    )
+    hidden = " Hidden markers keep their share: rows need not add up to 1." if plain else ""
+    st.caption(
+        f"{HINTS[kind]} The weights of a row add up to 1.{hidden}" if not plain else HINTS[kind] + hidden
+    )
+    with st.expander("The same numbers as a table"):
+        st.dataframe(tables.table(view).round(4), width="stretch")
+    _files(trace, view, name, (kind, layer, head))
+
+
+def _files(trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None]) -> None:
+    kind, layer, head = chosen
+    stem, look = _file_name(f"{trace.input[:40]} {name}"), theme()
+    whole = _file_name(trace.input[:40] or trace.model)
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("Download", icon=":material/download:"):
+            st.caption("This picture")
+            with st.container(horizontal=True):
+                _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name))
+                _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name))
+                _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
+            st.caption("Every layer and head")
+            with st.container(horizontal=True):
+                _file(
+                    "Web page",
+                    f"{whole}.html",
+                    lambda: standalone.html(trace, kind=kind, layer=layer, head=head).encode(),
+                )
+                _file("JSON", f"{whole}.json", lambda: trace.to_bytes("json"))
+                _file("NPZ", f"{whole}.npz", lambda: trace.to_bytes("npz"))
+        with st.popover("Link", icon=":material/link:"):
+            st.caption("Opens this view again: model, text, options, layer and head.")
+            query = urlencode(st.query_params.to_dict())
+            st.code(f"{st.context.url or ''}{'?' + query if query else ''}", language=None, wrap_lines=True)
+
+
+def _file(label: str, name: str, content: object) -> None:
+    # The content is made when somebody asks for it, not on every run of the page.
+    st.download_button(label, data=content, file_name=name, on_click="ignore", key=f"download-{label}")  # type: ignore[arg-type]
+
+
+def _file_name(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "attention"
