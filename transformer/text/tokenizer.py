@@ -30,9 +30,9 @@ class Encoded(NamedTuple):
 
 
 def clean(text: str) -> str:
-    """NFC, with control characters and every run of white space turned into one space."""
-    text = unicodedata.normalize("NFC", text)
-    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
+    """NFC; control characters, halves of surrogate pairs, `▁` and every run of white space become one space."""
+    text = unicodedata.normalize("NFC", text.replace(WORD_START, " "))
+    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split())
 
 
 class SubwordTokenizer:
@@ -43,6 +43,8 @@ class SubwordTokenizer:
             if tokenizer.id_to_token(index) != token:
                 raise ValueError(f"expected {token} at id {index}, received {tokenizer.id_to_token(index)!r}")
         self._tokenizer = tokenizer
+        # "<end>" in someone's text is five characters, not the end.
+        self._tokenizer.encode_special_tokens = True
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int) -> SubwordTokenizer:
@@ -102,7 +104,9 @@ class SubwordTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """ids -> text; special ids are left out."""
-        return str(self._tokenizer.decode([int(i) for i in ids if i > UNKNOWN], skip_special_tokens=False)).strip()
+        return str(
+            self._tokenizer.decode([int(i) for i in ids if i > UNKNOWN], skip_special_tokens=False)
+        ).strip()
 
     def labels(self, ids: Sequence[int]) -> list[Label]:
         """A label for each id of one sequence, as `encode` gives them."""
@@ -114,9 +118,9 @@ class SubwordTokenizer:
             return _special(index)
         if index == UNKNOWN:
             return Label("?")
-        token = self._tokenizer.id_to_token(int(index))
+        token = self._tokenizer.id_to_token(int(index)) if index > 0 else None
         if token is None:
-            raise ValueError(f"expected an id below {self.size}, received {index}")
+            raise ValueError(f"expected an id from 0 to {self.size - 1}, received {index}")
         return self._label(token)
 
     @staticmethod
