@@ -36,7 +36,9 @@ class _Record:
                 raise ValueError(f"expected {name} to be one of {', '.join(choices)}, received {value!r}")
             if hints[name] is bool and not isinstance(value, bool):
                 raise ValueError(f"expected {name} to be true or false, received {value!r}")
-            if hints[name] in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            if hints[name] is int and (isinstance(value, bool) or not isinstance(value, int)):
+                raise ValueError(f"expected {name} to be a whole number, received {value!r}")
+            if hints[name] is float and (isinstance(value, bool) or not isinstance(value, int | float)):
                 raise ValueError(f"expected {name} to be a number, received {value!r}")
             if hints[name] is str and not isinstance(value, str):
                 raise ValueError(f"expected {name} to be text, received {value!r}")
@@ -44,7 +46,7 @@ class _Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,8 @@ class ModelConfig(_Record):
     scale_embeddings: bool = True  # times sqrt(width), Vaswani et al. section 3.4
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary", "width", "heads", "feed_forward", "max_source", "max_target", "first_kernel"):
+        sizes = ("vocabulary", "width", "heads", "feed_forward", "max_source", "max_target", "first_kernel")
+        for name in sizes:
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, received {getattr(self, name)}")
         if self.encoder_layers < 1 or self.decoder_layers < 1:
@@ -94,6 +97,10 @@ class ModelConfig(_Record):
         for name in ("dropout", "attention_dropout", "feed_forward_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"expected {name} in [0, 1), received {getattr(self, name)}")
+        if not 0 < self.norm_epsilon < 1:
+            raise ValueError(f"expected norm_epsilon between 0 and 1, received {self.norm_epsilon}")
+        if self.logits_bias and self.tied_logits:
+            raise ValueError("expected no logits_bias where tied_logits is set, received both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +153,8 @@ PRESETS: dict[str, Preset] = {
         ModelConfig(vocabulary=37_000, width=1024, heads=16, feed_forward=4096, dropout=0.3),
         TrainingConfig(steps=300_000),
     ),
+    # Its heads are 128 wide each (`key_dim=d_model`), which makes 10,184,162 parameters with its two vocabularies;
+    # here heads share the width, as in the paper.
     "tf-tutorial": Preset(
         "TensorFlow tutorial 'Neural machine translation with a Transformer and Keras'",
         ModelConfig(
@@ -155,6 +164,7 @@ PRESETS: dict[str, Preset] = {
             width=128,
             heads=8,
             feed_forward=512,
+            norm_epsilon=1e-3,  # the default of Keras
             positions="halves",
             attention_dropout=0.1,
             logits_bias=True,
@@ -176,7 +186,8 @@ PRESETS: dict[str, Preset] = {
             max_source=1650,
             max_target=350,
         ),
-        TrainingConfig(**_T2T_TRAINING, batch_tokens=6_000_000),  # counted in input elements, frames times bins
+        # Counted in input elements, frames times bins.
+        TrainingConfig(**_T2T_TRAINING, batch_tokens=6_000_000),
     ),
     "librispeech_v2": Preset(
         f"{_T2T}, transformer_librispeech_v2",
