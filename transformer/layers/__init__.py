@@ -1,1 +1,1 @@
-"""The parts that every network here is assembled from. Written against `keras` alone, so any Keras backend runs them."""
+"""The parts that every network here is assembled from. Written against `keras` alone: any backend runs them."""

@@ -57,7 +57,8 @@ def scaled_dot_product(query: Any, key: Any, value: Any, attention_mask: Any = N
     scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")  # (B, H, T, S)
     if attention_mask is not None:
         scores = scores + (1.0 - ops.cast(attention_mask, "float32")) * FORBIDDEN
-    weights = ops.softmax(scores, axis=-1)
+    # A single key weighs 1 whatever its score; Keras warns of a softmax over one.
+    weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
     return ops.matmul(ops.cast(weights, value.dtype), value), weights
 
 
@@ -83,7 +84,8 @@ class MultiHeadAttention(keras.layers.Layer):
         `Attention(output, weights, cache)`.
 
     Raises:
-        ValueError: the width is not divisible by the heads, or `index` is given without `cache`.
+        ValueError: the width is not divisible by the heads, `index` is given without `cache`, or `gate` has not one
+            number a head.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class MultiHeadAttention(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        if width % heads:
+        if width < 1 or heads < 1 or width % heads:
             raise ValueError(f"expected a width divisible by the heads, received {width} and {heads} heads")
         self.width, self.heads = width, heads
         self.query = keras.layers.Dense(width, use_bias=query_bias, dtype=self.dtype_policy, name="query")
@@ -149,9 +151,14 @@ class MultiHeadAttention(keras.layers.Layer):
             context = ops.matmul(ops.cast(dropped, cache.value.dtype), cache.value)
         if gate is not None:
             gate = ops.cast(gate, context.dtype)
+            if gate.shape[-1] != self.heads:
+                raise ValueError(
+                    f"expected a gate (H,) or (B, H) of {self.heads} heads, received {gate.shape}"
+                )
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
-        context = ops.reshape(context, (ops.shape(context)[0], ops.shape(context)[1], self.width))  # (B, T, D)
+        batch, length = ops.shape(context)[0], ops.shape(context)[1]
+        context = ops.reshape(context, (batch, length, self.width))  # (B, T, D)
         return Attention(self.output_projection(context), weights, cache)
 
 

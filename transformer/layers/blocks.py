@@ -161,7 +161,9 @@ class _Sublayers(keras.layers.Layer):
         for norm in self.norms.values():
             norm.build((None, None, self.config.width))
 
-    def _residual(self, x: Any, norm: str, training: bool | None, sublayer: Callable[[Any], Any]) -> tuple[Any, Any]:
+    def _residual(
+        self, x: Any, norm: str, training: bool | None, sublayer: Callable[[Any], Any]
+    ) -> tuple[Any, Any]:
         """x + dropout(sublayer(x)), normalised before or after; `sublayer` returns its output and anything else."""
         normalise = self.norms[norm]
         output, rest = sublayer(normalise(x) if self.config.norm == "pre" else x)
@@ -233,7 +235,9 @@ class DecoderBlock(_Sublayers):
         empty = ops.zeros((batch, heads, length, self.config.width // heads), dtype=memory.dtype)
         convolution: Any = ()
         if self.feed_forward.convolutional:
-            convolution = ops.zeros((batch, self.feed_forward.kernel - 1, self.config.width), dtype=memory.dtype)
+            convolution = ops.zeros(
+                (batch, self.feed_forward.kernel - 1, self.config.width), dtype=memory.dtype
+            )
         return DecoderCache(KeyValue(empty, empty), self.cross_attention.project(memory), convolution)
 
     def call(

@@ -1,6 +1,6 @@
 """Where a token stands: the three sinusoid conventions in use, a learned table, or nothing.
 
-All three sinusoids hold sin(p / b^(e)) and cos(p / b^(e)) for width/2 frequencies, with b = 10,000 (Vaswani et al. 2017,
+All three sinusoids hold sin(p / b^e) and cos(p / b^e) for width/2 frequencies, with b = 10,000 (Vaswani et al. 2017,
 section 3.5). They differ in order and in the exponent e of frequency i:
 
 - `interleaved`: columns 2i and 2i+1 hold sine and cosine, e = 2i / width. The paper; The Annotated Transformer.
@@ -54,19 +54,24 @@ class PositionTable(keras.layers.Layer):
 
     Returns:
         `inputs` with their positions added, (B, T, D).
+
+    Raises:
+        ValueError: an unknown kind, or a sequence longer than the table.
     """
 
     def __init__(self, length: int, width: int, kind: str, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.length, self.width, self.kind = length, width, kind
-        self.fixed = sinusoids(length, width, kind) if kind in SINUSOIDS else None
         if kind not in (*SINUSOIDS, "learned", "none"):
             raise ValueError(f"expected {', '.join(SINUSOIDS)}, learned or none, received {kind!r}")
+        self.length, self.width, self.kind = length, width, kind
+        self.fixed = sinusoids(length, width, kind) if kind in SINUSOIDS else None
 
     def build(self, input_shape: Any) -> None:
         if self.kind == "learned":
             self.learned = self.add_weight(
-                (self.length, self.width), initializer=keras.initializers.RandomNormal(stddev=0.02), name="table"
+                (self.length, self.width),
+                initializer=keras.initializers.RandomNormal(stddev=0.02),
+                name="table",
             )
         self.built = True
 
@@ -76,12 +81,15 @@ class PositionTable(keras.layers.Layer):
             return None
         if self.fixed is not None:
             return self.fixed
-        return np.asarray(ops.convert_to_numpy(self.learned), np.float32)
+        return np.asarray(self.learned, np.float32)
 
     def call(self, inputs: Any, start: Any = None) -> Any:
         if self.kind == "none":
             return inputs
-        table = ops.cast(ops.convert_to_tensor(self.fixed if self.fixed is not None else self.learned), inputs.dtype)
+        if inputs.shape[1] is not None and inputs.shape[1] > self.length:
+            raise ValueError(f"expected at most {self.length} positions, received {inputs.shape[1]}")
+        table = ops.convert_to_tensor(self.fixed if self.fixed is not None else self.learned)
+        table = ops.cast(table, inputs.dtype)
         if start is None:
             rows = table[: ops.shape(inputs)[1]]
         else:

@@ -30,7 +30,8 @@ class Decoder(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.config = config
         self.blocks = [
-            DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(config.decoder_layers)
+            DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}")
+            for i in range(config.decoder_layers)
         ]
         self.norm = last_norm(config, self.dtype_policy)
 

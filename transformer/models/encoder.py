@@ -28,14 +28,17 @@ class Encoder(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.config = config
         self.blocks = [
-            EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(config.encoder_layers)
+            EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}")
+            for i in range(config.encoder_layers)
         ]
         self.norm = last_norm(config, self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         build_stack(self, self.config.width)
 
-    def call(self, inputs: Any, *, real: Any, gates: Any = None, training: bool | None = None) -> EncoderOutput:
+    def call(
+        self, inputs: Any, *, real: Any, gates: Any = None, training: bool | None = None
+    ) -> EncoderOutput:
         x, maps = inputs, []
         mask = padding_mask(real)
         for i, block in enumerate(self.blocks):

@@ -21,6 +21,9 @@ class Gates(NamedTuple):
     cross: Any = None
 
 
+ALL_ON = Gates()
+
+
 class Forward(NamedTuple):
     """Logits (B, T, vocabulary) and every attention map: (B, layers, H, queries, keys), float32."""
 
@@ -47,8 +50,12 @@ class Transformer(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy = self.dtype_policy
-        self.source_embedding = TokenEmbedding(config, config.max_source, dtype=policy, name="source_embedding")
-        self.target_embedding = TokenEmbedding(config, config.max_target, dtype=policy, name="target_embedding")
+        self.source_embedding = TokenEmbedding(
+            config, config.max_source, dtype=policy, name="source_embedding"
+        )
+        self.target_embedding = TokenEmbedding(
+            config, config.max_target, dtype=policy, name="target_embedding"
+        )
         if config.shared_embeddings:
             self.target_embedding.tokens = self.source_embedding.tokens
         self.encoder = Encoder(config, dtype=policy)
@@ -74,12 +81,15 @@ class Transformer(keras.Model):
         return self.forward(inputs["source"], inputs["target"], training=training).logits
 
     def forward(
-        self, source: Any, target: Any, *, gates: Gates = Gates(), training: bool | None = None
+        self, source: Any, target: Any, *, gates: Gates = ALL_ON, training: bool | None = None
     ) -> Forward:
         """One pass over a finished pair, recording every attention map."""
         real = ops.not_equal(source, PAD)
         encoded = self.encoder(
-            self.source_embedding(source, training=training), real=real, gates=gates.encoder, training=training
+            self.source_embedding(source, training=training),
+            real=real,
+            gates=gates.encoder,
+            training=training,
         )
         decoded = self.decoder(
             self.target_embedding(target, training=training),
