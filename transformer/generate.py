@@ -23,7 +23,9 @@ class Decoded(NamedTuple):
 def _permitted(log_probabilities: Any, vocabulary: int) -> Any:
     """Padding, start and unknown are never an answer."""
     ids = ops.arange(vocabulary)
-    barred = ops.logical_or(ops.logical_or(ops.equal(ids, PAD), ops.equal(ids, START)), ops.equal(ids, UNKNOWN))
+    barred = ops.logical_or(
+        ops.logical_or(ops.equal(ids, PAD), ops.equal(ids, START)), ops.equal(ids, UNKNOWN)
+    )
     return ops.where(barred, -1e9, log_probabilities)
 
 
@@ -82,7 +84,7 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
     The score that is returned is the plain log-probability of the answer.
     """
     batch, vocabulary = ops.shape(source)[0], model.config.vocabulary
-    columns = ops.arange(limit)
+    columns, each = ops.arange(limit), min(beams, vocabulary)
 
     def tile(x: Any) -> Any:
         return ops.repeat(x, beams, axis=0)
@@ -101,21 +103,21 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         logits, state = model.step(ops.reshape(token, (-1,)), index, state)
         gains = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         # The best `beams` continuations of a hypothesis are enough: no more of them can survive.
-        gains, tokens = ops.top_k(_permitted(gains, vocabulary), beams)  # (B * N, N)
-        gains = ops.reshape(gains, (batch, beams, beams))
-        tokens = ops.reshape(ops.cast(tokens, "int32"), (batch, beams, beams))
+        gains, tokens = ops.top_k(_permitted(gains, vocabulary), each)  # (B * N, each)
+        gains = ops.reshape(gains, (batch, beams, each))
+        tokens = ops.reshape(ops.cast(tokens, "int32"), (batch, beams, each))
         # A finished hypothesis continues once, with padding, at no cost.
-        first = ops.arange(beams)[None, None] == 0
+        first = ops.arange(each)[None, None] == 0
         gains = ops.where(done[:, :, None], ops.where(first, 0.0, -1e9), gains)
         tokens = ops.where(done[:, :, None], PAD, tokens)
         total = score[:, :, None] + gains
         lengths = ops.where(done, length, length + 1)
         ranked = total / length_penalty(lengths, alpha)[:, :, None]
-        _, best = ops.top_k(ops.reshape(ranked, (batch, beams * beams)), beams)  # (B, N)
+        _, best = ops.top_k(ops.reshape(ranked, (batch, beams * each)), beams)  # (B, N)
         best = ops.cast(best, "int32")
-        parent = best // beams
-        token = ops.take_along_axis(ops.reshape(tokens, (batch, beams * beams)), best, axis=1)
-        score = ops.take_along_axis(ops.reshape(total, (batch, beams * beams)), best, axis=1)
+        parent = best // each
+        token = ops.take_along_axis(ops.reshape(tokens, (batch, beams * each)), best, axis=1)
+        score = ops.take_along_axis(ops.reshape(total, (batch, beams * each)), best, axis=1)
         length = ops.take_along_axis(lengths, parent, axis=1)
         done = ops.logical_or(ops.take_along_axis(done, parent, axis=1), token == END)
         ids = ops.take_along_axis(ids, parent[:, :, None], axis=1)
