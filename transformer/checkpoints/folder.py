@@ -45,12 +45,16 @@ def assign_weights(network: Any, tensors: Mapping[str, np.ndarray]) -> None:
     problems += [f"unused {name}" for name in tensors.keys() - variables.keys()]
     for name in variables.keys() & tensors.keys():
         if tuple(variables[name].shape) != tensors[name].shape:
-            problems.append(f"{name} of shape {tensors[name].shape} instead of {tuple(variables[name].shape)}")
+            problems.append(
+                f"{name} of shape {tensors[name].shape} instead of {tuple(variables[name].shape)}"
+            )
         elif not np.isfinite(tensors[name]).all():
             problems.append(f"{name} holds NaN or infinity")
     if problems:
         shown = "; ".join(sorted(problems)[:10])
-        raise ValueError(f"expected the weights of this network, received {len(problems)} differences: {shown}")
+        raise ValueError(
+            f"expected the weights of this network, received {len(problems)} differences: {shown}"
+        )
     for name, variable in variables.items():
         variable.assign(np.asarray(tensors[name], np.float32))
 
@@ -66,7 +70,8 @@ def load_weights(path: Path) -> dict[str, np.ndarray]:
     """Read a safetensors file; one that is damaged raises ValueError."""
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    # TypeError and AttributeError: a number type that numpy lacks, such as bfloat16.
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise ValueError(f"expected a safetensors file at {path.name}, received {error}") from error
 
 
