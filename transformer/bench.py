@@ -163,7 +163,7 @@ def _processes(runs: int = 3) -> Iterator[Row]:
 _WORDS = (
     "o homem disse que a mulher não quer ir para casa porque o filho está na escola e eu não sei onde "
     "ela pode comprar o livro que você leu ontem quando nós fomos ao parque com os amigos dele"
-).split()
+)
 
 
 def _sentences(tokens: int, count: int) -> list[str]:
@@ -172,11 +172,11 @@ def _sentences(tokens: int, count: int) -> list[str]:
     from transformer.text.tokenizer import SubwordTokenizer
 
     tokenizer = SubwordTokenizer.load(find("pt-en") / "tokenizer.json")
-    found = []
+    words, found = _WORDS.split(), []
     for start in range(count):
         text = ""
         for i in range(tokens):
-            longer = f"{text} {_WORDS[(start * 5 + i) % len(_WORDS)]}".strip()
+            longer = f"{text} {words[(start * 5 + i) % len(words)]}".strip()
             if len(tokenizer.encode(longer).ids) > tokens:
                 break
             text = longer
