@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
+from transformer import reference
+from transformer.analysis.by_hand import Array, LayerWeights, Mask
 from transformer.checkpoints import folder
 from transformer.config import END, START, ModelConfig
+from transformer.layers.attention import MultiHeadAttention
 from transformer.models.seq2seq import Gates, Transformer
-from transformer.runtime import Recorded, Runtime
+from transformer.reference import Opinion
+from transformer.runtime import Projected, Recorded, Runtime
 from transformer.text.tokenizer import SubwordTokenizer, clean
-from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
+from transformer.trace import KINDS, Alternative, AttentionMap, Label, Step, Trace
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "models"
 # Far above what any network here can read; protects the tokenizer from a text of megabytes.
@@ -110,6 +114,39 @@ class Translator:
         return self._trace(
             text, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"}
         )
+
+    def projections(self, trace: Trace) -> dict[str, Projected]:
+        """The queries and keys behind a trace of this model, by kind, and what each layer was given.
+
+        They come from a pass of their own over the ids that the trace's labels stand for, with every head on.
+
+        Raises:
+            ValueError: a trace of another model, or one without input and output.
+        """
+        if trace.model != self.name:
+            raise ValueError(f"expected a trace of {self.name}, received one of {trace.model or 'no model'}")
+        return self.runtime.projections(self.tokenizer.ids(trace.source), self.tokenizer.ids(trace.target))
+
+    def layer_weights(self, kind: str, layer: int) -> LayerWeights:
+        """What one attention layer has learned; `layer` counts from 0."""
+        return reference.layer_weights(self._attention_layer(kind, layer))
+
+    def opinions(self, kind: str, layer: int, inputs: Array, mask: Mask) -> dict[str, Opinion]:
+        """One self-attention layer over ready vectors (T, D), by this project's own layer and by Keras's."""
+        own = self._attention_layer(kind, layer)
+        return {
+            "keras.layers.MultiHeadAttention": reference.by_keras(reference.layer_weights(own), inputs, mask),
+            "Headlight's own layer": reference.by_this_project(own, inputs, mask),
+        }
+
+    def _attention_layer(self, kind: str, layer: int) -> MultiHeadAttention:
+        network = self.runtime.network
+        blocks = network.encoder.blocks if kind == "encoder" else network.decoder.blocks
+        if kind not in KINDS or not 0 <= layer < len(blocks):
+            raise ValueError(
+                f"expected {', '.join(KINDS)} and a layer that it has, received {kind!r} and {layer}"
+            )
+        return blocks[layer].cross_attention if kind == "cross" else blocks[layer].self_attention
 
     def translate(
         self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32

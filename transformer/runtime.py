@@ -41,6 +41,17 @@ class Recorded(NamedTuple):
     probabilities: np.ndarray
 
 
+class Projected(NamedTuple):
+    """What the attention layers of one stack made their weights of, float32.
+
+    inputs (layers, T, D): what each layer was given; queries (layers, H, T, K) and keys (layers, H, S, K).
+    """
+
+    inputs: np.ndarray
+    queries: np.ndarray
+    keys: np.ndarray
+
+
 class Runtime:
     """Greedy, beam and forced passes of one network, compiled."""
 
@@ -51,6 +62,10 @@ class Runtime:
         self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
         self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
         self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
+        # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
+        self._projections = tf.function(
+            self._run_projections, autograph=False, input_signature=[tf.TensorSpec((1, None), tf.int32)] * 2
+        )
 
     def decode(
         self, source: Sequence[int], *, beams: int = 1, alpha: float = 0.6, prefix: Sequence[int] = ()
@@ -134,6 +149,23 @@ class Runtime:
             probabilities[:m],
         )
 
+    def projections(self, source: Sequence[int], target: Sequence[int]) -> dict[str, Projected]:
+        """Queries and keys of every layer and head for a finished pair, by kind: "encoder", "decoder", "cross".
+
+        A pass of its own over the same ids as `record`, without padding and without XLA.
+
+        Raises:
+            ValueError: an empty side, or one longer than the network's positions.
+        """
+        config = self.network.config
+        for side, longest in ((source, config.max_source), (target, config.max_target)):
+            self._bucket(len(side), longest)
+        result = self._projections(self._pad(source, len(source)), self._pad(target, len(target)))
+        return {
+            kind: Projected(*(part.numpy() for part in parts))
+            for kind, parts in zip(("encoder", "decoder", "cross"), result, strict=True)
+        }
+
     def warm(self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,)) -> None:
         """Compile ahead for sources of these lengths."""
         for length in lengths:
@@ -169,6 +201,11 @@ class Runtime:
 
     def _run_beam(self, source: Any, limit: int, beams: int, alpha: Any) -> Any:
         return beam(self.network, source, limit, beams, alpha).ids
+
+    def _run_projections(self, source: Any, target: Any) -> tuple[Any, ...]:
+        read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
+        stacks = self.network.forward(source, read).projections
+        return tuple(tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) for stack in stacks)
 
     def _run_forced(self, source: Any, target: Any, gates: Gates) -> tuple[Any, ...]:
         read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)

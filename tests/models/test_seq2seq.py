@@ -46,7 +46,7 @@ def test_agrees_with_sums_written_out_in_float64(changes: dict) -> None:
     source, target = toy.ids((1, 6), 1), toy.ids((1, 5), 2)
     found = network.forward(source, target)
     expected = toy.Reference(config, toy.tensors(network)).forward(source[0], target[0])
-    for name, one, other in zip(found._fields, found, expected, strict=True):
+    for name, one, other in zip(found._fields[:4], found[:4], expected, strict=True):
         np.testing.assert_allclose(numbers(one)[0], other, atol=2e-5, rtol=1e-5, err_msg=name)
 
 

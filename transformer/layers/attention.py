@@ -22,11 +22,13 @@ class KeyValue(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, and its keys and values."""
+    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values, and its
+    queries (B, H, T, K)."""
 
     output: Any
     weights: Any
     cache: KeyValue
+    query: Any
 
 
 def padding_mask(real: Any) -> Any:
@@ -81,7 +83,7 @@ class MultiHeadAttention(keras.layers.Layer):
         index: position at which the keys and values of `inputs` (T = 1) are written into `cache` before attending.
 
     Returns:
-        `Attention(output, weights, cache)`.
+        `Attention(output, weights, cache, query)`.
 
     Raises:
         ValueError: the width is not divisible by the heads, `index` is given without `cache`, or `gate` has not one
@@ -159,7 +161,7 @@ class MultiHeadAttention(keras.layers.Layer):
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
         batch, length = ops.shape(context)[0], ops.shape(context)[1]
         context = ops.reshape(context, (batch, length, self.width))  # (B, T, D)
-        return Attention(self.output_projection(context), weights, cache)
+        return Attention(self.output_projection(context), weights, cache, query)
 
 
 def _write(cache: KeyValue, new: KeyValue, index: Any) -> KeyValue:

@@ -102,11 +102,26 @@ class FeedForward(keras.layers.Layer):
         return self.contract(self.dropout(hidden, training=training))
 
 
+class Projections(NamedTuple):
+    """What one attention layer made its weights of: inputs (B, T, D), queries (B, H, T, K) and keys (B, H, S, K).
+
+    These tensors are there anyway: a pass that does not ask for them pays nothing.
+    """
+
+    inputs: Any
+    query: Any
+    key: Any
+
+
 class EncoderOutput(NamedTuple):
-    """Vectors (B, S, D) and the attention weights of one block (B, H, S, S) or of a stack (B, layers, H, S, S)."""
+    """Vectors (B, S, D) and the attention weights of one block (B, H, S, S) or of a stack (B, layers, H, S, S).
+
+    `projections` are the `Projections` of the block, or of a stack a tuple of them.
+    """
 
     vectors: Any
     attention: Any
+    projections: Any
 
 
 class DecoderCache(NamedTuple):
@@ -121,12 +136,15 @@ class DecoderOutput(NamedTuple):
     """Vectors (B, T, D), self-attention (B, H, T, T), cross-attention (B, H, T, S), and the cache after this step.
 
     Of a stack: weights (B, layers, H, T, ...) and a tuple of caches; caches are () outside step-by-step decoding.
+    `projections` and `cross_projections` are the `Projections` of the block, or of a stack tuples of them.
     """
 
     vectors: Any
     attention: Any
     cross: Any
     cache: Any
+    projections: Any
+    cross_projections: Any
 
 
 def _attention(config: ModelConfig, dtype: Any, name: str) -> MultiHeadAttention:
@@ -196,14 +214,14 @@ class EncoderBlock(_Sublayers):
     ) -> EncoderOutput:
         def attend(x: Any) -> tuple[Any, Any]:
             result = self.self_attention(x, attention_mask=attention_mask, gate=gate, training=training)
-            return result.output, result.weights
+            return result.output, (result.weights, Projections(x, result.query, result.cache.key))
 
         def feed(x: Any) -> tuple[Any, Any]:
             return self.feed_forward(x, real=real, training=training), None
 
-        x, weights = self._residual(inputs, "self_attention", training, attend)
+        x, (weights, projections) = self._residual(inputs, "self_attention", training, attend)
         x, _ = self._residual(x, "feed_forward", training, feed)
-        return EncoderOutput(x, weights)
+        return EncoderOutput(x, weights, projections)
 
 
 class DecoderBlock(_Sublayers):
@@ -262,7 +280,7 @@ class DecoderBlock(_Sublayers):
                 index=index,
                 training=training,
             )
-            return result.output, result
+            return result.output, (result, Projections(x, result.query, result.cache.key))
 
         def look(x: Any) -> tuple[Any, Any]:
             result = self.cross_attention(
@@ -273,15 +291,15 @@ class DecoderBlock(_Sublayers):
                 cache=cache.cross_attention if cache else None,
                 training=training,
             )
-            return result.output, result
+            return result.output, (result, Projections(x, result.query, result.cache.key))
 
         def feed(x: Any) -> tuple[Any, Any]:
             state = cache.convolution if cache and self.feed_forward.convolutional else None
             after: Any = () if state is None else ops.concatenate([state, x], axis=1)[:, 1:]
             return self.feed_forward(x, state=state, training=training), after
 
-        x, own = self._residual(inputs, "self_attention", training, attend)
-        x, cross = self._residual(x, "cross_attention", training, look)
+        x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
+        x, (cross, cross_projections) = self._residual(x, "cross_attention", training, look)
         x, convolution = self._residual(x, "feed_forward", training, feed)
         after = DecoderCache(own.cache, cross.cache, convolution) if cache else ()
-        return DecoderOutput(x, own.weights, cross.weights, after)
+        return DecoderOutput(x, own.weights, cross.weights, after, projections, cross_projections)

@@ -48,7 +48,7 @@ class Decoder(keras.layers.Layer):
         cross_gates: Any = None,
         training: bool | None = None,
     ) -> DecoderOutput:
-        x, maps, crosses = inputs, [], []
+        x, results = inputs, []
         self_mask, cross_mask = causal_mask(ops.shape(inputs)[1]), padding_mask(memory_real)
         for i, block in enumerate(self.blocks):
             result = block(
@@ -61,10 +61,15 @@ class Decoder(keras.layers.Layer):
                 training=training,
             )
             x = result.vectors
-            maps.append(result.attention)
-            crosses.append(result.cross)
-        x = self.norm(x) if self.norm else x
-        return DecoderOutput(x, ops.stack(maps, axis=1), ops.stack(crosses, axis=1), ())
+            results.append(result)
+        return DecoderOutput(
+            self.norm(x) if self.norm else x,
+            ops.stack([result.attention for result in results], axis=1),
+            ops.stack([result.cross for result in results], axis=1),
+            (),
+            tuple(result.projections for result in results),
+            tuple(result.cross_projections for result in results),
+        )
 
     def start(self, memory: Any, length: int) -> tuple[DecoderCache, ...]:
         """Empty caches for `length` steps over `memory` (B, S, D)."""

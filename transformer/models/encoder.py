@@ -21,7 +21,7 @@ class Encoder(keras.layers.Layer):
         gates: (layers, H), see `MultiHeadAttention`; None leaves every head on.
 
     Returns:
-        `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S))`.
+        `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections)`.
     """
 
     def __init__(self, config: ModelConfig, name: str = "encoder", **kwargs: Any) -> None:
@@ -39,14 +39,16 @@ class Encoder(keras.layers.Layer):
     def call(
         self, inputs: Any, *, real: Any, gates: Any = None, training: bool | None = None
     ) -> EncoderOutput:
-        x, maps = inputs, []
+        x, maps, projections = inputs, [], []
         mask = padding_mask(real)
         for i, block in enumerate(self.blocks):
             gate = None if gates is None else gates[i]
             result = block(x, attention_mask=mask, real=real, gate=gate, training=training)
             x = result.vectors
             maps.append(result.attention)
-        return EncoderOutput(self.norm(x) if self.norm else x, ops.stack(maps, axis=1))
+            projections.append(result.projections)
+        x = self.norm(x) if self.norm else x
+        return EncoderOutput(x, ops.stack(maps, axis=1), tuple(projections))
 
 
 def last_norm(config: ModelConfig, dtype: Any) -> keras.layers.Layer | None:

@@ -25,12 +25,16 @@ ALL_ON = Gates()
 
 
 class Forward(NamedTuple):
-    """Logits (B, T, vocabulary) and every attention map: (B, layers, H, queries, keys), float32."""
+    """Logits (B, T, vocabulary) and every attention map: (B, layers, H, queries, keys), float32.
+
+    `projections` has for each of the three maps, in this order, a tuple of the `Projections` of its layers.
+    """
 
     logits: Any
     encoder: Any
     decoder: Any
     cross: Any
+    projections: Any
 
 
 class State(NamedTuple):
@@ -84,8 +88,10 @@ class Transformer(keras.Model):
         self, source: Any, target: Any = None, *, gates: Gates = ALL_ON, training: bool | None = None
     ) -> Forward:
         """One pass over a finished pair, recording every attention map."""
-        if isinstance(source, dict):  # what `call` is given: PyTorch's modules hand it to a method of this name
-            return self.call(source, training=training)
+        if isinstance(
+            source, dict
+        ):  # what `call` is given: PyTorch's modules hand it to a method of this name
+            return self.call(source, training=training)  # type: ignore[no-any-return]
         real = ops.not_equal(source, PAD)
         encoded = self.encoder(
             self.source_embedding(source, training=training),
@@ -101,7 +107,13 @@ class Transformer(keras.Model):
             cross_gates=gates.cross,
             training=training,
         )
-        return Forward(self._logits(decoded.vectors), encoded.attention, decoded.attention, decoded.cross)
+        return Forward(
+            self._logits(decoded.vectors),
+            encoded.attention,
+            decoded.attention,
+            decoded.cross,
+            (encoded.projections, decoded.projections, decoded.cross_projections),
+        )
 
     def start(self, source: Any, length: int) -> State:
         """Encode (B, S) source ids and make room for `length` target tokens."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,6 +112,24 @@ class SubwordTokenizer:
     def labels(self, ids: Sequence[int]) -> list[Label]:
         """A label for each id of one sequence, as `encode` gives them."""
         return _first_starts([self.label(i) for i in ids])
+
+    def ids(self, labels: Sequence[Label]) -> list[int]:
+        """The ids of one sequence by its labels, the inverse of `labels`; a text that the vocabulary lacks is unknown.
+
+        Where the first word could be two subwords, with the mark of a word's beginning and without, it is the one
+        with the mark, as `encode` gives it.
+        """
+        known, ids, begun = self._by_label, list[int](), False
+        for label in labels:
+            plain = Label(label.text, special=label.special, joins=label.joins)
+            bare = plain if label.special or begun else Label(label.text, joins=True)
+            ids.append(known.get(plain, known.get(bare, UNKNOWN)))
+            begun = begun or not label.special
+        return ids
+
+    @cached_property
+    def _by_label(self) -> dict[Label, int]:
+        return {self.label(index): index for index in reversed(range(self.size)) if index != UNKNOWN}
 
     def label(self, index: int) -> Label:
         """The label of one id on its own."""
