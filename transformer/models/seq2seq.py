@@ -88,10 +88,8 @@ class Transformer(keras.Model):
         self, source: Any, target: Any = None, *, gates: Gates = ALL_ON, training: bool | None = None
     ) -> Forward:
         """One pass over a finished pair, recording every attention map."""
-        if isinstance(
-            source, dict
-        ):  # what `call` is given: PyTorch's modules hand it to a method of this name
-            return self.call(source, training=training)  # type: ignore[no-any-return]
+        if isinstance(source, dict):  # what `call` is given: PyTorch's modules hand it to a method of this name
+            return self.call(source, training=training)
         real = ops.not_equal(source, PAD)
         encoded = self.encoder(
             self.source_embedding(source, training=training),
