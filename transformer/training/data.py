@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ class Source:
     path: Path
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < float("inf"):
+            raise ValueError(f"expected a weight of at least 0, received {self.weight} for {self.path.name}")
+
     @classmethod
     def parse(cls, text: str) -> Source:
         """`FILE` or `FILE:WEIGHT`."""
@@ -29,9 +34,10 @@ class Source:
         if not path:
             return cls(Path(text))
         try:
-            return cls(Path(path), float(weight))
+            number = float(weight)
         except ValueError:
             return cls(Path(text))
+        return cls(Path(path), number)
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
@@ -51,7 +57,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
                         f"expected two columns in line {number} of {path.name}, received {len(columns)}"
                     )
                 pairs.append((columns[0], columns[1]))
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
     return pairs
 
@@ -66,7 +72,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """source (B, S), target (B, T) shifted right with the start token first, and labels (B, T); int32, padded with 0."""
+    """source (B, S), target (B, T) shifted right, the start token first, and labels (B, T); int32, padded with 0."""
 
     source: np.ndarray
     target: np.ndarray

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,12 @@ def fit(job: Job) -> None:
 
     tokenizer = _tokenizer(job)
     config = job.preset.model
-    encode = _encoder(tokenizer, min(config.max_source, config.max_target))
-    sources = [(encode(read_pairs(s.path)), s.weight) for s in job.data]
-    valid_pairs = [pair for s in job.valid for pair in read_pairs(s.path)]
-    valid = encode(valid_pairs)
-    if not any(examples for examples, _ in sources):
-        raise ValueError("expected training pairs, received none")
+    longest = min(config.max_source, config.max_target)
+    sources = [(_encode(tokenizer, read_pairs(s.path), longest)[1], s.weight) for s in job.data]
+    pairs = [pair for s in job.valid for pair in read_pairs(s.path)]
+    valid_pairs, valid = _encode(tokenizer, pairs, longest)
+    if not valid or not any(examples for examples, _ in sources):
+        raise ValueError(f"expected training and validation pairs of at most {longest} tokens, received none")
 
     network = Transformer(config)
     network.build()
@@ -78,7 +78,8 @@ def fit(job: Job) -> None:
     network.compile(
         optimizer=adam,
         loss=SmoothedCrossEntropy(job.preset.training.label_smoothing),
-        jit_compile=False if on_tensorflow else "auto",  # on a processor XLA is slower than TensorFlow's own kernels
+        # On a processor XLA is slower than TensorFlow's own kernels.
+        jit_compile=False if on_tensorflow else "auto",
     )
     state = _State.load(work, network, adam) if job.resume else _State()
     if state.step == 0 and job.initial:
@@ -119,6 +120,7 @@ def fit(job: Job) -> None:
             snapshots.save()
             last_saved = time.monotonic()
     progress.close()
+    history.close()
 
 
 def average(work: Path) -> dict[str, np.ndarray]:
@@ -162,7 +164,8 @@ def quick_bleu(
     import sacrebleu
 
     batch = make_batch(examples[: len(pairs)])
-    ids = np.asarray(keras.ops.convert_to_numpy(greedy(network, batch.source, 48).ids))
+    limit = min(48, network.config.max_target)
+    ids = np.asarray(keras.ops.convert_to_numpy(greedy(network, batch.source, limit).ids))
     guesses = [tokenizer.decode([i for i in row if i > 0]) for row in ids]
     return float(sacrebleu.corpus_bleu(guesses, [[target for _, target in pairs]]).score)
 
@@ -174,7 +177,9 @@ def _tokenizer(job: Job) -> SubwordTokenizer:
     if job.initial:
         tokenizer = SubwordTokenizer.load(job.initial / folder.TOKENIZER)
     else:
-        texts = [text for s in job.data for pair in read_pairs(s.path) * max(1, round(s.weight)) for text in pair]
+        texts = [
+            text for s in job.data for pair in read_pairs(s.path) * max(1, round(s.weight)) for text in pair
+        ]
         tokenizer = SubwordTokenizer.train(texts, job.preset.model.vocabulary)
     if tokenizer.size != job.preset.model.vocabulary:
         raise ValueError(
@@ -185,15 +190,14 @@ def _tokenizer(job: Job) -> SubwordTokenizer:
     return tokenizer
 
 
-def _encoder(tokenizer: SubwordTokenizer, longest: int) -> Callable[[list[tuple[str, str]]], list[Example]]:
-    def encode(pairs: list[tuple[str, str]]) -> list[Example]:
-        sources = tokenizer.encode_all([source for source, _ in pairs])
-        targets = tokenizer.encode_all([target for _, target in pairs])
-        return [
-            Example(s, t) for s, t in zip(sources, targets, strict=True) if max(len(s), len(t)) <= longest
-        ]
-
-    return encode
+def _encode(
+    tokenizer: SubwordTokenizer, pairs: Sequence[tuple[str, str]], longest: int
+) -> tuple[list[tuple[str, str]], list[Example]]:
+    """The pairs of at most `longest` tokens a side, and their ids, in the same order."""
+    sources = tokenizer.encode_all([source for source, _ in pairs])
+    targets = tokenizer.encode_all([target for _, target in pairs])
+    fitting = [i for i in range(len(pairs)) if max(len(sources[i]), len(targets[i])) <= longest]
+    return [pairs[i] for i in fitting], [Example(sources[i], targets[i]) for i in fitting]
 
 
 def _forever(
@@ -203,7 +207,8 @@ def _forever(
     number = 0
     while True:
         before = number
-        for number, batch in enumerate(one_pass(sources, tokens, np.random.default_rng((seed, step, number))), number + 1):
+        for batch in one_pass(sources, tokens, np.random.default_rng((seed, step, before))):
+            number += 1
             yield batch
         if number == before:
             raise ValueError(f"expected pairs enough to fill one batch of {tokens} tokens, received too few")
@@ -232,11 +237,20 @@ class _State:
     def load(cls, work: Path, network: Any, adam: Any) -> _State:
         if not (work / "state.json").exists():
             return cls()
-        state = cls(**json.loads((work / "state.json").read_text()))
+        try:
+            state = cls(**json.loads((work / "state.json").read_text()))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"expected step and seconds in {work / 'state.json'}, received {error}"
+            ) from error
         folder.assign_weights(network, folder.load_weights(work / f"step-{state.step:08d}.safetensors"))
         moments = folder.load_weights(work / f"optimizer-{state.step:08d}.safetensors")
-        for i, variable in enumerate(adam.variables):
-            variable.assign(moments[f"{i:04d}"].astype(variable.dtype))
+        variables = {f"{i:04d}": variable for i, variable in enumerate(adam.variables)}
+        # A scalar is written as one number in a list: sizes are compared, not shapes.
+        if {n: math.prod(v.shape) for n, v in variables.items()} != {n: t.size for n, t in moments.items()}:
+            raise ValueError(f"expected the moments of this network at step {state.step}, received others")
+        for name, variable in variables.items():
+            variable.assign(moments[name].reshape(variable.shape).astype(variable.dtype))
         # A kill between two writes can leave files newer than the state: they would spoil the average.
         for path in work.glob("*.safetensors"):
             if int(path.stem.split("-")[1]) > state.step:
@@ -265,13 +279,26 @@ class _History:
 
     def add(self, row: dict[str, float]) -> None:
         with self.path.open("a", newline="") as lines:
-            csv.DictWriter(lines, HISTORY).writerow({name: f"{value:.6g}" for name, value in row.items()})
+            # The step is written whole: a rounded one could not be read back.
+            shown = {n: str(v) if n == "step" else f"{v:.6g}" for n, v in row.items()}
+            csv.DictWriter(lines, HISTORY).writerow(shown)
         if self.writer:
             self.writer.add(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
 
+    def close(self) -> None:
+        if self.writer:
+            self.writer.close()
 
-def _log(history: _History, state: _State, recent: list[float], schedule: WarmUp, more: dict[str, float]) -> None:
+
+def _log(
+    history: _History, state: _State, recent: list[float], schedule: WarmUp, more: dict[str, float]
+) -> None:
     rate = float(keras.ops.convert_to_numpy(schedule(state.step)))
-    row = {"step": state.step, "seconds": state.seconds, "loss": float(np.mean(recent[-100:])), "learning_rate": rate}
+    row = {
+        "step": state.step,
+        "seconds": state.seconds,
+        "loss": float(np.mean(recent[-100:])),
+        "learning_rate": rate,
+    }
     history.add(row | more)
     del recent[:-100]
