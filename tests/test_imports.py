@@ -59,19 +59,22 @@ NETWORK = (
     "figures",
 )
 
-SEEN = ("config", "trace", "analysis", "figures")
+SEEN = ("config", "trace", "positions", "analysis", "figures")
 
 RULES: tuple[Only | Never, ...] = (
-    Only(("transformer/config.py",), ("numpy",)),
+    Only(("transformer/config.py", "transformer/positions.py"), ("numpy",)),
     Only(
         ("transformer/trace.py", "transformer/tracefile.py"),
         ("numpy", "transformer.config", "transformer.trace", "transformer.tracefile"),
     ),
     Only(
         ("transformer/analysis",),
-        ("numpy", "transformer.config", "transformer.trace", "transformer.analysis"),
+        ("numpy", *(f"transformer.{name}" for name in ("config", "trace", "positions", "analysis"))),
     ),
-    Only(("transformer/layers",), ("keras", "numpy", "transformer.config", "transformer.layers")),
+    Only(
+        ("transformer/layers",),
+        ("keras", "numpy", "transformer.config", "transformer.positions", "transformer.layers"),
+    ),
     Only(
         ("transformer/models",),
         ("keras", "numpy", "transformer.config", "transformer.layers", "transformer.models"),
@@ -231,7 +234,7 @@ def test_light_parts_load_without_a_network_library() -> None:
     """What a page needs for its first paint, and what the training reads, loads no TensorFlow behind the scenes."""
     light = [
         name
-        for name in ("config", "trace", "analysis", "text", "audio", "figures")
+        for name in ("config", "trace", "positions", "analysis", "text", "audio", "figures")
         if any((ROOT / "transformer").glob(f"{name}*"))
     ]
     code = "".join(f"import transformer.{name}\n" for name in light)

@@ -1,12 +1,4 @@
-"""Where a token stands: the three sinusoid conventions in use, a learned table, or nothing.
-
-All three sinusoids hold sin(p / b^e) and cos(p / b^e) for width/2 frequencies, with b = 10,000 (Vaswani et al. 2017,
-section 3.5). They differ in order and in the exponent e of frequency i:
-
-- `interleaved`: columns 2i and 2i+1 hold sine and cosine, e = 2i / width. The paper; The Annotated Transformer.
-- `halves`: all sines, then all cosines, e = i / (width/2). The TensorFlow tutorial.
-- `halves_minus_one`: the same order, e = i / (width/2 - 1). Tensor2Tensor `get_timing_signal_1d`; Whisper.
-"""
+"""Where a token stands: a sinusoid table, a learned one, or nothing. The formulas are in `transformer.positions`."""
 
 from __future__ import annotations
 
@@ -16,28 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-SINUSOIDS = ("interleaved", "halves", "halves_minus_one")
+from transformer.positions import SINUSOIDS, sinusoids
 
-
-def sinusoids(length: int, width: int, kind: str = "interleaved", base: float = 10_000.0) -> np.ndarray:
-    """The position table (length, width), float32, of one sinusoid convention.
-
-    Raises:
-        ValueError: unknown kind, odd width, or a length below 1.
-    """
-    if kind not in SINUSOIDS:
-        raise ValueError(f"expected one of {', '.join(SINUSOIDS)}, received {kind!r}")
-    if width < 2 or width % 2 or length < 1:
-        raise ValueError(f"expected a length of at least 1 and an even width, received {length} and {width}")
-    half = width // 2
-    steps = max(half - 1, 1) if kind == "halves_minus_one" else half
-    rates = base ** (-np.arange(half, dtype=np.float64) / steps)
-    angles = np.arange(length, dtype=np.float64)[:, None] * rates  # (length, width/2), radians
-    if kind == "interleaved":
-        table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(length, width)
-    else:
-        table = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
-    return table.astype(np.float32)
+__all__ = ["SINUSOIDS", "PositionTable", "sinusoids"]
 
 
 class PositionTable(keras.layers.Layer):
@@ -51,6 +24,7 @@ class PositionTable(keras.layers.Layer):
     Call arguments:
         inputs: (B, T, D).
         start: position of the first row of `inputs`; a number or a scalar tensor.
+        scale: what the rows are multiplied by before they are added, a number or a scalar tensor; None leaves them.
 
     Returns:
         `inputs` with their positions added, (B, T, D).
@@ -83,7 +57,7 @@ class PositionTable(keras.layers.Layer):
             return self.fixed
         return np.asarray(self.learned, np.float32)
 
-    def call(self, inputs: Any, start: Any = None) -> Any:
+    def call(self, inputs: Any, start: Any = None, scale: Any = None) -> Any:
         if self.kind == "none":
             return inputs
         if inputs.shape[1] is not None and inputs.shape[1] > self.length:
@@ -94,4 +68,6 @@ class PositionTable(keras.layers.Layer):
             rows = table[: ops.shape(inputs)[1]]
         else:
             rows = ops.take(table, start + ops.arange(ops.shape(inputs)[1]), axis=0)
+        if scale is not None:
+            rows = rows * ops.cast(scale, rows.dtype)
         return inputs + rows[None]
