@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,15 @@ from transformer.trace import KINDS, Alternative, AttentionMap, Label, Step, Tra
 SHIPPED = Path(__file__).parent.parent / "assets" / "models"
 # Far above what any network here can read; protects the tokenizer from a text of megabytes.
 MAX_CHARACTERS = 4000
+
+
+class Embedded(NamedTuple):
+    """What goes into the encoder for one text, float32 (S, D): word vectors, positions as added, and their sum."""
+
+    labels: tuple[Label, ...]
+    tokens: np.ndarray
+    positions: np.ndarray
+    total: np.ndarray
 
 
 class Translator:
@@ -53,6 +63,7 @@ class Translator:
         alpha: float = 0.6,
         choices: Sequence[tuple[int, int]] = (),
         gates: Gates | None = None,
+        position_scale: float = 1.0,
     ) -> Trace:
         """Translate `text`, then record what every head looked at.
 
@@ -64,12 +75,18 @@ class Translator:
             choices: (step, alternative) pairs, both counted from 0, applied one after the other: at that step the
                 network is made to write that alternative instead, and goes on from there greedily.
             gates: one number a head in the recording pass; 0 switches it off.
+            position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10; 0 takes
+                them away.
 
         Raises:
-            ValueError: no text, or more than the network can read; no beam count from 1 to 8; no such choice.
+            ValueError: no text, or more than the network can read; no beam count from 1 to 8; no such choice; no such
+                scale.
         """
         if not 1 <= beams <= 8:
             raise ValueError(f"expected 1 to 8 beams, received {beams}")
+        if not 0 <= position_scale <= 10:
+            raise ValueError(f"expected a position_scale from 0 to 10, received {position_scale}")
+        scale = None if position_scale == 1 else float(position_scale)
         source = self.tokenizer.encode(_text(text))
         self._fits(source.ids, self.config.max_source)
         if target is not None:
@@ -77,14 +94,16 @@ class Translator:
             self._fits(ids, self.config.max_target)
             decoding = "forced"
         else:
-            ids = self.runtime.decode(source.ids, beams=beams, alpha=alpha)
+            ids = self.runtime.decode(source.ids, beams=beams, alpha=alpha, position_scale=scale)
             decoding = "greedy" if beams == 1 else "beam"
         options: dict[str, str | int | float] = {"decoding": decoding}
         if decoding == "beam":
             options |= {"beams": beams, "alpha": alpha}
+        if scale is not None:
+            options["position_scale"] = scale
         if source.unknown:
             options["unknown"] = " ".join(dict.fromkeys(source.unknown))
-        recorded = self.runtime.record(source.ids, ids, gates)
+        recorded = self.runtime.record(source.ids, ids, gates, scale)
         for step, alternative in choices:
             if not (0 <= step < len(ids) and 0 <= alternative < recorded.alternatives.shape[1]):
                 raise ValueError(
@@ -92,8 +111,8 @@ class Translator:
                     f"received step {step}, alternative {alternative}"
                 )
             chosen = int(recorded.alternatives[step, alternative])
-            ids = self._go_on(source.ids, [*ids[:step], chosen])
-            recorded = self.runtime.record(source.ids, ids, gates)
+            ids = self._go_on(source.ids, [*ids[:step], chosen], scale)
+            recorded = self.runtime.record(source.ids, ids, gates, scale)
         output = clean(target) if target is not None else self.tokenizer.decode(ids)
         return self._trace(clean(text), source.labels, ids, recorded, output, options)
 
@@ -114,6 +133,23 @@ class Translator:
         return self._trace(
             text, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"}
         )
+
+    def embed(self, text: str, *, position_scale: float = 1.0) -> Embedded:
+        """The vectors that the encoder is given for `text`: rows of the token table times its scale, and positions.
+
+        Raises:
+            ValueError: no text, or more than the network can read.
+        """
+        encoded = self.tokenizer.encode(_text(text))
+        self._fits(encoded.ids, self.config.max_source)
+        layer, ids = self.runtime.network.source_embedding, np.array([encoded.ids], np.int32)
+        tokens = np.asarray(layer(ids, position_scale=0.0))[0]
+        table = layer.positions.table()
+        positions = (
+            np.zeros_like(tokens) if table is None else table[: len(tokens)] * np.float32(position_scale)
+        )
+        total = np.asarray(layer(ids, position_scale=position_scale))[0]
+        return Embedded(tuple(encoded.labels), tokens, positions, total)
 
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, by kind, and what each layer was given.
@@ -164,10 +200,10 @@ class Translator:
         """Compile ahead for sources of up to these many tokens."""
         self.runtime.warm(lengths, beams)
 
-    def _go_on(self, source: Sequence[int], prefix: list[int]) -> list[int]:
+    def _go_on(self, source: Sequence[int], prefix: list[int], scale: float | None) -> list[int]:
         if prefix[-1] == END or len(prefix) >= self.config.max_target:
             return prefix
-        return self.runtime.decode(source, prefix=prefix)
+        return self.runtime.decode(source, prefix=prefix, position_scale=scale)
 
     def _fits(self, ids: Sequence[int], longest: int) -> None:
         if not 1 <= len(ids) <= longest:
@@ -206,13 +242,14 @@ class Translator:
             for t, label in enumerate(written)
         ]
         table = self.runtime.network.source_embedding.positions.table()
+        scale = np.float32(options.get("position_scale", 1.0))
         return Trace(
             maps,
             output,
             steps,
             source=source,
             target=written,
-            positions=None if table is None else table[: max(len(source), len(ids))],
+            positions=None if table is None else table[: max(len(source), len(ids))] * scale,
             model=self.name,
             input=text,
             options=options,

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from transformer.config import END, PAD, START
+from transformer.config import END, PAD, START, ModelConfig
 from transformer.generate import beam, greedy
 from transformer.models.seq2seq import Gates, Transformer
 
@@ -52,6 +52,23 @@ class Projected(NamedTuple):
     keys: np.ndarray
 
 
+class _Scaled(NamedTuple):
+    """A network as `generate` takes it, with its positions scaled by a scalar tensor."""
+
+    network: Transformer
+    position_scale: Any
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.network.config
+
+    def start(self, source: Any, length: int) -> Any:
+        return self.network.start(source, length, position_scale=self.position_scale)
+
+    def step(self, token: Any, index: Any, state: Any) -> tuple[Any, Any]:
+        return self.network.step(token, index, state, position_scale=self.position_scale)
+
+
 class Runtime:
     """Greedy, beam and forced passes of one network, compiled."""
 
@@ -62,13 +79,24 @@ class Runtime:
         self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
         self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
         self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
+        # The same with scaled positions, a tensor, so that every scale runs through one graph; without XLA, whose
+        # compilation takes longer than all that a visitor will ask of it.
+        self._scaled_greedy = tf.function(self._run_greedy, autograph=False)
+        self._scaled_beam = tf.function(self._run_beam, autograph=False)
+        self._scaled_forced = tf.function(self._run_forced, autograph=False)
         # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
         self._projections = tf.function(
             self._run_projections, autograph=False, input_signature=[tf.TensorSpec((1, None), tf.int32)] * 2
         )
 
     def decode(
-        self, source: Sequence[int], *, beams: int = 1, alpha: float = 0.6, prefix: Sequence[int] = ()
+        self,
+        source: Sequence[int],
+        *,
+        beams: int = 1,
+        alpha: float = 0.6,
+        prefix: Sequence[int] = (),
+        position_scale: float | None = None,
     ) -> list[int]:
         """The output for one source: ids up to and with the end token (without, where `max_target` cut it off).
 
@@ -77,6 +105,7 @@ class Runtime:
             beams: 1 is greedy.
             alpha: length penalty of beam search.
             prefix: ids the output must begin with; greedy only.
+            position_scale: what position vectors are multiplied by before they are added; None leaves them.
 
         Raises:
             ValueError: a source or prefix longer than the network's positions, or a prefix with beam search.
@@ -87,13 +116,17 @@ class Runtime:
         if len(prefix) >= config.max_target:
             raise ValueError(f"expected a prefix below {config.max_target} tokens, received {len(prefix)}")
         padded = self._pad(source, self._bucket(len(source), config.max_source))
+        scale = () if position_scale is None else (tf.constant(position_scale, tf.float32),)
+        run_beam, run_greedy = (
+            (self._scaled_beam, self._scaled_greedy) if scale else (self._beam, self._greedy)
+        )
         room = len(source) + 8 if not prefix else max(len(source), len(prefix)) + 8
         while True:
             limit = self._bucket(min(room, config.max_target), config.max_target)
             if beams > 1:
-                ids = self._beam(padded, limit, beams, tf.constant(alpha, tf.float32))
+                ids = run_beam(padded, limit, beams, tf.constant(alpha, tf.float32), *scale)
             else:
-                ids = self._greedy(padded, self._pad(prefix, limit))
+                ids = run_greedy(padded, self._pad(prefix, limit), *scale)
             row = [int(i) for i in ids.numpy()[0] if i != PAD]
             # Few outputs are much longer than their source: those that are get a second, longer try.
             if (row and row[-1] == END) or limit == config.max_target:
@@ -123,8 +156,16 @@ class Runtime:
                 results[i] = [int(token) for token in ids.numpy()[row] if token != PAD]
         return results
 
-    def record(self, source: Sequence[int], target: Sequence[int], gates: Gates | None = None) -> Recorded:
+    def record(
+        self,
+        source: Sequence[int],
+        target: Sequence[int],
+        gates: Gates | None = None,
+        position_scale: float | None = None,
+    ) -> Recorded:
         """One pass over a finished pair (ids; the end token last, as far as there is one).
+
+        `position_scale` is that of `decode`.
 
         Raises:
             ValueError: an empty side, or one longer than the network's positions.
@@ -134,7 +175,10 @@ class Runtime:
         length = max(len(source), len(target))
         s = self._pad(source, min(self._bucket(len(source), config.max_source, length), config.max_source))
         t = self._pad(target, min(self._bucket(len(target), config.max_target, length), config.max_target))
-        result = self._forced(s, t, self._gates(gates))
+        if position_scale is None:
+            result = self._forced(s, t, self._gates(gates))
+        else:
+            result = self._scaled_forced(s, t, self._gates(gates), tf.constant(position_scale, tf.float32))
         encoder, decoder, cross, log_probability, entropy, alternatives, probabilities = (
             part.numpy()[0] for part in result
         )
@@ -196,20 +240,22 @@ class Runtime:
             )
         )
 
-    def _run_greedy(self, source: Any, prefix: Any) -> Any:
-        return greedy(self.network, source, int(prefix.shape[1]), prefix).ids
+    def _run_greedy(self, source: Any, prefix: Any, scale: Any = None) -> Any:
+        network = self.network if scale is None else _Scaled(self.network, scale)
+        return greedy(network, source, int(prefix.shape[1]), prefix).ids
 
-    def _run_beam(self, source: Any, limit: int, beams: int, alpha: Any) -> Any:
-        return beam(self.network, source, limit, beams, alpha).ids
+    def _run_beam(self, source: Any, limit: int, beams: int, alpha: Any, scale: Any = None) -> Any:
+        network = self.network if scale is None else _Scaled(self.network, scale)
+        return beam(network, source, limit, beams, alpha).ids
 
     def _run_projections(self, source: Any, target: Any) -> tuple[Any, ...]:
         read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
         stacks = self.network.forward(source, read).projections
         return tuple(tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) for stack in stacks)
 
-    def _run_forced(self, source: Any, target: Any, gates: Gates) -> tuple[Any, ...]:
+    def _run_forced(self, source: Any, target: Any, gates: Gates, scale: Any = None) -> tuple[Any, ...]:
         read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
-        result = self.network.forward(source, read, gates=gates)
+        result = self.network.forward(source, read, gates=gates, position_scale=scale)
         log_p = ops.log_softmax(ops.cast(result.logits, "float32"), axis=-1)  # (1, T, V)
         entropy = -ops.sum(ops.exp(log_p) * log_p, axis=-1) / np.log(2.0)
         best, ids = ops.top_k(log_p, ALTERNATIVES)

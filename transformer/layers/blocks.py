@@ -21,6 +21,10 @@ class TokenEmbedding(keras.layers.Layer):
     """ids (B, T) -> vectors (B, T, D): table rows, times sqrt(D) where configured, plus positions, plus dropout.
 
     `logits` turns vectors back into scores with the same table (Press and Wolf 2017; section 3.4).
+
+    Call arguments:
+        ids: (B, T).
+        start, position_scale: see `PositionTable`.
     """
 
     def __init__(self, config: ModelConfig, length: int, name: str | None = None, **kwargs: Any) -> None:
@@ -44,9 +48,12 @@ class TokenEmbedding(keras.layers.Layer):
         self.positions.build(None)
         self.built = True
 
-    def call(self, ids: Any, start: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self, ids: Any, start: Any = None, position_scale: Any = None, training: bool | None = None
+    ) -> Any:
         vectors = self.tokens(ids) * self.scale
-        return self.dropout(self.positions(vectors, start=start), training=training)
+        placed = self.positions(vectors, start=start, scale=position_scale)
+        return self.dropout(placed, training=training)
 
     def logits(self, vectors: Any) -> Any:
         """(B, T, D) -> (B, T, vocabulary)."""

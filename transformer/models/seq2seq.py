@@ -85,20 +85,31 @@ class Transformer(keras.Model):
         return self.forward(inputs["source"], inputs["target"], training=training).logits
 
     def forward(
-        self, source: Any, target: Any = None, *, gates: Gates = ALL_ON, training: bool | None = None
+        self,
+        source: Any,
+        target: Any = None,
+        *,
+        gates: Gates = ALL_ON,
+        position_scale: Any = None,
+        training: bool | None = None,
     ) -> Forward:
-        """One pass over a finished pair, recording every attention map."""
-        if isinstance(source, dict):  # what `call` is given: PyTorch's modules hand it to a method of this name
+        """One pass over a finished pair, recording every attention map.
+
+        `position_scale`, here and in `start` and `step`: see `PositionTable`; it acts on both sides.
+        """
+        if isinstance(
+            source, dict
+        ):  # what `call` is given: PyTorch's modules hand it to a method of this name
             return self.call(source, training=training)
         real = ops.not_equal(source, PAD)
         encoded = self.encoder(
-            self.source_embedding(source, training=training),
+            self.source_embedding(source, position_scale=position_scale, training=training),
             real=real,
             gates=gates.encoder,
             training=training,
         )
         decoded = self.decoder(
-            self.target_embedding(target, training=training),
+            self.target_embedding(target, position_scale=position_scale, training=training),
             encoded.vectors,
             memory_real=real,
             gates=gates.decoder,
@@ -113,15 +124,16 @@ class Transformer(keras.Model):
             (encoded.projections, decoded.projections, decoded.cross_projections),
         )
 
-    def start(self, source: Any, length: int) -> State:
+    def start(self, source: Any, length: int, *, position_scale: Any = None) -> State:
         """Encode (B, S) source ids and make room for `length` target tokens."""
         real = ops.not_equal(source, PAD)
-        memory = self.encoder(self.source_embedding(source), real=real).vectors
+        vectors = self.source_embedding(source, position_scale=position_scale)
+        memory = self.encoder(vectors, real=real).vectors
         return State(real, self.decoder.start(memory, length))
 
-    def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
+    def step(self, token: Any, index: Any, state: State, *, position_scale: Any = None) -> tuple[Any, State]:
         """Target ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        x = self.target_embedding(token[:, None], start=index)
+        x = self.target_embedding(token[:, None], start=index, position_scale=position_scale)
         x, caches = self.decoder.step(x, index, state.caches, memory_real=state.source_real)
         return self._logits(x)[:, 0], State(state.source_real, caches)
 
