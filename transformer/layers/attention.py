@@ -153,7 +153,7 @@ class MultiHeadAttention(keras.layers.Layer):
             context = ops.matmul(ops.cast(dropped, cache.value.dtype), cache.value)
         if gate is not None:
             gate = ops.cast(gate, context.dtype)
-            if gate.shape[-1] != self.heads:
+            if len(gate.shape) not in (1, 2) or gate.shape[-1] != self.heads:
                 raise ValueError(
                     f"expected a gate (H,) or (B, H) of {self.heads} heads, received {gate.shape}"
                 )
