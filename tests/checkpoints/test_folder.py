@@ -16,11 +16,11 @@ KIND = dict(norm="post", feed_forward_kind="conv_relu_conv", positions="learned"
 def test_saved_then_loaded_is_the_same_network(tmp_path: Path) -> None:
     first, second = toy.network(toy.config(**KIND), seed=1), toy.network(toy.config(**KIND), seed=2)
     source, target = toy.ids((2, 6)), toy.ids((2, 5))
-    wanted = first.forward(source, target)
-    assert not np.allclose(np.asarray(wanted.logits), np.asarray(second.forward(source, target).logits))
+    wanted = first.forward(source, target)[:4]
+    assert not np.allclose(np.asarray(wanted[0]), np.asarray(second.forward(source, target).logits))
     folder.save_weights(tmp_path / folder.WEIGHTS, folder.read_weights(first))
     folder.assign_weights(second, folder.load_weights(tmp_path / folder.WEIGHTS))
-    for one, other in zip(wanted, second.forward(source, target), strict=True):
+    for one, other in zip(wanted, second.forward(source, target)[:4], strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     assert [p.name for p in tmp_path.iterdir()] == [folder.WEIGHTS]
 

@@ -201,7 +201,7 @@ def test_an_index_without_a_cache_is_refused() -> None:
         layer(**ALL)(array(1, 1, D), index=0)
 
 
-@pytest.mark.parametrize("shape", [(2 * H,), (B, H + 1), (1,)])
+@pytest.mark.parametrize("shape", [(2 * H,), (B, H + 1), (1,), (), (1, B, H)])
 def test_a_gate_of_another_number_of_heads_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected a gate"):
         layer(**ALL)(array(B, S, D), gate=np.ones(shape, np.float32))
