@@ -97,9 +97,8 @@ class Transformer(keras.Model):
 
         `position_scale`, here and in `start` and `step`: see `PositionTable`; it acts on both sides.
         """
-        if isinstance(
-            source, dict
-        ):  # what `call` is given: PyTorch's modules hand it to a method of this name
+        # PyTorch's modules hand what `call` is given to a method of this name.
+        if isinstance(source, dict):
             return self.call(source, training=training)
         real = ops.not_equal(source, PAD)
         encoded = self.encoder(
