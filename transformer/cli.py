@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--minutes", type=float, default=3.0, help="between checkpoints (default: %(default)s)"
     )
+    train.add_argument(
+        "--average", type=int, default=8, metavar="N", help="export the mean of the last N checkpoints"
+    )
     train.add_argument("--tensorboard", type=Path, metavar="DIR")
     train.set_defaults(run=_train)
     return parser
@@ -178,5 +181,6 @@ def _train(options: argparse.Namespace) -> None:
             tensorboard=options.tensorboard,
             precision=options.precision,
             minutes=options.minutes,
+            average=options.average,
         )
     )
