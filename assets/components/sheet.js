@@ -129,8 +129,11 @@ class Sheet {
   /** Cells, row and column headers; only when the shape changes, so that focus survives reruns. */
   build() {
     const [layers, heads] = this.spec.shape;
-    this.grid.replaceChildren(this.canvas);
+    this.outline = make("div", "outline");
+    this.outline.setAttribute("aria-hidden", "true");
+    this.grid.replaceChildren(this.canvas, this.outline);
     this.grid.setAttribute("role", "grid");
+    this.grid.setAttribute("aria-multiselectable", "true");
     this.grid.setAttribute("aria-label", `${this.spec.title}: every layer (rows) and head (columns)`);
     this.grid.setAttribute("aria-readonly", "true");
     this.grid.style.setProperty("--heads", heads);
@@ -167,11 +170,17 @@ class Sheet {
     this.hideTip();
   }
 
+  /** Outlines a head, or where layer or head is null all of them: a column, a row, the whole sheet. */
   select([layer, head]) {
-    const index = layer * this.spec.shape[1] + head;
-    this.cells.forEach((cell, i) => cell.setAttribute("aria-selected", String(i === index)));
-    this.host.dataset.selected = `${layer},${head}`;
-    if (!this.grid.contains(deepActive(this.grid))) this.moveTabStop(index);
+    const heads = this.spec.shape[1];
+    this.cells.forEach((cell, i) => {
+      const chosen = (layer ?? Math.floor(i / heads)) === Math.floor(i / heads) && (head ?? i % heads) === i % heads;
+      cell.setAttribute("aria-selected", String(chosen));
+    });
+    this.outline.style.gridRow = layer === null ? "2 / -1" : String(layer + 2);
+    this.outline.style.gridColumn = head === null ? "2 / -1" : String(head + 2);
+    this.host.dataset.selected = `${layer ?? "all"},${head ?? "all"}`;
+    if (!this.grid.contains(deepActive(this.grid))) this.moveTabStop((layer ?? 0) * heads + (head ?? 0));
   }
 
   moveTabStop(index) {

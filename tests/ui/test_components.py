@@ -91,6 +91,14 @@ def test_a_selection_outside_the_map_is_clipped(trace: Trace, monkeypatch: pytes
     assert mounted.calls[0]["data"]["selected"] == [1, 0]
 
 
+def test_a_selection_can_be_a_row_a_column_or_all(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = Mounted()
+    monkeypatch.setattr(components, "_SHEET", mounted)
+    for selected in ((1, None), (None, 7), (None, None)):
+        components.sheet(trace["cross"], selected=selected, key="k")
+    assert [call["data"]["selected"] for call in mounted.calls[::2]] == [[1, None], [None, 2], [None, None]]
+
+
 @pytest.mark.parametrize(
     "answer", [None, 3, "1,2", [1], [2, 0], [0, 3], [-1, 0], [1.0, 2], [True, 0], [0, 1, 2], {"0": 1}]
 )

@@ -99,7 +99,7 @@ def _wire(attention: AttentionMap) -> tuple[bytes, bytes]:
 def sheet(
     attention: AttentionMap,
     *,
-    selected: tuple[int, int],
+    selected: tuple[int | None, int | None],
     key: str,
     title: str | None = None,
     on_select: Callable[[int, int], None] | None = None,
@@ -108,7 +108,8 @@ def sheet(
 
     Args:
         attention: the map; its weights are quantised once and sent once, however often the page runs.
-        selected: (layer, head), counted from 0, outlined in the accent colour; values outside are clipped.
+        selected: (layer, head), counted from 0, outlined in the accent colour; None stands for all of them, so that
+            a row, a column or the whole sheet is outlined. Values outside are clipped.
         key: the component's name on its page; a second, invisible part takes `key` + "-weights".
         title: what a screen reader calls the sheet; by default the name of the map's kind.
         on_select: called with (layer, head) before the page runs again: the moment to set pickers through
@@ -122,7 +123,7 @@ def sheet(
     data = {
         "shape": list(attention.weights.shape),
         "digest": digest.hex(),
-        "selected": [min(max(int(selected[0]), 0), layers - 1), min(max(int(selected[1]), 0), heads - 1)],
+        "selected": [_clipped(selected[0], layers), _clipped(selected[1], heads)],
         "queries": [_shown(label) for label in attention.queries],
         "keys": [_shown(label) for label in attention.keys],
         "title": title or NAMES[attention.kind],
@@ -254,6 +255,10 @@ def _places(labels: Sequence[Label], tokens: Sequence[Label]) -> list[int]:
     raise ValueError(
         f"expected the labels of an axis to be the {len(tokens)} tokens shown, received {texts[:8]}..."
     )
+
+
+def _clipped(index: int | None, count: int) -> int | None:
+    return None if index is None else min(max(int(index), 0), count - 1)
 
 
 def _accents() -> dict[str, str]:
