@@ -1,10 +1,11 @@
-"""The front door: what Headlight is, a card for each page, and one picture to begin with."""
+"""The front door: what Headlight is, a card for each page, and pictures to begin with."""
 
 import streamlit as st
 
 from transformer.analysis import views
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.ui import calls
+from transformer.ui.components import sheet
 from transformer.ui.frame import PAGES, frame, theme
 
 frame("app.py")
@@ -19,18 +20,24 @@ with words:
         with st.container(border=True):
             st.page_link(page.path, label=f"**{page.name}**", icon=page.icon)
             st.markdown(page.about)
-with picture:
-    trace = calls.example()
-    st.markdown(f"“{trace.input}” became **“{trace.output}”**")
-    st.plotly_chart(
-        heatmap(views.hide_special(views.merge_words(views.combine(trace["cross"]))), theme=theme()),
-        theme=None,
-        width="content",
-        config=CONFIG,
-        alt="Cross-attention of the example sentence, averaged over all layers and heads.",
-    )
-    st.caption(
-        "Each row is a word being written; its bright cells are the input words it drew on. Cross-attention of the "
-        f"network `{trace.model}` that comes with Headlight, averaged over layers and heads."
-    )
+trace = calls.example()
+if trace:
+    with picture:
+        st.markdown(f"“{trace.input}” became **“{trace.output}”**")
+        st.plotly_chart(
+            heatmap(views.hide_special(views.merge_words(views.combine(trace["cross"]))), theme=theme()),
+            theme=None,
+            width="content",
+            config=CONFIG,
+            alt="Cross-attention of the example sentence, averaged over all layers and heads.",
+        )
+        st.caption(
+            "Each row is a word being written; its bright cells are the input words it drew on. This is an average "
+            f"over all heads of `{trace.model}`, the network that comes with Headlight."
+        )
+    st.subheader("The same sentence, each head by itself", anchor=False)
+    st.caption("Click a head to open it in Translate.")
+    if chosen := sheet(trace["cross"], selected=(None, None), key="sheet"):
+        layer, head = (str(index + 1) for index in chosen)
+        st.switch_page("pages/translate.py", query_params={"layer": layer, "head": head})
 calls.start()

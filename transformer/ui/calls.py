@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -14,12 +15,18 @@ import streamlit as st
 from transformer.trace import Trace
 
 if TYPE_CHECKING:
-    from transformer.pipeline import Translator
+    from transformer.pipeline import Embedded, Translator
 
 MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 BEAMS = 4
 SEARCHES = {"Greedy": 1, "Beam": BEAMS}
+# Characters that a box takes; the networks read far fewer, and an address must stay one that a server accepts.
+LONGEST = 4000
+
+
+class Unavailable(Exception):
+    """There is no network to ask: none by that name, or one that does not load."""
 
 
 class Request(NamedTuple):
@@ -30,6 +37,7 @@ class Request(NamedTuple):
     beams: int = 1
     target: str = ""  # forces this output; empty: the network's own
     choices: tuple[tuple[int, int], ...] = ()
+    position_scale: float = 1.0  # what position vectors are multiplied by
 
 
 # The sentence on screen when the app opens; its trace is shipped, so that it is there before the network is.
@@ -52,10 +60,11 @@ def _loading(name: str) -> Future[Translator]:
 
             model = load(name)
             model.warm((16,))
-            future.set_result(model)
         except BaseException as error:
+            logging.getLogger(__name__).exception("the network %s does not load", name)
             future.set_exception(error)
             return
+        future.set_result(model)
         # Visitors can work already; what else is common compiles while they read.
         model.warm((32,), beams=(1, BEAMS))
         model.warm((16, 48), beams=(1, BEAMS))
@@ -75,18 +84,48 @@ def ready(name: str) -> bool:
     return _loading(name).done()
 
 
+def retry() -> None:
+    """Forget networks that did not load, so that the next run tries again; those that did load again too."""
+    _loading.clear()
+
+
+def network(name: str) -> Translator:
+    """The model of this name, waiting for it if need be; one that does not load raises Unavailable."""
+    future = _loading(name)
+    if error := future.exception():
+        raise Unavailable(f"The network “{name}” could not be loaded: {str(error)[:300]}") from error
+    return future.result()
+
+
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _translated(request: Request) -> Trace:
-    model = _loading(request.model).result()
-    return model.trace(
-        request.text, target=request.target or None, beams=request.beams, choices=request.choices
+    return network(request.model).trace(
+        request.text,
+        target=request.target or None,
+        beams=request.beams,
+        choices=request.choices,
+        position_scale=request.position_scale,
     )
 
 
+@st.cache_resource(show_spinner=False, max_entries=64)
+def embedded(model: str, text: str, position_scale: float = 1.0) -> Embedded:
+    """What goes into the encoder for a text; errors as with `translate`."""
+    return network(model).embed(text, position_scale=position_scale)
+
+
 @st.cache_resource(show_spinner=False)
-def example() -> Trace:
-    """The shipped trace of `FIRST`, recorded by the shipped network."""
-    return Trace.load(EXAMPLES / "translate.npz")
+def _shipped_trace(name: str) -> Trace:
+    return Trace.load(EXAMPLES / name)
+
+
+def example() -> Trace | None:
+    """The shipped trace of `FIRST`, recorded by the shipped network; None where the file is missing or damaged."""
+    try:
+        return _shipped_trace("translate.npz")
+    except (OSError, ValueError):
+        logging.getLogger(__name__).exception("the shipped example cannot be read")
+        return None
 
 
 def parse_choices(text: str | None) -> tuple[tuple[int, int], ...]:
@@ -104,26 +143,46 @@ def parse_choices(text: str | None) -> tuple[tuple[int, int], ...]:
 
 
 def translate(request: Request) -> Trace:
-    """The trace of a request; bad input raises ValueError."""
+    """The trace of a request.
+
+    Raises:
+        ValueError: the input is no good.
+        Unavailable: the network is not there.
+    """
+    if request.model not in shipped():
+        raise Unavailable(
+            f"There is no trained network “{request.model}” in {MODELS.parent.name}/{MODELS.name}."
+        )
     if ready(request.model):
         return _translated(request)
-    if request == FIRST:
-        return example()
+    if request == FIRST and (trace := example()):
+        return trace
     with st.spinner("The network is loading. This takes a few seconds, once."):
         return _translated(request)
 
 
 def answer(request: Callable[[], Request]) -> Trace | None:
-    """The trace to show: of this request, or where it is no good, a sentence why and the last one that was good.
+    """The trace to show: of this request, or where that fails, a sentence why and the last picture that was good.
 
     Args:
         request: makes the request, so that what the address holds is checked in one place.
     """
-    try:
-        st.session_state["shown"] = translate(request())
-    except ValueError as error:
-        st.warning(f"Not translated: {error}.")
-    trace: Trace | None = st.session_state.get("shown")
-    if trace and "unknown" in trace.options:
-        st.info(f"The network has never seen {trace.options['unknown']} and reads it as “unknown”.")
+    problem = ""
+    with st.container():  # one place for whatever is to be said: the picture below keeps its own
+        try:
+            st.session_state["shown"] = translate(request())
+        except ValueError as error:
+            problem = f"Not translated: {error}."
+        except Unavailable as error:
+            problem = str(error)
+            st.button("Try to load it again", on_click=retry)
+        trace: Trace | None = st.session_state.get("shown") or example()
+        if problem:
+            st.warning(f"{problem} Shown below: “{_short(trace.input)}”" if trace else problem)
+        elif trace and "unknown" in trace.options:
+            st.info(f"The network has never seen {trace.options['unknown']} and reads it as “unknown”.")
     return trace
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"

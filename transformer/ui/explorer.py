@@ -7,26 +7,65 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from transformer.analysis import views
 from transformer.analysis.views import Combination, View
-from transformer.figures import export, standalone, tables
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.trace import Trace
-from transformer.ui.components import NAMES, sheet
+from transformer.ui.components import NAMES, Choice, sentence, sheet
 from transformer.ui.frame import theme
 
 ALL = "All"
-KIND_NAMES = {"Cross-attention": "cross", "Encoder": "encoder", "Decoder": "decoder"}
+KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
+TABLE_CELLS = 2500  # beyond, a table of the browser's own would be slow
 COMBINATIONS: dict[str, Combination] = {"Average": "mean", "Maximum": "max"}
 HINTS = {
     "encoder": "Each row is a word of the input; its bright cells are the input words it drew on.",
     "decoder": "Each row is a word being written; its bright cells are the words written before it that it drew on.",
     "cross": "Each row is a word being written; its bright cells are the input words it drew on.",
 }
+
+
+@st.fragment
+def explore(
+    trace: Trace, *, titles: tuple[str, str], about: str, on_choose: Callable[[Choice], None] | None = None
+) -> None:
+    """Input and output, all heads, and the chosen one: everything that a click on a head changes.
+
+    Args:
+        trace: what to look at.
+        titles: what stands above input and output.
+        about: a sentence on the network, shown under its heads.
+        on_choose: called with the alternative that was clicked, before the whole page runs again.
+    """
+    words = st.container()  # above the pickers that it follows
+    with st.container(horizontal=True):
+        kind = choose_kind(trace)
+        layer, head, how = choose_head(trace, kind)
+    with words:
+        weights = views.combine(trace[kind], how, layer=layer, head=head).values
+        name = name_of(kind, layer, head, how)
+        chosen = sentence(
+            trace,
+            key="sentence",
+            kind=kind,
+            weights=weights,
+            view=name,
+            titles=titles,
+            on_choose=on_choose,
+        )
+        if chosen:
+            st.rerun()
+    left, right = st.columns([5, 6], gap="large")
+    with left, st.container(key="heads"):
+        heads_sheet(trace, kind, layer, head)
+        st.caption(about)
+    with right:
+        picture(trace, kind, layer, head, how)
 
 
 def choose_kind(trace: Trace) -> str:
@@ -42,7 +81,7 @@ def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, Combin
     head = _number("Head", "head", attention.heads)
     if layer is not None and head is not None:
         return layer, head, "mean"
-    return layer, head, COMBINATIONS[segments("All together as", list(COMBINATIONS), "combine")]
+    return layer, head, COMBINATIONS[segments("Together as", list(COMBINATIONS), "combine")]
 
 
 def _number(label: str, key: str, count: int) -> int | None:
@@ -54,11 +93,18 @@ def _number(label: str, key: str, count: int) -> int | None:
     return None if chosen == ALL else int(chosen) - 1
 
 
-def segments(label: str, options: list[str], key: str) -> str:
+def segments(label: str, options: list[str], key: str, on_change: Callable[[], None] | None = None) -> str:
     """A row of choices, one of which is always taken and stands in the address."""
     # The address holds what a segment is called, so the options are the names themselves.
     chosen = st.segmented_control(
-        label, options, default=options[0], required=True, key=key, bind="query-params", wrap=True
+        label,
+        options,
+        default=options[0],
+        required=True,
+        key=key,
+        on_change=on_change,
+        bind="query-params",
+        wrap=True,
     )
     return chosen or options[0]
 
@@ -69,9 +115,9 @@ def select_head(layer: int, head: int) -> None:
 
 
 def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
-    """The sheet of all heads, with the chosen one outlined."""
-    st.caption("Every head at once. Click one, or move with the arrow keys and press Enter.")
-    sheet(trace[kind], selected=(layer or 0, head or 0), key="sheet", on_select=select_head)
+    """The sheet of all heads, with the chosen ones outlined."""
+    st.caption("Every head at once: click one, or use the arrow keys and Enter.")
+    sheet(trace[kind], selected=(layer, head), key="sheet", on_select=select_head)
 
 
 def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
@@ -109,44 +155,65 @@ def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: C
         key="heatmap",
         alt=f"{name}: the same numbers stand in the table below.",
     )
-    hidden = " Hidden markers keep their share: rows need not add up to 1." if plain else ""
-    st.caption(
-        f"{HINTS[kind]} The weights of a row add up to 1.{hidden}" if not plain else HINTS[kind] + hidden
-    )
-    with st.expander("The same numbers as a table"):
-        st.dataframe(tables.table(view).round(4), width="stretch")
+    if plain:
+        sums = "Hidden markers keep their share: rows need not add up to 1."
+    elif how == "max":
+        sums = "Each cell is the strongest of several heads: rows add up to more than 1."
+    else:
+        sums = "The weights of a row add up to 1."
+    st.caption(f"{HINTS[kind]} {sums}")
+    with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
+        if table.open:
+            _table(view)
     _files(trace, view, name, (kind, layer, head))
+
+
+def _table(view: View) -> None:
+    from transformer.figures import tables  # brings pandas, which no other part of a page needs
+
+    draw = st.table if view.values.size <= TABLE_CELLS else st.dataframe
+    draw(tables.table(view).round(4))
 
 
 def _files(trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None]) -> None:
     kind, layer, head = chosen
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("Download", icon=":material/download:", key="files", on_change="rerun") as files:
+            if files.open:
+                _downloads(trace, view, name, kind, layer, head)
+        with st.popover("Link", icon=":material/link:", key="link", on_change="rerun") as link:
+            if link.open:
+                st.caption("Opens this view again: model, text, options, layer and head.")
+                query = urlencode(st.query_params.to_dict())
+                st.code(
+                    f"{st.context.url or ''}{'?' + query if query else ''}", language=None, wrap_lines=True
+                )
+
+
+def _downloads(trace: Trace, view: View, name: str, kind: str, layer: int | None, head: int | None) -> None:
+    from transformer.figures import export, standalone, tables
+
     stem, look = _file_name(f"{trace.input[:40]} {name}"), theme()
     whole = _file_name(trace.input[:40] or trace.model)
-    with st.container(horizontal=True, gap="small"):
-        with st.popover("Download", icon=":material/download:"):
-            st.caption("This picture")
-            with st.container(horizontal=True):
-                _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name))
-                _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name))
-                _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
-            st.caption("Every layer and head")
-            with st.container(horizontal=True):
-                _file(
-                    "Web page",
-                    f"{whole}.html",
-                    lambda: standalone.html(trace, kind=kind, layer=layer, head=head).encode(),
-                )
-                _file("JSON", f"{whole}.json", lambda: trace.to_bytes("json"))
-                _file("NPZ", f"{whole}.npz", lambda: trace.to_bytes("npz"))
-        with st.popover("Link", icon=":material/link:"):
-            st.caption("Opens this view again: model, text, options, layer and head.")
-            query = urlencode(st.query_params.to_dict())
-            st.code(f"{st.context.url or ''}{'?' + query if query else ''}", language=None, wrap_lines=True)
+    st.caption("This picture")
+    with st.container(horizontal=True):
+        _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name))
+        _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name))
+        _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
+    st.caption("Every layer and head")
+    with st.container(horizontal=True):
+        _file(
+            "Web page",
+            f"{whole}.html",
+            lambda: standalone.html(trace, kind=kind, layer=layer, head=head).encode(),
+        )
+        _file("JSON", f"{whole}.json", lambda: trace.to_bytes("json"))
+        _file("NPZ", f"{whole}.npz", lambda: trace.to_bytes("npz"))
 
 
-def _file(label: str, name: str, content: object) -> None:
+def _file(label: str, name: str, content: Callable[[], bytes]) -> None:
     # The content is made when somebody asks for it, not on every run of the page.
-    st.download_button(label, data=content, file_name=name, on_click="ignore", key=f"download-{label}")  # type: ignore[arg-type]
+    st.download_button(label, data=content, file_name=name, on_click="ignore", key=f"download-{label}")
 
 
 def _file_name(text: str) -> str:

@@ -27,12 +27,39 @@ PAGES = (
         "Type a Portuguese or Spanish sentence, read it in English, and see every head of the network that "
         "translated it.",
     ),
+    Page(
+        "pages/positions.py",
+        "Positions",
+        ":material/pin_drop:",
+        "How a network knows the order of its words: every encoding as a picture, and a translation with its positions "
+        "taken away.",
+    ),
+    Page(
+        "pages/by_hand.py",
+        "Attention by hand",
+        ":material/calculate:",
+        "Follow one sentence through every step of attention, with numbers that you can change, up to a layer of a "
+        "real network.",
+    ),
 )
 
-ABOUT = "**Headlight** shows what every attention head looks at. It runs on this computer and sends nothing away."
+ABOUT = (
+    "**Headlight** shows what every attention head looks at. It runs on this computer and sends nothing away."
+)
 
-# Streamlit leaves room for a toolbar above the page that Headlight does not have.
-STYLE = "<style>[data-testid=stMainBlockContainer] { padding-top: 4rem; }</style>"
+# Streamlit leaves room for a toolbar above and a chat below that Headlight does not have, and its titles are for
+# pages of text. Navigation stands beside the menu. The sheet of heads stays in sight beside a picture that is taller
+# than the window.
+STYLE = """<style>
+[data-testid=stMainBlockContainer] { padding-top: 1rem; padding-bottom: 3rem; }
+[data-testid=stHeader] { background: none; }
+[data-testid=stHeader], [data-testid=stHeader] :not(button, button *) { pointer-events: none; }
+.st-key-navigation { padding-right: 3rem; }
+[data-testid=stHeading] h1 { font-size: clamp(1.6rem, 1.3rem + 1.2vw, 2.1rem); padding: 0.25rem 0 0.4rem; }
+[data-testid=stHeading] h2 { font-size: clamp(1.3rem, 1.15rem + 0.7vw, 1.6rem); }
+[data-testid=stHeading] h3 { font-size: clamp(1.15rem, 1.05rem + 0.4vw, 1.3rem); }
+@media (min-width: 641px) { .st-key-heads { position: sticky; top: 1rem; } }
+</style>"""
 
 
 def frame(path: str) -> None:
@@ -41,7 +68,7 @@ def frame(path: str) -> None:
     title = page.name if page is PAGES[0] else f"{page.name} · Headlight"
     st.set_page_config(page_title=title, page_icon="🔦", layout="wide", menu_items={"About": ABOUT})
     st.html(STYLE)
-    with st.container(horizontal=True, gap="medium", key="navigation"):
+    with st.container(horizontal=True, key="navigation"):
         for other in PAGES:
             st.page_link(other.path, label=other.name, icon=other.icon)
 
