@@ -1,0 +1,40 @@
+"""The pages run by Streamlit's own test driver, in this process: one network for all tests."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from transformer.ui import calls
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 120  # the first sentence of a length is compiled
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[None]:
+    """The shipped network, loaded; nothing is compiled before a test asks for it."""
+    from transformer.pipeline import Translator
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Translator, "warm", lambda *_, **__: None)
+        calls._loading(calls.FIRST.model).result(SECONDS)
+        yield
+
+
+@pytest.fixture
+def visit() -> Callable[..., AppTest]:
+    """`visit("pages/translate.py", text="...")`: a new visitor's first run of a page, with this address."""
+
+    def run(page: str = "app.py", **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SECONDS)
+        if page != "app.py":
+            app.switch_page(page)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return run

@@ -1,0 +1,224 @@
+"""The translator's page, run without a browser. What the network says may change; what is shown of it must be true."""
+
+import base64
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from transformer.analysis import views
+from transformer.trace import Trace
+from transformer.ui import calls
+
+Visit = Callable[..., AppTest]
+PAGE = "pages/translate.py"
+SENTENCE = "O gato preto dorme."
+
+
+@pytest.fixture
+def open_page(visit: Visit, network: None) -> Visit:
+    return lambda **query: visit(PAGE, **query)
+
+
+def shown(page: AppTest) -> Trace:
+    trace = page.session_state["shown"]
+    assert isinstance(trace, Trace)
+    return trace
+
+
+def figure(page: AppTest) -> dict[str, Any]:
+    (chart,) = page.get("plotly_chart")
+    spec: dict[str, Any] = json.loads(chart.proto.spec)
+    return spec
+
+
+def title(page: AppTest) -> str:
+    return str(figure(page)["layout"]["annotations"][0]["text"])
+
+
+def values(page: AppTest) -> np.ndarray[Any, Any]:
+    z = figure(page)["data"][0]["z"]
+    rows, columns = (int(n) for n in z["shape"].split(","))
+    return np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"]).reshape(rows, columns)
+
+
+def warnings(page: AppTest) -> str:
+    assert not page.exception
+    return " ".join(warning.value for warning in page.warning)
+
+
+def test_it_opens_on_an_answer(open_page: Visit) -> None:
+    page = open_page()
+    assert shown(page).input == calls.FIRST.text
+    assert title(page) == "Cross-attention, layer 1, head 1"
+    np.testing.assert_array_equal(values(page), shown(page)["cross"].weights[0, 0])
+    assert not page.warning and not page.info
+
+
+def test_the_shipped_example_is_what_the_shipped_network_records(network: None) -> None:
+    """The example is on screen before the network is: it must never be another network's."""
+    now = calls._loading(calls.FIRST.model).result().trace(calls.FIRST.text)
+    kept = calls.example()
+    assert kept is not None
+    assert (kept.input, kept.output, kept.model) == (now.input, now.output, calls.FIRST.model)
+    assert (kept.source, kept.target) == (now.source, now.target)
+    for attention in now.maps:
+        np.testing.assert_allclose(kept[attention.kind].weights, attention.weights, atol=1e-4)
+    for old, new in zip(kept.steps, now.steps, strict=True):
+        assert old.token == new.token
+        np.testing.assert_allclose(old.log_probability, new.log_probability, atol=1e-3)
+
+
+def test_a_sentence_is_translated_and_another_forgets_what_was_forced(open_page: Visit) -> None:
+    page = open_page(target="The cat sleeps.", choices="0.1")
+    page.text_input(key="text").set_value(SENTENCE).run()
+    assert not page.exception and shown(page).input == SENTENCE
+    assert page.text_input(key="target").value == "" and "choices" not in page.query_params
+    assert shown(page).options["decoding"] == "greedy"
+
+
+def test_an_example_goes_into_the_box(open_page: Visit) -> None:
+    page = open_page()
+    page.button_group(key="example").set_value("In Spanish").run()
+    assert not page.exception
+    assert page.text_input(key="text").value == shown(page).input == "¿Puedes ayudarme a abrir la puerta?"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "nothing to translate"),
+        ("   ", "nothing to translate"),
+        ("\x00\x07\n", "nothing to translate"),
+        ("gato " * 200, "at most 128 tokens"),
+        ("x" * 100_000, "at most"),
+    ],
+)
+def test_bad_input_says_why_and_loses_nothing(open_page: Visit, text: str, says: str) -> None:
+    page = open_page(text=SENTENCE, layer="2", head="3")
+    before = values(page)
+    page.text_input(key="text").set_value(text).run()
+    assert says in warnings(page)
+    assert SENTENCE in warnings(page), "it says whose picture this is"
+    assert shown(page).input == SENTENCE and title(page) == "Cross-attention, layer 2, head 3"
+    np.testing.assert_array_equal(values(page), before)
+
+
+def test_a_bad_sentence_in_the_first_address_shows_the_example(open_page: Visit) -> None:
+    page = open_page(text="x" * 100_000)
+    assert "at most" in warnings(page) and calls.FIRST.text in warnings(page)
+    assert page.get("plotly_chart")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "o\x00 gato\x07 dorme",
+        "שלום עולם",
+        "مرحبا بالعالم",
+        "O gato 🐈‍⬛ dorme 👋🏽.",
+        "東京",
+        "<b>gato</b> &amp;",
+    ],
+)
+def test_unusual_characters_are_read_as_far_as_they_are_known(open_page: Visit, text: str) -> None:
+    page = open_page(text=text)
+    assert not warnings(page)
+    trace = shown(page)
+    assert values(page).shape == (len(trace.target), len(trace.source))
+    assert ("unknown" in trace.options) == bool(page.info)
+
+
+def test_beam_is_another_search(open_page: Visit) -> None:
+    page = open_page(text=SENTENCE, choices="0.1")
+    page.button_group(key="search").set_value("Beam").run()
+    assert shown(page).options["decoding"] == "beam" and shown(page).options["beams"] == calls.BEAMS
+    assert "choices" not in page.query_params, "they were choices in another answer"
+
+
+def test_an_output_of_ones_own_is_looked_at(open_page: Visit) -> None:
+    page = open_page(text=SENTENCE, target="The black cat sleeps.")
+    assert shown(page).output == "The black cat sleeps." and shown(page).options["decoding"] == "forced"
+    back = next(button for button in page.button if button.label == "Back to the network's own")
+    back.click().run()
+    assert shown(page).options["decoding"] == "greedy" and page.text_input(key="target").value == ""
+
+
+def test_the_output_on_screen_can_be_edited(open_page: Visit) -> None:
+    page = open_page(text=SENTENCE)
+    output = shown(page).output
+    next(button for button in page.button if button.label == "Start from the one on screen").click().run()
+    assert not page.exception and page.text_input(key="target").value == output
+
+
+def test_the_network_goes_on_from_a_choice(open_page: Visit) -> None:
+    own = shown(open_page(text=SENTENCE))
+    other = own.steps[0].alternatives[1].text
+    page = open_page(text=SENTENCE, choices="0.1")
+    assert not warnings(page) and shown(page).target[0].text == other
+
+
+@pytest.mark.parametrize("choices", ["nonsense", "1", "0.9", "99.1", "0.1_", "0.1" * 200, "٣.١", "-1.0"])
+def test_choices_that_are_none_say_so(open_page: Visit, choices: str) -> None:
+    page = open_page(text=SENTENCE, choices=choices)
+    assert "Not translated: expected" in warnings(page)
+    assert page.get("plotly_chart")
+
+
+def test_the_address_restores_a_view(open_page: Visit) -> None:
+    page = open_page(
+        text=SENTENCE,
+        search="Beam",
+        attention="Encoder",
+        layer="All",
+        head="2",
+        combine="Maximum",
+        words="true",
+        plain="true",
+    )
+    assert not warnings(page)
+    assert title(page) == "Encoder self-attention, maximum of all layers, head 2"
+    view = views.combine(shown(page)["encoder"], "max", head=1)
+    np.testing.assert_array_equal(values(page), views.hide_special(views.merge_words(view)).values)
+
+
+def test_nonsense_in_the_address_falls_back(open_page: Visit) -> None:
+    page = open_page(
+        text=SENTENCE, search="x", attention="y", layer="99", head="-1", combine="?", words="7", model="none"
+    )
+    assert not warnings(page) and title(page) == "Cross-attention, layer 1, head 1"
+    assert page.selectbox(key="model").value == calls.FIRST.model
+
+
+def test_a_layer_that_the_other_stack_lacks_becomes_its_last(open_page: Visit) -> None:
+    page = open_page(text=SENTENCE, attention="Encoder", head="All")
+    page.button_group(key="layer").set_value(str(shown(page)["encoder"].layers)).run()
+    page.button_group(key="attention").set_value("Decoder").run()
+    depth = shown(page)["decoder"].layers
+    assert title(page) == f"Decoder self-attention, layer {depth}, average of all heads"
+
+
+# When there is no network to ask
+
+
+def test_a_folder_without_models_is_one_sentence(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    monkeypatch.setattr(calls, "_loading", lambda name: Future())
+    assert "There is no trained network" in warnings(visit(PAGE))
+
+
+def test_a_network_that_does_not_load_is_one_sentence(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed: Future[Any] = Future()
+    failed.set_exception(ValueError("expected a whole model, received half of one"))
+    monkeypatch.setattr(calls, "_loading", lambda name: failed)
+    calls._translated.clear()
+    page = visit(PAGE, text=SENTENCE)
+    assert "“pt-en” could not be loaded: expected a whole model" in warnings(page)
+    assert page.get("plotly_chart"), "the example needs no network"
