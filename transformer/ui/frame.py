@@ -27,20 +27,6 @@ PAGES = (
         "Type a Portuguese or Spanish sentence, read it in English, and see every head of the network that "
         "translated it.",
     ),
-    Page(
-        "pages/positions.py",
-        "Positions",
-        ":material/pin_drop:",
-        "How a network knows the order of its words: every encoding as a picture, and a translation with its positions "
-        "taken away.",
-    ),
-    Page(
-        "pages/by_hand.py",
-        "Attention by hand",
-        ":material/calculate:",
-        "Follow one sentence through every step of attention, with numbers that you can change, up to a layer of a "
-        "real network.",
-    ),
 )
 
 ABOUT = (
