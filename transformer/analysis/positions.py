@@ -22,13 +22,24 @@ def similarity(table: npt.ArrayLike, measure: Measure = "dot product") -> Reals:
     Raises:
         ValueError: no such measure.
     """
+    rows = _comparable(table, measure)
+    return np.asarray(rows @ rows.T)
+
+
+def similarity_to(table: npt.ArrayLike, position: int, measure: Measure = "dot product") -> Reals:
+    """One position with every other, (P,): a row of `similarity` without the rest."""
+    rows = _comparable(table, measure)
+    return np.asarray(rows @ rows[position])
+
+
+def _comparable(table: npt.ArrayLike, measure: Measure) -> Reals:
     if measure not in get_args(Measure):
         raise ValueError(f"expected a measure out of {', '.join(get_args(Measure))}, received {measure!r}")
     rows = np.asarray(table, np.float64)
-    if measure == "cosine":
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-    return np.asarray(rows @ rows.T)
+    if measure == "dot product":
+        return rows
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
 
 
 class Neighbour(NamedTuple):
@@ -49,13 +60,10 @@ def nearest(table: npt.ArrayLike, position: int, count: int = 6) -> list[Neighbo
     rows = np.asarray(table, np.float64)
     if not 0 <= position < len(rows):
         raise ValueError(f"expected a position from 0 to {len(rows) - 1}, received {position}")
-    own = rows[position]
-    dots, lengths = rows @ own, np.linalg.norm(rows, axis=1)
-    distances = np.linalg.norm(rows - own, axis=1)
-    scale = lengths * lengths[position]
-    cosines = np.divide(dots, scale, out=np.zeros_like(dots), where=scale > 0)
+    dots, cosines = similarity_to(rows, position), similarity_to(rows, position, "cosine")
+    distances = np.linalg.norm(rows - rows[position], axis=1)
     # Rounded, so that two neighbours at one distance come in the order of their positions.
-    order = [int(p) for p in np.argsort(np.round(distances, 9), kind="stable") if p != position]
+    order = [int(p) for p in np.argsort(np.round(distances, 5), kind="stable") if p != position]
     return [Neighbour(p, float(dots[p]), float(cosines[p]), float(distances[p])) for p in order[:count]]
 
 
