@@ -27,6 +27,13 @@ PAGES = (
         "Type a Portuguese or Spanish sentence, read it in English, and see every head of the network that "
         "translated it.",
     ),
+    Page(
+        "pages/positions.py",
+        "Positions",
+        ":material/pin_drop:",
+        "How a network knows the order of its words: every encoding as a picture, and a translation with its positions "
+        "taken away.",
+    ),
 )
 
 ABOUT = (
