@@ -76,7 +76,9 @@ def test_what_is_recorded_is_what_the_logits_say(runtime: Runtime) -> None:
     log_p = np.log(toy.softmax(np.asarray(result.logits)[0].astype(np.float64)))
     np.testing.assert_allclose(found.log_probability, log_p[np.arange(5), target], atol=1e-5)
     np.testing.assert_allclose(found.entropy, -(np.exp(log_p) * log_p / np.log(2)).sum(-1), atol=1e-5)
-    best = np.argsort(-log_p, axis=-1)[:, :ALTERNATIVES]
+    written = log_p.copy()
+    written[:, [0, 1, 3]] = -np.inf  # padding, start and unknown never are
+    best = np.argsort(-written, axis=-1)[:, :ALTERNATIVES]
     np.testing.assert_array_equal(found.alternatives, best)
     np.testing.assert_allclose(found.probabilities, np.exp(np.take_along_axis(log_p, best, -1)), atol=1e-5)
     for kind, shape in (("encoder", (2, 2, 7, 7)), ("decoder", (1, 2, 5, 5)), ("cross", (1, 2, 5, 7))):
@@ -165,3 +167,29 @@ def test_what_cannot_be_decoded_is_refused(runtime: Runtime, ids: list, options:
 def test_what_cannot_be_recorded_is_refused(runtime: Runtime, ids: list, target: list) -> None:
     with pytest.raises(ValueError, match="expected from 1 to 32 tokens, received"):
         runtime.record(ids, target)
+
+
+def test_source_and_target_may_have_different_longest_lengths() -> None:
+    """Here the padded source is longer than any output may be, and the other way round."""
+    for longest in ({"max_source": 40, "max_target": 20}, {"max_source": 20, "max_target": 40}):
+        narrow = Runtime(toy.network(toy.config(encoder_layers=1, decoder_layers=1, **longest)))
+        ids = source(19)
+        written = narrow.decode(ids)
+        assert written == trimmed(
+            greedy(narrow.network, np.array([ids]), longest["max_target"]).ids[:, : len(written)]
+        )
+        recorded = narrow.record(ids, written)
+        assert recorded.cross.shape[2:] == (len(written), 19)
+        with pytest.raises(ValueError, match=f"from 1 to {longest['max_target']} tokens"):
+            narrow.record([5], [5] * (longest["max_target"] + 1))
+
+
+def test_alternatives_are_tokens_that_could_be_written(runtime: Runtime) -> None:
+    found = runtime.record(source(6), source(8)).alternatives
+    assert not set(found.ravel().tolist()) & {0, 1, 3}
+
+
+def test_gates_of_another_shape_are_refused(runtime: Runtime) -> None:
+    heads = runtime.network.config.heads
+    with pytest.raises(ValueError, match="expected gates"):
+        runtime.record(source(4), source(4), Gates(encoder=np.ones((9, heads))))

@@ -20,7 +20,7 @@ class Decoded(NamedTuple):
     score: Any
 
 
-def _permitted(log_probabilities: Any, vocabulary: int) -> Any:
+def permitted(log_probabilities: Any, vocabulary: int) -> Any:
     """Padding, start and unknown are never an answer."""
     ids = ops.arange(vocabulary)
     barred = ops.logical_or(
@@ -52,7 +52,7 @@ def greedy(model: Any, source: Any, limit: int, prefix: Any = None) -> Decoded:
         logits = ops.cast(logits, "float32")
         here = columns == index
         forced = ops.sum(ops.where(here, prefix, 0), axis=1)
-        best = ops.cast(ops.argmax(_permitted(logits, vocabulary), axis=-1), "int32")
+        best = ops.cast(ops.argmax(permitted(logits, vocabulary), axis=-1), "int32")
         token = ops.where(done, PAD, ops.where(forced > 0, forced, best))
         picked = ops.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
         gain = picked - ops.logsumexp(logits, axis=-1)
@@ -103,7 +103,7 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         logits, state = model.step(ops.reshape(token, (-1,)), index, state)
         gains = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         # The best `beams` continuations of a hypothesis are enough: no more of them can survive.
-        gains, tokens = ops.top_k(_permitted(gains, vocabulary), each)  # (B * N, each)
+        gains, tokens = ops.top_k(permitted(gains, vocabulary), each)  # (B * N, each)
         gains = ops.reshape(gains, (batch, beams, each))
         tokens = ops.reshape(ops.cast(tokens, "int32"), (batch, beams, each))
         # A finished hypothesis continues once, with padding, at no cost.

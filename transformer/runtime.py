@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import ops
 
 from transformer.config import END, PAD, START, ModelConfig
-from transformer.generate import beam, greedy
+from transformer.generate import beam, greedy, permitted
 from transformer.models.seq2seq import Gates, Transformer
 
 ALTERNATIVES = 5
@@ -74,8 +74,6 @@ class Runtime:
 
     def __init__(self, network: Transformer) -> None:
         self.network = network
-        longest = max(network.config.max_source, network.config.max_target)
-        self._buckets = (*(b for b in _BUCKETS if b < longest), longest)
         self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
         self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
         self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
@@ -86,7 +84,9 @@ class Runtime:
         self._scaled_forced = tf.function(self._run_forced, autograph=False)
         # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
         self._projections = tf.function(
-            self._run_projections, autograph=False, input_signature=[tf.TensorSpec((1, None), tf.int32)] * 2
+            self._run_projections,
+            autograph=False,
+            input_signature=[*[tf.TensorSpec((1, None), tf.int32)] * 2, tf.TensorSpec((), tf.float32)],
         )
 
     def decode(
@@ -173,8 +173,8 @@ class Runtime:
         config = self.network.config
         # Two axes of buckets would be many compilations: both sides share the longer one's.
         length = max(len(source), len(target))
-        s = self._pad(source, min(self._bucket(len(source), config.max_source, length), config.max_source))
-        t = self._pad(target, min(self._bucket(len(target), config.max_target, length), config.max_target))
+        s = self._pad(source, self._bucket(len(source), config.max_source, length))
+        t = self._pad(target, self._bucket(len(target), config.max_target, length))
         if position_scale is None:
             result = self._forced(s, t, self._gates(gates))
         else:
@@ -193,7 +193,9 @@ class Runtime:
             probabilities[:m],
         )
 
-    def projections(self, source: Sequence[int], target: Sequence[int]) -> dict[str, Projected]:
+    def projections(
+        self, source: Sequence[int], target: Sequence[int], position_scale: float = 1.0
+    ) -> dict[str, Projected]:
         """Queries and keys of every layer and head for a finished pair, by kind: "encoder", "decoder", "cross".
 
         A pass of its own over the same ids as `record`, without padding and without XLA.
@@ -204,7 +206,8 @@ class Runtime:
         config = self.network.config
         for side, longest in ((source, config.max_source), (target, config.max_target)):
             self._bucket(len(side), longest)
-        result = self._projections(self._pad(source, len(source)), self._pad(target, len(target)))
+        s, t = self._pad(source, len(source)), self._pad(target, len(target))
+        result = self._projections(s, t, tf.constant(position_scale, tf.float32))
         return {
             kind: Projected(*(part.numpy() for part in parts))
             for kind, parts in zip(("encoder", "decoder", "cross"), result, strict=True)
@@ -218,10 +221,12 @@ class Runtime:
             for count in beams:
                 self.decode([*ids[: max(1, length - 8)]], beams=count)
 
-    def _bucket(self, length: int, longest: int, at_least: int = 0) -> int:
+    @staticmethod
+    def _bucket(length: int, longest: int, at_least: int = 0) -> int:
+        """The padded length for `length` tokens: the next of the few, and never more than `longest`."""
         if not 1 <= length <= longest:
             raise ValueError(f"expected from 1 to {longest} tokens, received {length}")
-        return next(b for b in self._buckets if b >= max(length, at_least))
+        return min(next((b for b in _BUCKETS if b >= max(length, at_least)), longest), longest)
 
     @staticmethod
     def _pad(ids: Sequence[int], length: int) -> tf.Tensor:
@@ -230,15 +235,15 @@ class Runtime:
         return tf.constant(row)
 
     def _gates(self, gates: Gates | None) -> Gates:
-        config, given = self.network.config, gates or Gates()
-        return Gates(
-            *(
-                tf.constant(np.ones((n, config.heads)) if gate is None else gate, tf.float32)
-                for n, gate in zip(
-                    (config.encoder_layers, config.decoder_layers, config.decoder_layers), given, strict=True
-                )
-            )
-        )
+        config = self.network.config
+        depths = (config.encoder_layers, config.decoder_layers, config.decoder_layers)
+        tensors = []
+        for depth, gate in zip(depths, gates or Gates(), strict=True):
+            values = np.ones((depth, config.heads)) if gate is None else np.asarray(gate)
+            if values.shape != (depth, config.heads):
+                raise ValueError(f"expected gates {(depth, config.heads)}, received shape {values.shape}")
+            tensors.append(tf.constant(values, tf.float32))
+        return Gates(*tensors)
 
     def _run_greedy(self, source: Any, prefix: Any, scale: Any = None) -> Any:
         network = self.network if scale is None else _Scaled(self.network, scale)
@@ -248,9 +253,9 @@ class Runtime:
         network = self.network if scale is None else _Scaled(self.network, scale)
         return beam(network, source, limit, beams, alpha).ids
 
-    def _run_projections(self, source: Any, target: Any) -> tuple[Any, ...]:
+    def _run_projections(self, source: Any, target: Any, scale: Any) -> tuple[Any, ...]:
         read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
-        stacks = self.network.forward(source, read).projections
+        stacks = self.network.forward(source, read, position_scale=scale).projections
         return tuple(tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) for stack in stacks)
 
     def _run_forced(self, source: Any, target: Any, gates: Gates, scale: Any = None) -> tuple[Any, ...]:
@@ -258,6 +263,7 @@ class Runtime:
         result = self.network.forward(source, read, gates=gates, position_scale=scale)
         log_p = ops.log_softmax(ops.cast(result.logits, "float32"), axis=-1)  # (1, T, V)
         entropy = -ops.sum(ops.exp(log_p) * log_p, axis=-1) / np.log(2.0)
-        best, ids = ops.top_k(log_p, ALTERNATIVES)
+        # What could have been written instead: padding, start and unknown never are.
+        best, ids = ops.top_k(permitted(log_p, self.network.config.vocabulary), ALTERNATIVES)
         own = ops.take_along_axis(log_p, target[:, :, None], axis=-1)[:, :, 0]
         return result.encoder, result.decoder, result.cross, own, entropy, ids, ops.exp(best)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from transformer.config import ModelConfig
 
@@ -62,7 +62,7 @@ def assign_weights(network: Any, tensors: Mapping[str, np.ndarray]) -> None:
 def save_weights(path: Path, tensors: Mapping[str, np.ndarray], dtype: str = "float32") -> None:
     """Write tensors as safetensors, whole or not at all."""
     temporary = path.with_name(path.name + ".part")
-    save_file({name: np.ascontiguousarray(tensor, dtype) for name, tensor in tensors.items()}, temporary)
+    temporary.write_bytes(save({name: np.ascontiguousarray(t, dtype) for name, t in tensors.items()}))
     temporary.replace(path)
 
 

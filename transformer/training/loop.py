@@ -268,7 +268,7 @@ class _History:
             with path.open(newline="") as lines:
                 rows = [row for row in csv.DictReader(lines) if int(row["step"]) <= step]
         with path.open("w", newline="") as lines:
-            writer = csv.DictWriter(lines, HISTORY)
+            writer = csv.DictWriter(lines, HISTORY, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
         self.writer = None
@@ -281,7 +281,7 @@ class _History:
         with self.path.open("a", newline="") as lines:
             # The step is written whole: a rounded one could not be read back.
             shown = {n: str(v) if n == "step" else f"{v:.6g}" for n, v in row.items()}
-            csv.DictWriter(lines, HISTORY).writerow(shown)
+            csv.DictWriter(lines, HISTORY, lineterminator="\n").writerow(shown)
         if self.writer:
             self.writer.add(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
 
