@@ -58,6 +58,13 @@ def test_they_explain_every_weight_on_screen(translator: Translator, trace: Trac
                 ).passed
 
 
+def test_scaled_positions_are_checked_as_such(translator: Translator) -> None:
+    scaled = translator.trace("O trem saiu", target="The train left", position_scale=0.0)
+    part = translator.projections(scaled)["encoder"]
+    shown, count = scaled["encoder"].weights[0, 0], len(scaled.source)
+    assert check(shown, part.queries[0, 0], part.keys[0, 0], mask_of("encoder", count, count)).passed
+
+
 def test_one_graph_serves_every_length(translator: Translator) -> None:
     for length in (1, 3, 17):
         parts = translator.runtime.projections([END] * length, [END] * (length + 1))

@@ -154,14 +154,20 @@ class Translator:
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, by kind, and what each layer was given.
 
-        They come from a pass of their own over the ids that the trace's labels stand for, with every head on.
+        They come from a pass of their own over the ids that the trace's labels stand for, with every head on and
+        positions scaled as the trace's options say.
 
         Raises:
             ValueError: a trace of another model, or one without input and output.
         """
         if trace.model != self.name:
             raise ValueError(f"expected a trace of {self.name}, received one of {trace.model or 'no model'}")
-        return self.runtime.projections(self.tokenizer.ids(trace.source), self.tokenizer.ids(trace.target))
+        scale = trace.options.get("position_scale", 1.0)
+        return self.runtime.projections(
+            self.tokenizer.ids(trace.source),
+            self.tokenizer.ids(trace.target),
+            scale if isinstance(scale, float) else 1.0,
+        )
 
     def layer_weights(self, kind: str, layer: int) -> LayerWeights:
         """What one attention layer has learned; `layer` counts from 0."""

@@ -34,6 +34,13 @@ PAGES = (
         "How a network knows the order of its words: every encoding as a picture, and a translation with its positions "
         "taken away.",
     ),
+    Page(
+        "pages/by_hand.py",
+        "Attention by hand",
+        ":material/calculate:",
+        "Follow one sentence through every step of attention, with numbers that you can change, up to a layer of a "
+        "real network.",
+    ),
 )
 
 ABOUT = (
