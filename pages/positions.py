@@ -41,9 +41,9 @@ def encodings() -> None:
     else:
         table = table_section(name)
         st.header("One column, one row", anchor="lines")
-        columns = lines_section(table)
+        lines_section(table)
         st.header("What the pattern is good for", anchor="uses")
-        uses_section(table, columns)
+        uses_section(table)
 
 
 @st.fragment

@@ -202,9 +202,14 @@ class Translator:
         rows = [row if len(row) <= longest else [*row[: longest - 1], END] for row in rows]
         return [self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size)]
 
-    def warm(self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,)) -> None:
-        """Compile ahead for sources of up to these many tokens."""
-        self.runtime.warm(lengths, beams)
+    def warm(
+        self,
+        lengths: Sequence[int] = (16, 32),
+        beams: Sequence[int] = (1,),
+        position_scale: float | None = None,
+    ) -> None:
+        """Compile ahead for sources of up to these many tokens; with a position_scale, for every other scale too."""
+        self.runtime.warm(lengths, beams, position_scale)
 
     def _go_on(self, source: Sequence[int], prefix: list[int], scale: float | None) -> list[int]:
         if prefix[-1] == END or len(prefix) >= self.config.max_target:

@@ -78,10 +78,14 @@ class Runtime:
         self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
         self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
         # The same with scaled positions, a tensor, so that every scale runs through one graph; without XLA, whose
-        # compilation takes longer than all that a visitor will ask of it.
+        # compilation takes longer than all that a visitor will ask of it, and with as few shapes as there can be.
         self._scaled_greedy = tf.function(self._run_greedy, autograph=False)
         self._scaled_beam = tf.function(self._run_beam, autograph=False)
-        self._scaled_forced = tf.function(self._run_forced, autograph=False)
+        ids, scale = tf.TensorSpec((1, None), tf.int32), tf.TensorSpec((), tf.float32)
+        gates = Gates(*(tf.TensorSpec(gate.shape, tf.float32) for gate in self._gates(None)))
+        self._scaled_forced = tf.function(
+            self._run_forced, autograph=False, input_signature=[ids, ids, gates, scale]
+        )
         # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
         self._projections = tf.function(
             self._run_projections,
@@ -121,6 +125,8 @@ class Runtime:
             (self._scaled_beam, self._scaled_greedy) if scale else (self._beam, self._greedy)
         )
         room = len(source) + 8 if not prefix else max(len(source), len(prefix)) + 8
+        if scale:
+            room = config.max_target
         while True:
             limit = self._bucket(min(room, config.max_target), config.max_target)
             if beams > 1:
@@ -178,6 +184,7 @@ class Runtime:
         if position_scale is None:
             result = self._forced(s, t, self._gates(gates))
         else:
+            s, t = self._pad(source, len(source)), self._pad(target, len(target))
             result = self._scaled_forced(s, t, self._gates(gates), tf.constant(position_scale, tf.float32))
         encoder, decoder, cross, log_probability, entropy, alternatives, probabilities = (
             part.numpy()[0] for part in result
@@ -213,13 +220,18 @@ class Runtime:
             for kind, parts in zip(("encoder", "decoder", "cross"), result, strict=True)
         }
 
-    def warm(self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,)) -> None:
-        """Compile ahead for sources of these lengths."""
+    def warm(
+        self,
+        lengths: Sequence[int] = (16, 32),
+        beams: Sequence[int] = (1,),
+        position_scale: float | None = None,
+    ) -> None:
+        """Compile ahead for sources of these lengths, with a position_scale for every scale."""
         for length in lengths:
             ids = [END] * min(length, self.network.config.max_source)
-            self.record(ids, ids)
+            self.record(ids, ids, position_scale=position_scale)
             for count in beams:
-                self.decode([*ids[: max(1, length - 8)]], beams=count)
+                self.decode([*ids[: max(1, length - 8)]], beams=count, position_scale=position_scale)
 
     @staticmethod
     def _bucket(length: int, longest: int, at_least: int = 0) -> int:

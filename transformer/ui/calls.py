@@ -68,6 +68,7 @@ def _loading(name: str) -> Future[Translator]:
         # Visitors can work already; what else is common compiles while they read.
         model.warm((32,), beams=(1, BEAMS))
         model.warm((16, 48), beams=(1, BEAMS))
+        model.warm((16,), position_scale=0.5)
         model.warm((64, 96, 128))
 
     threading.Thread(target=work, name=f"load {name}", daemon=True).start()

@@ -1,6 +1,7 @@
 """Tables of position vectors: as a picture, by columns and rows, and what they are good for.
 
 Everything here is a formula of `transformer.positions` under sliders, or a table that training found; no network runs.
+Lines and uses are fragments of their own: moving a slider there does not send the large picture again.
 """
 
 from __future__ import annotations
@@ -152,13 +153,14 @@ def _difference(table: Table, other: str, ordered: bool) -> None:
         values = measures.in_paper_order(values, table.convention.kind) if table.convention else values
     difference = values - against
     largest = float(np.abs(difference).max())
+    top = max(largest, 1e-6)
     matrix(
         difference,
         key="table",
         title=f"{table.name} minus {other}",
         names=("position", "column"),
-        low=-2.0,
-        high=2.0,
+        low=-top,
+        high=top,
     )
     st.caption(
         f"Each cell is the difference of two tables; cells of the page's own colour are equal: "
@@ -171,8 +173,9 @@ def _difference(table: Table, other: str, ordered: bool) -> None:
     )
 
 
-def lines_section(table: Table) -> list[int]:
-    """Single columns and rows, and how fast each column waves; returns the chosen columns."""
+@st.fragment
+def lines_section(table: Table) -> None:
+    """Single columns and rows, and how fast each column waves."""
     length, width = table.values.shape
     pairs = positions.pairs(width, table.convention.kind) if table.convention else None
     chosen = several("Columns (counted from 0)", width, WIDEST, "columns")
@@ -201,7 +204,6 @@ def lines_section(table: Table) -> list[int]:
     with right:
         if table.convention:
             _waves(table.convention, length, width, chosen)
-    return chosen
 
 
 def _waves(convention: Convention, length: int, width: int, chosen: list[int]) -> None:
@@ -220,7 +222,8 @@ def _waves(convention: Convention, length: int, width: int, chosen: list[int]) -
     )
 
 
-def uses_section(table: Table, columns: list[int]) -> None:
+@st.fragment
+def uses_section(table: Table) -> None:
     """How alike positions are, which lie nearest, and the shift as a rotation."""
     length = len(table.values)
     st.markdown(
@@ -239,7 +242,7 @@ def uses_section(table: Table, columns: list[int]) -> None:
     with right:
         _neighbours(table, measure, picked)
     if table.convention:
-        _rotation(table.convention, length, table.values.shape[1], picked, columns)
+        _rotation(table.convention, length, table.values.shape[1], picked)
     restart("position", "measure", "shift")
 
 
@@ -292,7 +295,7 @@ def _neighbours(table: Table, measure: measures.Measure, picked: int) -> None:
     )
 
 
-def _rotation(convention: Convention, length: int, width: int, picked: int, columns: list[int]) -> None:
+def _rotation(convention: Convention, length: int, width: int, picked: int) -> None:
     st.markdown(
         "**A shift is a rotation.** To move a position vector k places on, turn every pair of columns like the hand of "
         "a clock, by an angle that depends on k alone and not on where you start. So a head can learn to look “three "
@@ -305,8 +308,9 @@ def _rotation(convention: Convention, length: int, width: int, picked: int, colu
     )
     by = slider("Shift k (positions)", 1, 256, "shift")
     where, rates = positions.pairs(width, convention.kind), positions.rates(width, convention.kind)
-    chosen = [i for i in range(width // 2) if {int(where.sine[i]), int(where.cosine[i])} & set(columns)]
-    chosen = chosen[:4] or [0]
+    chosen = sorted(
+        {width // 2 * part // 16 for part in (0, 1, 2, 4)}
+    )  # fast to slow, and still seen to move
     names = [
         f"columns {where.sine[i]}, {where.cosine[i]}<br>turned by {by * rates[i]:.3g} rad" for i in chosen
     ]
@@ -318,7 +322,7 @@ def _rotation(convention: Convention, length: int, width: int, picked: int, colu
     count = min(length, SQUARE)
     error = measures.rotation_error(count, width, convention.kind, by)
     st.caption(
-        "Each clock is one of the pairs of columns chosen above: how far right a hand points is its cosine, how far up "
+        "Each clock is one pair of columns, the fastest first: how far right a hand points is its cosine, how far up "
         f"its sine. Turned on from position {picked}, each hand points where position {picked + by} has it."
     )
     st.markdown(

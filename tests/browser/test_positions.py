@@ -1,0 +1,155 @@
+"""The page of positions in a real browser: pictures of every size, picks, scales and shuffles, in both themes."""
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from transformer.positions import sinusoids
+
+pytestmark = pytest.mark.browser
+
+SLOW = 120_000  # ms; two busy cores, and a network that may still be loading
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    expect.set_options(timeout=SLOW)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def visit(serve: Callable[..., str], open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """`visit(length=..., width=...)`: the page with this address, its table painted."""
+    server = serve("app.py")
+
+    def run(*, screen: int = 1280, scheme: str = "light", **query: str) -> Page:
+        page = open_page(f"{server}/positions?{urlencode(query)}", width=screen, scheme=scheme)
+        page.set_default_timeout(SLOW)
+        picture(page, query.get("encoding", "Paper")).wait_for(timeout=SLOW)
+        return page
+
+    return run
+
+
+def picture(page: Page, title: str) -> Locator:
+    """The matrix whose title begins so, once it is painted."""
+    return page.locator(".matrix[data-paints]").filter(
+        has=page.locator("b", has_text=re.compile(f"^{re.escape(title)}"))
+    )
+
+
+def slider(page: Page, name: str) -> Locator:
+    return page.get_by_role("slider", name=name)
+
+
+def said(page: Page) -> list[str]:
+    """The two translations, the original first."""
+    expect(page.get_by_text("This head moved")).to_be_visible()
+    return [h.inner_text() for h in page.locator("[data-testid=stHeading] h3").all()][1:3]
+
+
+def test_the_largest_picture_is_painted_and_every_cell_can_be_read(visit: Callable[..., Page]) -> None:
+    page = visit(length="2048", width="1024")
+    table = picture(page, "Paper")
+    expect(table).to_have_attribute("data-shape", "2048x1024")
+    # The drawing itself; the whole way to the screen is in the commit that made this and depends on the machine.
+    assert float(table.get_attribute("data-draw-ms") or "nan") < 2000
+    canvas = table.locator("canvas")
+    canvas.focus()
+    for key in ("End", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    value = f"{sinusoids(2, 1024)[1, 1022]:.3e}"
+    expect(table.locator(".tip")).to_have_text(re.compile(r"position 1, column 1022: \d"))
+    mantissa, exponent = value.split("e")
+    expect(table.locator(".tip b")).to_have_text(re.compile(rf"^{mantissa[:3]}\d*e-0?{abs(int(exponent))}$"))
+    page.keyboard.press("Escape")
+    expect(table.locator(".tip")).to_be_hidden()
+
+
+def test_sliders_change_the_picture_and_the_address(visit: Callable[..., Page]) -> None:
+    page = visit()
+    table = picture(page, "Paper")
+    expect(table).to_have_attribute("data-shape", "128x512")
+    slider(page, "Length").focus()
+    page.keyboard.press("End")
+    expect(table).to_have_attribute("data-shape", "2048x512")
+    slider(page, "Width").focus()
+    page.keyboard.press("Home")
+    expect(table).to_have_attribute("data-shape", "2048x2")
+    assert parse_qs(urlsplit(page.url).query) == {"length": ["2048"], "width": ["2"]}
+    page.get_by_role("button", name="Start values").first.click()
+    expect(table).to_have_attribute("data-shape", "128x512")
+    assert urlsplit(page.url).query == ""
+
+
+def test_hover_names_position_column_and_value(visit: Callable[..., Page]) -> None:
+    page = visit(length="16", width="8")
+    canvas = picture(page, "Paper").locator("canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    canvas.hover(position={"x": box["width"] * 1.5 / 8, "y": box["height"] * 3.5 / 16})
+    expect(picture(page, "Paper").locator(".tip")).to_have_text("position 3, column 1: −0.9900")  # cos 3
+
+
+def test_a_click_on_a_row_picks_its_position(visit: Callable[..., Page]) -> None:
+    page = visit(length="32")
+    alike = picture(page, "Dot product")
+    box = alike.locator("canvas").bounding_box()
+    assert box is not None
+    alike.locator("canvas").click(position={"x": box["width"] / 2, "y": box["height"] * 9.5 / 32})
+    expect(page.get_by_text("Nearest to position 9")).to_be_visible()
+    expect(page).to_have_url(re.compile("position=9"))
+    page.get_by_text("cosine", exact=True).first.click()
+    expect(picture(page, "Cosine")).to_be_visible()
+
+
+@pytest.mark.parametrize(("screen", "scheme"), [(1280, "dark"), (390, "light"), (390, "dark")])
+def test_every_encoding_fits_its_screen(visit: Callable[..., Page], screen: int, scheme: str) -> None:
+    page = visit(screen=screen, scheme=scheme)
+    assert picture(page, "Paper").get_attribute("data-theme") == scheme
+    for name, title in (
+        ("TF tutorial", "TF tutorial: "),
+        ("Tensor2Tensor", "Tensor2Tensor: "),
+        ("Rotary", "Rotary: "),
+        ("ALiBi", "Bias of head 3"),
+    ):
+        page.get_by_test_id("stButtonGroup").get_by_text(name, exact=True).first.click()
+        expect(picture(page, title)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= screen
+
+
+def test_positions_taken_away_and_words_shuffled(visit: Callable[..., Page]) -> None:
+    page = visit()
+    first, second = said(page)
+    assert first == second
+    slider(page, "Scale of the positions").focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_text("+ positions × 0")).to_be_visible()
+    expect(page.get_by_text("All heads moved")).to_be_visible()
+    page.get_by_text("Reversed", exact=True).click()
+    expect(page.get_by_text("A check.")).to_be_visible()
+    bag = said(page)
+    assert bag[0] == first
+    page.get_by_text("Shuffled 2", exact=True).click()
+    expect(page.get_by_text("Changed: positions × 0, shuffled 2")).to_be_visible()
+    expect(page.get_by_text("A check.")).to_be_visible()
+    assert said(page) == bag, "without positions the order of the words must not matter"
+    assert parse_qs(urlsplit(page.url).query) == {"scale": ["0.0"], "order": ["Shuffled 2"]}
+    moved = picture(page, "Which heads")
+    box = moved.locator("canvas").bounding_box()
+    assert box is not None
+    moved.locator("canvas").click(position={"x": box["width"] * 4.5 / 8, "y": box["height"] * 2.5 / 4})
+    expect(page).to_have_url(re.compile("layer=3.*head=5|head=5.*layer=3"))
+
+
+def test_a_link_restores_the_view(visit: Callable[..., Page]) -> None:
+    page = visit(
+        encoding="TF tutorial", minus="Paper", ordered="true", length="64", scale="0.5", order="Reversed"
+    )
+    expect(picture(page, "TF tutorial minus Paper")).to_have_attribute("data-shape", "64x512")
+    expect(page.get_by_text("Nothing is left")).to_be_visible()
+    expect(page.get_by_text("Changed: positions × 0.5, reversed")).to_be_visible()
