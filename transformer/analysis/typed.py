@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -127,8 +128,9 @@ def decode(text: str) -> Rows:
 
 
 def columns_for(rows: Sequence[Sequence[object]]) -> list[str]:
-    """Names for the columns of numbers: the four meanings, or numbers where there are not four."""
-    width = min(max((len(row) for row in rows), default=1) - 1, MAX_WIDTH + 1)
+    """Names for as many columns of numbers as most rows have: the four meanings, or numbers if there are not four."""
+    widths = Counter(len(row) - 1 for row in rows)
+    width = min(max(widths, key=lambda w: (widths[w], w), default=0), MAX_WIDTH + 1)
     return list(FEATURES) if width == len(FEATURES) else [str(i + 1) for i in range(width)]
 
 

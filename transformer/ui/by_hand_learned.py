@@ -22,6 +22,7 @@ from transformer.ui.check_panel import check_panel
 from transformer.ui.components import sheet
 from transformer.ui.explorer import segments
 from transformer.ui.frame import theme
+from transformer.ui.markdown import plain
 
 STACKS = {"Decoder": "decoder", "Encoder": "encoder"}
 
@@ -64,7 +65,7 @@ def _with_network(sentence: str, word: str) -> None:
     try:
         layer = _choose(sentence)
     except (ValueError, calls.Unavailable) as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return
     texts = [label.text for label in layer.labels]
     chosen = texts.index(word) if word in texts else min(1, len(texts) - 1)
@@ -124,7 +125,7 @@ def _projections(layer: Layer) -> None:
     left, right = step(8, "The same sentence goes in three times", "3.2.1 and 3.2.2")
     width, heads = layer.inputs.shape[1], layer.learned.heads
     with left:
-        st.latex(r"Q = X W^Q, \qquad K = X W^K, \qquad V = X W^V")
+        st.latex(r"Q = X W^Q,\quad K = X W^K,\quad V = X W^V")
         st.markdown(
             "A word plays three parts. As a **query** it asks what it is looking for; as a **key** it says what it "
             "has to offer; as a **value** it hands that over. One vector cannot be good at all three, so three learned "
@@ -162,7 +163,7 @@ def _one_head(layer: Layer, chosen: int) -> None:
     left, right = step(9, "One head looks", "3.2.1, equation 1")
     width = layer.inputs.shape[1] // layer.learned.heads
     scores = by_hand.dot(layer.result.queries[layer.head], layer.result.keys[layer.head])
-    plain = by_hand.dot(layer.inputs, layer.inputs)
+    alike = by_hand.dot(layer.inputs, layer.inputs)
     weights = layer.result.weights[layer.head]
     row = weights[chosen]
     best = np.argsort(-row)[:3]
@@ -170,12 +171,12 @@ def _one_head(layer: Layer, chosen: int) -> None:
         softmax = r"\operatorname{softmax}\!\left(\frac{Q K^{\mathsf T}}{\sqrt{d_k}}\right)"
         st.latex(rf"\operatorname{{Attention}}(Q, K, V) = {softmax} V")
         st.markdown(f"The same steps as before, with *Q* and *K* in place of *X* and *d* = {width}.")
-        looks = ", ".join(f"“{layer.labels[i].text}” {row[i]:.0%}" for i in best)
-        st.markdown(f"“{layer.labels[chosen].text}” looks at {looks}.")
+        looks = ", ".join(f"“{plain(layer.labels[i].text)}” {row[i]:.0%}" for i in best)
+        st.markdown(f"“{plain(layer.labels[chosen].text)}” looks at {looks}.")
         st.markdown(
             "Now it matters who asks: the score of *a* for *b* need not be that of *b* for *a*. Largest difference "
             f"between the two: **{np.abs(scores - scores.T).max():.2f}** here, "
-            f"{np.abs(plain - plain.T).max():.2g} without learned weights."
+            f"{np.abs(alike - alike.T).max():.2g} without learned weights."
         )
         if layer.kind == "decoder":
             st.markdown("The decoder writes, so its mask is causal, and its first word is the start marker.")
@@ -216,8 +217,8 @@ def _together(layer: Layer) -> None:
     left, right = step(11, "Side by side, and mixed", "3.2.2")
     size = layer.inputs.shape[1] // layer.learned.heads
     with left:
-        heads = r"\operatorname{head}_1, \dots, \operatorname{head}_H"
-        st.latex(rf"\operatorname{{MultiHead}}(X) = \operatorname{{Concat}}({heads})\, W^O")
+        heads = r"\text{head}_1, \dots, \text{head}_H"
+        st.latex(rf"\operatorname{{MultiHead}} = \operatorname{{Concat}}({heads})\, W^O")
         st.markdown(
             f"What the heads found is put side by side ({layer.learned.heads} × {size} = {layer.inputs.shape[1]} "
             "numbers; the lines mark the heads). A last learned matrix mixes them, so that what one head found can "
@@ -251,9 +252,10 @@ def _second_opinions(layer: Layer) -> None:
         rows.append(
             {
                 "computed by": name,
-                "largest difference of a weight": f"{np.abs(opinion.weights - layer.result.weights).max():.1e}",
-                "of an output": f"{np.abs(opinion.output - layer.result.output).max():.1e}",
+                "weights": f"{np.abs(opinion.weights - layer.result.weights).max():.1e}",
+                "outputs": f"{np.abs(opinion.output - layer.result.output).max():.1e}",
             }
         )
     with right:
-        st.table(rows, border="horizontal")
+        st.caption("Largest difference from the numbers above.")
+        st.table(rows, border="horizontal", hide_index=True)

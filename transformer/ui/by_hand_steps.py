@@ -96,7 +96,7 @@ def vectors(words: Words) -> None:
 
 def similarity(words: Words, chosen: int) -> Array:
     left, right = step(2, "How alike are two words?", "3.2.1")
-    x, names = words.vectors, words.names
+    x, names, said = words.vectors, words.names, words.said
     scores, cosines = by_hand.dot(x, x), by_hand.cosine(x, x)
     with left:
         measure = segments("Measure", ["Dot product", "Cosine"], "measure")
@@ -110,7 +110,7 @@ def similarity(words: Words, chosen: int) -> Array:
         )
         others = [i for i in range(len(names)) if names[i] != names[chosen]]
         other = max(others, key=lambda i: scores[chosen, i])
-        st.markdown(f"By hand, “{names[chosen]}” with “{names[other]}”:")
+        st.markdown(f"By hand, “{said[chosen]}” with “{said[other]}”:")
         st.latex(_sum_of_products(x[chosen], x[other]))
         st.markdown("Attention goes on with the dot product. The picture is the same above and below its diagonal: "
                     "without learned weights, *a* is as like *b* as *b* is like *a*.")  # fmt: skip
@@ -199,7 +199,7 @@ def masking(words: Words, scores: Array, divided: bool) -> Masked:
 
 def softmax(given: Masked, chosen: int) -> tuple[Array, float]:
     left, right = step(5, "Scores become weights", "3.2.1, equation 1")
-    names = given.words.names
+    said = given.words.said
     with left:
         st.latex(r"a_{ij} = \frac{e^{s_{ij}/t}}{\sum_k e^{s_{ik}/t}}")
         temperature = st.select_slider(
@@ -209,10 +209,10 @@ def softmax(given: Masked, chosen: int) -> tuple[Array, float]:
         weights = by_hand.softmax(by_hand.masked(given.scores, given.mask), temperature)
         row = weights[chosen]
         best = np.argsort(-row)[:3]
-        shares = ", ".join(f"“{names[i]}” {row[i]:.0%}" for i in best)
+        shares = ", ".join(f"“{said[i]}” {row[i]:.0%}" for i in best)
         st.markdown(
             "The *softmax* makes every score positive and every row add up to 1: a row says how a word divides its "
-            f"attention. “{names[chosen]}” looks at {shares}."
+            f"attention. “{said[chosen]}” looks at {shares}."
         )
         bits = by_hand.entropy(weights)[chosen]
         st.markdown(
@@ -231,7 +231,7 @@ def softmax(given: Masked, chosen: int) -> tuple[Array, float]:
 
 def weighted_sum(given: Masked, weights: Array, chosen: int) -> None:
     left, right = step(6, "Each word becomes a mixture", "3.2.1, equation 1")
-    words, names = given.words, given.words.names
+    words, names, said = given.words, given.words.names, given.words.said
     mixed = by_hand.attend(weights, words.vectors)
     plain, now = words.vectors[chosen], mixed[chosen]
     moved = by_hand.moved_towards(plain, now, words.vectors)
@@ -241,20 +241,20 @@ def weighted_sum(given: Masked, weights: Array, chosen: int) -> None:
             "Add up all the vectors, each times its weight. The new vector still belongs to its word, but it has "
             "taken something from those it looked at: it *knows its context*."
         )
-        best = np.argsort(-weights[chosen])[:3]
+        best = np.argsort(-weights[chosen])[:2]
         terms = " + ".join(rf"{weights[chosen, i]:.2f}\, x_{{\text{{{_plain(names[i])}}}}}" for i in best)
         st.latex(rf"y_{{\text{{{_plain(names[chosen])}}}}} = {terms} + \dots")
         others = [
             i for i in np.argsort(-moved) if i != chosen and not words.labels[i].special and moved[i] > 1e-3
         ][:2]
         if others:
-            nearer = " and ".join(f"“{names[i]}” ({moved[i]:+.2f})" for i in others)
+            nearer = " and ".join(f"“{said[i]}” ({moved[i]:+.2f})" for i in others)
             st.markdown(
-                f"In its new vector “{names[chosen]}” has moved towards {nearer}: bars upwards are words that it "
+                f"In its new vector “{said[chosen]}” has moved towards {nearer}: bars upwards are words that it "
                 "came nearer to."
             )
         else:
-            st.markdown(f"“{names[chosen]}” has hardly moved: nearly all of its weight is on itself.")
+            st.markdown(f"“{said[chosen]}” has hardly moved: nearly all of its weight is on itself.")
     with right:
         label = words.labels[chosen].text
         pair = [Label(f"{label}, plain"), Label(f"{label}, in context")]
@@ -284,7 +284,7 @@ def order(given: Masked, weights: Array, chosen: int, temperature: float, divide
     difference = np.abs(again[back][:, back] - weights).max()
     other = int(np.argmax(np.where(np.arange(count) == chosen, -1, weights[chosen])))
     with left:
-        names = words.names
+        said = words.said
         st.latex(
             r"P A P^{\mathsf T} = \operatorname{softmax}\!\left(\tfrac{(PX)(PX)^{\mathsf T}}{\sqrt d}\right)"
         )
@@ -299,7 +299,7 @@ def order(given: Masked, weights: Array, chosen: int, temperature: float, divide
                 "that knows of order."
             )
         st.markdown(
-            f"**Distance.** “{names[chosen]}” and “{names[other]}” stood {before} apart and now stand {after} apart. "
+            f"**Distance.** “{said[chosen]}” and “{said[other]}” stood {before} apart and now stand {after} apart. "
             f"The weight was {weights[chosen, other]:.4f} and is {again[back[chosen], back[other]]:.4f}."
         )
         st.markdown(
@@ -331,7 +331,9 @@ def _sum_of_products(one: Array, other: Array) -> str:
     shown = 4
     terms = [f"{_factor(a)} \\cdot {_factor(b)}" for a, b in zip(one[:shown], other[:shown], strict=True)]
     dots = r" + \dots" if len(one) > shown else ""
-    return f"{' + '.join(terms)}{dots} = {float(one @ other):.2f}"
+    # Broken after the second term: a phone is no wider.
+    first, rest = " + ".join(terms[:2]), "".join(f" + {term}" for term in terms[2:])
+    return rf"\begin{{gathered}} {first} \\ {rest}{dots} = {float(one @ other):.2f} \end{{gathered}}"
 
 
 def _factor(number: float) -> str:

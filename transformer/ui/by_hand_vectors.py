@@ -14,6 +14,7 @@ from transformer.embeddings import Embeddings
 from transformer.trace import Label
 from transformer.ui import calls
 from transformer.ui.explorer import segments
+from transformer.ui.markdown import plain
 
 SENTENCE = "The train left the station on time."
 LONGEST = 20  # words; the pictures stay readable
@@ -63,6 +64,11 @@ class Words(NamedTuple):
         texts = [label.text for label in self.labels]
         return [text if texts.index(text) == i else f"{text} ({i + 1})" for i, text in enumerate(texts)]
 
+    @property
+    def said(self) -> list[str]:
+        """The names, ready for Markdown."""
+        return [plain(name) for name in self.names]
+
 
 def start_again() -> None:
     """Every control at its start, the table too."""
@@ -92,9 +98,9 @@ def choose() -> Words | None:
         st.session_state["words"] = makers[source](text)
     except ValueError as error:
         st.warning(
-            f"{error} Shown below: the last words that were good."
+            f"{plain(str(error))} Shown below: the last words that were good."
             if "words" in st.session_state
-            else str(error)
+            else plain(str(error))
         )
     words: Words | None = st.session_state.get("words")
     return words

@@ -17,6 +17,7 @@ from transformer.trace import Trace
 from transformer.ui import calls
 from transformer.ui.components import NAMES
 from transformer.ui.frame import theme
+from transformer.ui.markdown import plain
 
 # A trace is asked about again with every click; its queries and keys live as long as it does.
 _found: weakref.WeakKeyDictionary[Trace, dict[str, Any]] = weakref.WeakKeyDictionary()
@@ -39,7 +40,7 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
     try:
         checks = _checks(trace, kind, layer, head)
     except (ValueError, calls.Unavailable) as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
     st.latex(r"A = \operatorname{softmax}\!\left(\frac{Q K^{\mathsf T}}{\sqrt{d_k}}\right)")
@@ -74,9 +75,10 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
 def _details(trace: Trace, kind: str, found: Check, key: str) -> None:
     attention = trace[kind]
     row, column = found.largest_at
+    query, key_word = plain(attention.queries[row].text), plain(attention.keys[column].text)
     st.caption(
-        f"The largest difference is at “{attention.queries[row].text}” looking at “{attention.keys[column].text}”, "
-        f"where it should be {found.weights[row, column]:.9f}. Differences of all pairs, shown minus computed:"
+        f"The largest difference is at “{query}” looking at “{key_word}”, where it should be "
+        f"{found.weights[row, column]:.9f}. Differences of all pairs, shown minus computed:"
     )
     figure = matrix(found.difference, attention.queries, attention.keys, theme=theme(), title="difference")
     figure.update_traces(texttemplate=None, hovertemplate="“%{y}”, “%{x}”: %{z:.2e}<extra></extra>")
