@@ -66,6 +66,11 @@ def explore(
         st.caption(about)
     with right:
         picture(trace, kind, layer, head, how)
+    with st.expander("Check the numbers", key="check", on_change="rerun") as box:
+        if box.open:
+            from transformer.ui.check_panel import check_panel
+
+            check_panel(trace, kind, layer, head, key="check")
 
 
 def choose_kind(trace: Trace) -> str:
