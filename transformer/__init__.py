@@ -1,7 +1,7 @@
 """Headlight shows what every attention head looks at, in text and in speech.
 
-    from transformer import load
-    trace = load("pt-en").trace("O trem saiu da estação na hora.")
+>>> from transformer import load
+>>> trace = load("pt-en").trace("O trem saiu da estação na hora.")
 """
 
 from __future__ import annotations
