@@ -38,7 +38,9 @@ def figure(page: AppTest) -> dict[str, Any]:
 
 
 def title(page: AppTest) -> str:
-    return str(figure(page)["layout"]["annotations"][0]["text"])
+    """The line above the heatmap."""
+    (line,) = (text.value for text in page.markdown if "attention, " in text.value)
+    return str(line.strip("*"))
 
 
 def values(page: AppTest) -> np.ndarray[Any, Any]:

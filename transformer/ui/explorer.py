@@ -152,8 +152,10 @@ def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: C
     if not view.values.size:
         st.info("Nothing is left to draw once the markers are hidden.")
         return
+    with st.container(key="view"):  # not the figure's own title, which a narrow figure would cut
+        st.markdown(f"**{name}**")
     st.plotly_chart(
-        heatmap(view, theme=theme(), title=name),
+        heatmap(view, theme=theme()),
         theme=None,
         width="content",
         config=CONFIG,

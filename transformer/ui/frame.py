@@ -47,17 +47,14 @@ ABOUT = (
     "**Headlight** shows what every attention head looks at. It runs on this computer and sends nothing away."
 )
 
-# Streamlit leaves room for a toolbar above and a chat below that Headlight does not have, and its titles are for
-# pages of text. Navigation stands beside the menu. The sheet of heads stays in sight beside a picture that is taller
-# than the window.
+# Streamlit leaves room for a toolbar above and a chat below that Headlight does not have. Navigation stands beside the
+# menu. The sheet of heads stays in sight beside a picture that is taller than the window.
 STYLE = """<style>
 [data-testid=stMainBlockContainer] { padding-top: 1rem; padding-bottom: 3rem; }
 [data-testid=stHeader] { background: none; }
 [data-testid=stHeader], [data-testid=stHeader] :not(button, button *) { pointer-events: none; }
 .st-key-navigation { padding-right: 3rem; }
-[data-testid=stHeading] h1 { font-size: clamp(1.6rem, 1.3rem + 1.2vw, 2.1rem); padding: 0.25rem 0 0.4rem; }
-[data-testid=stHeading] h2 { font-size: clamp(1.3rem, 1.15rem + 0.7vw, 1.6rem); }
-[data-testid=stHeading] h3 { font-size: clamp(1.15rem, 1.05rem + 0.4vw, 1.3rem); }
+[data-testid=stHeading] h1 { padding: 0.25rem 0 0.4rem; }
 @media (min-width: 641px) { .st-key-heads { position: sticky; top: 1rem; } }
 </style>"""
 
