@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformer.pipeline import load
     from transformer.trace import Trace
+
+# TensorFlow's own kernels matter where it trains (`cli` switches them on there), not under XLA; without them it also
+# starts without log lines of its own.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 __all__ = ["Trace", "load"]
 

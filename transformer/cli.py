@@ -157,6 +157,7 @@ def _models(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # see transformer/__init__.py; read when TensorFlow is imported
     from transformer.config import PRESETS
     from transformer.training.data import Source
     from transformer.training.loop import Job, fit

@@ -6,6 +6,7 @@ common ones ahead of time. One `Runtime` is shared by every visitor: it holds no
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ from keras import ops
 from transformer.config import END, PAD, START, ModelConfig
 from transformer.generate import beam, greedy, permitted
 from transformer.models.seq2seq import Gates, Transformer
+
+# It warns of many compilations: here each padded length is meant to have one.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 ALTERNATIVES = 5
 _BUCKETS = (16, 32, 48, 64, 96, 128)
