@@ -49,6 +49,18 @@ def shipped() -> list[str]:
     return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
 
 
+def _leave_keras_alone() -> None:
+    """Streamlit calls `keras.backend.clear_session()` after every run of a page (script_runner._clean_problem_modules).
+
+    That drops the names of layers that another thread is building at that moment, so that a network does not load,
+    and compiled kernels that the next request needs; it also collects garbage each time. One network serves every run
+    here, so there is nothing to clear.
+    """
+    import keras
+
+    keras.backend.clear_session = lambda free_memory=True: None
+
+
 @st.cache_resource(show_spinner=False)
 def _loading(name: str) -> Future[Translator]:
     """A model on its way: a thread imports TensorFlow, loads it, and then compiles the common lengths."""
@@ -58,6 +70,7 @@ def _loading(name: str) -> Future[Translator]:
         try:
             from transformer.pipeline import load
 
+            _leave_keras_alone()
             model = load(name)
             model.warm((16,))
         except BaseException as error:
