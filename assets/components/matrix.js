@@ -158,7 +158,7 @@ class Matrix {
       const tick = make("span", "tick", this.rows, labels.length ? labels[row] : String(row + this.spec.first));
       tick.style.top = `${((row + 0.5) / rows) * height}px`;
     }
-    const beside = step((48 * columns) / width);
+    const beside = step((40 * columns) / width);
     for (let column = 0; column < columns; column += beside) {
       const tick = make("span", "tick", this.columns, String(column + this.spec.first));
       tick.style.left = `${((column + 0.5) / columns) * width}px`;
@@ -268,10 +268,10 @@ function step(least) {
   return [1, 2, 5, 10].map((factor) => factor * power).find((value) => value >= least - 1e-9);
 }
 
-/** A number with a real minus sign; few digits where they say enough. */
+/** A number with a real minus sign: `digits` after the point, and where those would be zeros, as many that count. */
 function format(value, digits) {
   const size = Math.abs(value);
-  const text = size !== 0 && size < 10 ** -digits ? size.toExponential(2) : size.toFixed(digits);
+  const text = size !== 0 && size < 0.01 ? size.toExponential(digits - 1) : size.toFixed(digits);
   return (value < 0 && Number(text) !== 0 ? "−" : "") + (digits < 4 ? String(Number(text)) : text);
 }
 

@@ -56,16 +56,14 @@ def test_the_largest_picture_is_painted_and_every_cell_can_be_read(visit: Callab
     page = visit(length="2048", width="1024")
     table = picture(page, "Paper")
     expect(table).to_have_attribute("data-shape", "2048x1024")
-    # The drawing itself; the whole way to the screen is in the commit that made this and depends on the machine.
+    # The drawing itself, milliseconds; the whole way to the screen depends on what else the machine does.
     assert float(table.get_attribute("data-draw-ms") or "nan") < 2000
     canvas = table.locator("canvas")
     canvas.focus()
     for key in ("End", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowUp"):
         page.keyboard.press(key)
-    value = f"{sinusoids(2, 1024)[1, 1022]:.3e}"
-    expect(table.locator(".tip")).to_have_text(re.compile(r"position 1, column 1022: \d"))
-    mantissa, exponent = value.split("e")
-    expect(table.locator(".tip b")).to_have_text(re.compile(rf"^{mantissa[:3]}\d*e-0?{abs(int(exponent))}$"))
+    mantissa, exponent = f"{sinusoids(2, 1024)[1, 1022]:.3e}".split("e")
+    expect(table.locator(".tip")).to_have_text(f"position 1, column 1022: {mantissa}e{int(exponent)}")
     page.keyboard.press("Escape")
     expect(table.locator(".tip")).to_be_hidden()
 
@@ -138,7 +136,7 @@ def test_positions_taken_away_and_words_shuffled(visit: Callable[..., Page]) -> 
     expect(page.get_by_text("Changed: positions × 0, shuffled 2")).to_be_visible()
     expect(page.get_by_text("A check.")).to_be_visible()
     assert said(page) == bag, "without positions the order of the words must not matter"
-    assert parse_qs(urlsplit(page.url).query) == {"scale": ["0.0"], "order": ["Shuffled 2"]}
+    assert parse_qs(urlsplit(page.url).query) == {"scale": ["0"], "order": ["Shuffled 2"]}
     moved = picture(page, "Which heads")
     box = moved.locator("canvas").bounding_box()
     assert box is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.trace import AttentionMap, Trace
 from transformer.ui import calls, explorer
 from transformer.ui.frame import theme
+from transformer.ui.markdown import plain
 from transformer.ui.matrix import matrix
 from transformer.ui.positions_controls import START, one_of, restart
 
@@ -116,7 +116,7 @@ def _translations(original: Trace, changed: Trace, scale: float, order: str) -> 
         with column, st.container(border=True):
             st.caption(title)
             st.text(trace.input)
-            st.subheader(_escaped(trace.output) or "(nothing)", anchor=False)
+            st.subheader(plain(trace.output) or "(nothing)", anchor=False)
     if scale == 1 and order == "As written":
         st.info(
             "Both sides are the same so far. Move the scale, or choose another order of the words, and compare."
@@ -126,11 +126,6 @@ def _translations(original: Trace, changed: Trace, scale: float, order: str) -> 
             "Without positions the encoder sees a bag of words: choose any order, and the translation stays what it "
             "is. The decoder still writes one word after the other and can count on its own mask alone."
         )
-
-
-def _escaped(text: str) -> str:
-    """Text that markdown leaves as it is."""
-    return re.sub(r"([^\w\s])", r"\\\1", text)
 
 
 def _attention(original: Trace, forced: Trace, places: list[int] | None, scale: float, order: str) -> None:
@@ -191,8 +186,8 @@ def _attention(original: Trace, forced: Trace, places: list[int] | None, scale: 
         "One cell a head: the stronger its colour, the more of its attention moved. Click one to see it."
     )
     if scale == 0 and order != "As written" and kind == "encoder":
-        plain = calls.translate(calls.Request(original.model, original.input, position_scale=0.0))
-        difference = float(np.abs(plain[kind].weights - after.weights).max())
+        written = calls.translate(calls.Request(original.model, original.input, position_scale=0.0))
+        difference = float(np.abs(written[kind].weights - after.weights).max())
         st.markdown(
             "**A check.** Without positions, shuffling the words must do nothing but reorder rows and columns. Between "
             f"this encoder and the one that reads the words as written, the largest difference is **{difference:.0e}**."
