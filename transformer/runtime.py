@@ -123,16 +123,17 @@ class Runtime:
             raise ValueError(f"expected greedy decoding after a prefix, received {beams} beams")
         if len(prefix) >= config.max_target:
             raise ValueError(f"expected a prefix below {config.max_target} tokens, received {len(prefix)}")
-        padded = self._pad(source, self._bucket(len(source), config.max_source))
+        length = self._bucket(len(source), config.max_source)
+        padded = self._pad(source, length)
         scale = () if position_scale is None else (tf.constant(position_scale, tf.float32),)
         run_beam, run_greedy = (
             (self._scaled_beam, self._scaled_greedy) if scale else (self._beam, self._greedy)
         )
-        room = len(source) + 8 if not prefix else max(len(source), len(prefix)) + 8
+        # One room for each padded source, so that there is one compilation for each.
+        limit = self._bucket(min(max(length, len(prefix)) + 16, config.max_target), config.max_target)
         if scale:
-            room = config.max_target
+            limit = config.max_target
         while True:
-            limit = self._bucket(min(room, config.max_target), config.max_target)
             if beams > 1:
                 ids = run_beam(padded, limit, beams, tf.constant(alpha, tf.float32), *scale)
             else:
@@ -141,7 +142,7 @@ class Runtime:
             # Few outputs are much longer than their source: those that are get a second, longer try.
             if (row and row[-1] == END) or limit == config.max_target:
                 return row
-            room = 2 * limit
+            limit = config.max_target
 
     def decode_all(
         self, sources: Sequence[Sequence[int]], beams: int, alpha: float, size: int
@@ -235,7 +236,7 @@ class Runtime:
             ids = [END] * min(length, self.network.config.max_source)
             self.record(ids, ids, position_scale=position_scale)
             for count in beams:
-                self.decode([*ids[: max(1, length - 8)]], beams=count, position_scale=position_scale)
+                self.decode(ids, beams=count, position_scale=position_scale)
 
     @staticmethod
     def _bucket(length: int, longest: int, at_least: int = 0) -> int:

@@ -79,10 +79,9 @@ def _loading(name: str) -> Future[Translator]:
             return
         future.set_result(model)
         # Visitors can work already; what else is common compiles while they read.
-        model.warm((32,), beams=(1, BEAMS))
-        model.warm((16, 48), beams=(1, BEAMS))
+        model.warm((32, 48))
+        model.warm((16, 32), beams=(BEAMS,))
         model.warm((16,), position_scale=0.5)
-        model.warm((64, 96, 128))
 
     threading.Thread(target=work, name=f"load {name}", daemon=True).start()
     return future
