@@ -121,7 +121,7 @@ def _typed(text: str) -> Words:
         on_change=_retitle,
         column_config={"word": st.column_config.TextColumn("word", pinned=True, width=90)}
         | {
-            name: st.column_config.TextColumn(name, width=80, alignment="right", default="0")
+            name: st.column_config.TextColumn(name, width=90, alignment="right", default="0")
             for name in columns
         },
     )

@@ -1,0 +1,141 @@
+"""Attention by hand in a real browser: edits in the table, sliders, shuffles, a head of the network, links."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+SLOW = 90_000  # ms; two busy cores
+LOADING = 240_000  # a network that loads while others train
+
+# The first column of the table selects rows; then the word and the numbers (90 px each), rows of 35 px.
+HANDLE, WORD, NUMBER, ROW = 32, 90, 90, 35
+
+
+@pytest.fixture(scope="session")
+def server(serve: Callable[..., str]) -> str:
+    return serve("app.py")
+
+
+@pytest.fixture
+def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """`visit(mask="Causal", width=390)`: the page with this address, its first part painted."""
+
+    def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
+        page = open_page(f"{server}/by_hand?{urlencode(query)}", width=width, scheme=scheme)
+        page.set_default_timeout(SLOW)
+        painted(page)
+        return page
+
+    return run
+
+
+def painted(page: Page) -> None:
+    page.locator("#step-7").wait_for(timeout=SLOW)
+    expect(page.locator(".js-plotly-plot").nth(8)).to_be_visible(timeout=SLOW)
+
+
+def address(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def look(page: Page) -> str:
+    """What step 5 says of the word that is followed."""
+    return page.get_by_text("The softmax makes every score positive").inner_text()
+
+
+def changed(page: Page, before: str) -> str:
+    """What it says after something else than before."""
+    expect(page.get_by_text("The softmax makes every score positive")).not_to_have_text(before, timeout=SLOW)
+    return look(page)
+
+
+def type_into(page: Page, row: int, column: int, text: str) -> None:
+    """Type into a cell of the table; row and column of the numbers counted from 1, column 0 is the word."""
+    table = page.locator("[data-testid=stDataFrame] .dvn-scroller").first
+    table.scroll_into_view_if_needed()
+    x = HANDLE + WORD / 2 if column == 0 else HANDLE + WORD + NUMBER * (column - 0.5)
+    table.click(position={"x": x, "y": ROW * (row + 0.5)})
+    page.keyboard.press("Enter")
+    editor = page.locator("#portal textarea, #portal input").first
+    expect(editor).to_be_visible(timeout=SLOW)
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type(text)
+    expect(editor).to_have_value(text)
+    page.keyboard.press("Enter")
+    expect(editor).to_have_count(0)
+
+
+def test_edits_of_the_table_go_through_every_step_and_into_the_address(visit: Callable[..., Page]) -> None:
+    page = visit()
+    before = look(page)
+    type_into(page, 2, 2, "abc")
+    warning = page.get_by_test_id("stAlert")
+    expect(warning).to_contain_text("Row 2 (“train”), column “motion”: expected a number", timeout=SLOW)
+    assert look(page) == before, "the last good picture stays"
+    type_into(page, 2, 2, "-3")
+    expect(warning).to_have_count(0, timeout=SLOW)
+    after = changed(page, before)
+    assert address(page)["table"].split(";")[1] == "train,1.2,-3,0.2,0"
+    type_into(page, 5, 0, "harbour")
+    expect(page.get_by_role("textbox", name="Sentence", exact=True)).to_have_value("The train left the harbour on time.", timeout=SLOW)
+    link = page.url
+
+    page.goto(link)
+    painted(page)
+    assert look(page) == after.replace("station", "harbour")
+
+    page.get_by_role("button", name="Start again").click()
+    changed(page, look(page))
+    assert look(page) == before
+    page.wait_for_url(lambda url: "?" not in url)
+
+
+def test_controls_move_the_numbers_and_stand_in_the_address(visit: Callable[..., Page]) -> None:
+    page = visit()
+    before = look(page)
+    slider = page.get_by_role("slider", name="Temperature t")
+    slider.focus()
+    slider.press("ArrowLeft")
+    after = changed(page, before)
+    assert address(page)["temperature"] == "0.5"
+    page.get_by_role("radio", name="Causal", exact=True).click()
+    changed(page, after)
+    expect(page.locator(".js-plotly-plot", has_text="−∞")).to_have_count(1, timeout=SLOW)
+    assert address(page)["mask"] == "Causal"
+    distance = page.locator("p", has_text="apart and now stand")
+    apart = distance.inner_text()
+    page.get_by_role("button", name="Shuffle the words").click()
+    expect(distance).not_to_have_text(apart, timeout=SLOW)
+    assert address(page)["order"] == "2"
+    now = look(page)
+    page.reload()
+    painted(page)
+    assert look(page) == now
+
+
+def test_formulas_are_set_without_a_network(visit: Callable[..., Page]) -> None:
+    page = visit()
+    assert page.locator(".katex-display").count() >= 8
+    assert page.locator(".katex-error").count() == 0
+    fonts = page.evaluate(
+        "[...document.fonts].filter(f => f.family.startsWith('KaTeX') && f.status == 'loaded').length"
+    )
+    assert fonts > 0, "and the fixture sees to it that they came from here"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_layer_of_the_network(visit: Callable[..., Page], scheme: str, width: int) -> None:
+    page = visit(scheme=scheme, width=width)
+    page.locator("#step-13").wait_for(timeout=LOADING)
+    expect(page.get_by_text("The numbers agree.")).to_be_visible(timeout=SLOW)
+    page.get_by_role("gridcell", name="Layer 1 head 3", exact=True).click()
+    head = page.get_by_role("radiogroup", name="Head", exact=True).get_by_role("radio", checked=True)
+    expect(head).to_have_text("3", timeout=SLOW)
+    expect(page.get_by_text("Decoder self-attention, layer 1, head 3")).to_be_visible(timeout=SLOW)
+    assert address(page)["head"] == "3"
+    assert page.locator(".katex-error").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
