@@ -162,7 +162,7 @@ def test_characters_that_the_vocabulary_lacks_are_named(model: Translator) -> No
     assert "unknown" not in model.trace("cat").options
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\t\r", "\x00\x01", "\u00a0\u2003"])
+@pytest.mark.parametrize("text", ["", "   ", "\n\t\r", "\x00\x01", "\u00a0\u2003", "\u200b \u200d"])
 def test_nothing_to_translate_is_said_so(model: Translator, text: str) -> None:
     with pytest.raises(ValueError, match="expected a sentence, received nothing to translate"):
         model.trace(text)

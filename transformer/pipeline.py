@@ -298,6 +298,7 @@ def shipped() -> list[str]:
 def _text(text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(text):,}")
-    if not clean(text):
+    # Invisible characters alone, such as U+200B, are nothing to read either.
+    if not any(character.isprintable() and not character.isspace() for character in clean(text)):
         raise ValueError("expected a sentence, received nothing to translate")
     return text

@@ -52,7 +52,8 @@ def test_forbidden_cells_are_not_coloured_by_their_score() -> None:
     scores, barred = figure.data
     np.testing.assert_array_equal(np.isnan(scores.z), ~allowed)
     np.testing.assert_array_equal(np.isnan(barred.z), allowed)
-    assert barred.texttemplate == "−∞" and scores.zmax == 1.5
+    np.testing.assert_array_equal(barred.text == "−∞", ~allowed)
+    assert barred.texttemplate == "%{text}" and scores.zmax == 1.5
 
 
 def test_nothing_but_zeros_has_a_scale() -> None:

@@ -88,7 +88,9 @@ def matrix(
                 showscale=False,
                 xgap=1,
                 ygap=1,
-                texttemplate="−∞" if cell >= 18 else None,
+                # Of its own for each cell: a template alone would be written into the empty ones, too.
+                text=np.where(barred, "−∞", ""),
+                texttemplate="%{text}" if cell >= 18 else None,
                 textfont={"color": look.muted},
                 hovertemplate="“\u2068%{y}\u2069” may not look at “\u2068%{x}\u2069”<extra></extra>",
                 hoverongaps=False,

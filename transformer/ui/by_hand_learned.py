@@ -100,6 +100,11 @@ def _choose(sentence: str) -> Layer:
         else calls.Request(calls.FIRST.model, sentence)
     )
     trace = calls.translate(request)
+    if kind == "encoder":
+        st.caption(
+            "The encoder was trained to read Portuguese and Spanish, and English words are strange to it: put "
+            f"“{calls.FIRST.text}” into the box at the top to see it at its best."
+        )
     with st.container(horizontal=True):
         layer = _number("Layer", "layer", trace[kind].layers)
         head = _number("Head", "head", trace[kind].heads)
