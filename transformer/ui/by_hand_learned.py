@@ -256,7 +256,7 @@ def _second_opinions(layer: Layer) -> None:
     for name, opinion in network.opinions(layer.kind, layer.layer, layer.inputs, layer.mask).items():
         rows.append(
             {
-                "computed by": name,
+                "computed by": "Keras" if name.startswith("keras") else "Headlight",
                 "weights": f"{np.abs(opinion.weights - layer.result.weights).max():.1e}",
                 "outputs": f"{np.abs(opinion.output - layer.result.output).max():.1e}",
             }

@@ -329,15 +329,19 @@ def _reshuffle() -> None:
 def _sum_of_products(one: Array, other: Array) -> str:
     """Such as `1.2 \\cdot 1.2 + 1 \\cdot (-0.4) = 1.04`; of long vectors the beginning."""
     shown = 4
-    terms = [f"{_factor(a)} \\cdot {_factor(b)}" for a, b in zip(one[:shown], other[:shown], strict=True)]
+    digits = 3 if len(one) <= shown else 2
+    terms = [
+        f"{_factor(a, digits)} \\cdot {_factor(b, digits)}"
+        for a, b in zip(one[:shown], other[:shown], strict=True)
+    ]
     dots = r" + \dots" if len(one) > shown else ""
     # Broken after the second term: a phone is no wider.
     first, rest = " + ".join(terms[:2]), "".join(f" + {term}" for term in terms[2:])
     return rf"\begin{{gathered}} {first} \\ {rest}{dots} = {float(one @ other):.2f} \end{{gathered}}"
 
 
-def _factor(number: float) -> str:
-    text = f"{number:.3g}"
+def _factor(number: float, digits: int) -> str:
+    text = f"{number:.{digits}g}"
     return f"({text})" if text.startswith("-") else text
 
 

@@ -56,19 +56,19 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         else ":material/error: **The numbers do not agree.**"
     )
     st.markdown(
-        f"{verdict} {which}: the queries and keys that the network really used, multiplied and put through a softmax "
-        f"again in numpy with 16 digits. The network has 7, so up to {TOLERANCE:.0e} is rounding."
+        f"{verdict} {which}. The queries and keys that the network really used were multiplied and put through a "
+        f"softmax again, in numpy with 16 digits. The network has 7, so up to {TOLERANCE:.0e} is rounding."
     )
-    with st.container(horizontal=True, gap="large"):
+    leak = max(found.leak for found in checks.values())
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Largest difference", f"{worst.largest:.1e}", width="content")
         st.metric(
             "A row's sum is off 1 by", f"{max(c.worst_sum for c in checks.values()):.1e}", width="content"
         )
-        leak = max(c.leak for c in checks.values())
-        st.metric(
-            f"Weight on {worst.forbidden} forbidden positions", f"{leak:.1g}" if worst.forbidden else "none are",
-            width="content",
-        )  # fmt: skip
+        if worst.forbidden:
+            st.metric(f"Weight on {worst.forbidden} forbidden positions", f"{leak:.1g}", width="content")
+        else:
+            st.metric("Forbidden positions", "none", width="content")
     _details(trace, kind, worst, key)
 
 
