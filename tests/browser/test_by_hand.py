@@ -1,4 +1,4 @@
-"""Attention by hand in a real browser: edits in the table, sliders, shuffles, a head of the network, links."""
+"""Attention by hand in a real browser: sliders, shuffles, a head of the network, links."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -10,9 +10,6 @@ pytestmark = pytest.mark.browser
 
 SLOW = 90_000  # ms; two busy cores
 LOADING = 240_000  # a network that loads while others train
-
-# The first column of the table selects rows; then the word and the numbers (90 px each), rows of 35 px.
-HANDLE, WORD, NUMBER, ROW = 32, 90, 90, 35
 
 
 @pytest.fixture(scope="session")
@@ -51,50 +48,6 @@ def changed(page: Page, before: str) -> str:
     """What it says after something else than before."""
     expect(page.get_by_text("The softmax makes every score positive")).not_to_have_text(before, timeout=SLOW)
     return look(page)
-
-
-def type_into(page: Page, row: int, column: int, text: str) -> None:
-    """Type into a cell of the table; row and column of the numbers counted from 1, column 0 is the word."""
-    table = page.locator("[data-testid=stDataFrame] .dvn-scroller").first
-    table.scroll_into_view_if_needed()
-    # The grid is a canvas: a click must wait until the script has run and nothing above it moves any more.
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOW)
-    before = None
-    while before != (before := table.bounding_box()):
-        page.wait_for_timeout(500)
-    x = HANDLE + WORD / 2 if column == 0 else HANDLE + WORD + NUMBER * (column - 0.5)
-    table.click(position={"x": x, "y": ROW * (row + 0.5)})
-    page.keyboard.press("Enter")
-    editor = page.locator("#portal textarea, #portal input").first
-    expect(editor).to_be_visible(timeout=SLOW)
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type(text)
-    expect(editor).to_have_value(text)
-    page.keyboard.press("Enter")
-    expect(editor).to_have_count(0)
-
-
-def test_edits_of_the_table_go_through_every_step_and_into_the_address(visit: Callable[..., Page]) -> None:
-    page = visit()
-    before = look(page)
-    type_into(page, 2, 2, "abc")
-    warning = page.get_by_test_id("stAlert")
-    expect(warning).to_contain_text("Row 2 (“train”), column “motion”: expected a number", timeout=SLOW)
-    assert look(page) == before, "the last good picture stays"
-    type_into(page, 2, 2, "-3")
-    expect(warning).to_have_count(0, timeout=SLOW)
-    after = changed(page, before)
-    assert address(page)["table"].split(";")[1] == "train,1.2,-3,0.2,0"
-    link = page.url
-
-    page.goto(link)
-    painted(page)
-    assert look(page) == after
-
-    page.get_by_role("button", name="Start again").click()
-    changed(page, look(page))
-    assert look(page) == before
-    page.wait_for_url(lambda url: "?" not in url)
 
 
 def test_controls_move_the_numbers_and_stand_in_the_address(visit: Callable[..., Page]) -> None:
