@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from transformer.analysis.by_hand import Mask, WidthCurve
 from transformer.figures import labels
 from transformer.figures import theme as themes
+from transformer.figures.heatmap import colourbar
 from transformer.trace import Label
 
 # Up to so many columns there is room for each number to be written into its cell.
@@ -70,7 +71,7 @@ def matrix(
             zmax=limit,
             colorscale=themes.plotly_scale(look.difference),
             showscale=not compact,
-            colorbar=_bar(look, title, limit),
+            colorbar=colourbar(look, title, (-limit, 0, limit), (f"{-limit:.3g}", "0", f"{limit:.3g}")),
             xgap=1 if cell >= 12 else 0,
             ygap=1,
             texttemplate="%{z:.2f}" if written else None,
@@ -236,24 +237,3 @@ def _names(names: Sequence[Label] | None, count: int) -> dict[str, Any]:
         step = 2 ** math.ceil(math.log2(count / 8))
         axis |= {"tickvals": [str(i - 1) for i in range(step, count + 1, step)]}
     return axis
-
-
-def _bar(look: themes.Theme, title: str, limit: float) -> dict[str, Any]:
-    return {
-        "title": {"text": title, "side": "top", "font": {"size": 13, "color": look.muted}},
-        "orientation": "h",
-        "x": 0,
-        "xanchor": "left",
-        "y": 1,
-        "yanchor": "bottom",
-        "ypad": 8,
-        "xpad": 0,
-        "len": 200,
-        "lenmode": "pixels",
-        "thickness": 10,
-        "tickvals": [-limit, 0, limit],
-        "ticktext": [f"{-limit:.3g}", "0", f"{limit:.3g}"],
-        "tickfont": {"size": 11, "color": look.muted},
-        "outlinecolor": look.grid,
-        "outlinewidth": 1,
-    }

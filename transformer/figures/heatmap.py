@@ -62,7 +62,7 @@ def heatmap(
             zmax=1,
             colorscale=themes.plotly_scale(look.attention),
             showscale=not compact,
-            colorbar=_colourbar(look),
+            colorbar=colourbar(look, COLOURBAR, (0, 0.25, 0.5, 0.75, 1)),
             xgap=1 if cell >= 12 else 0,
             ygap=1 if cell >= 12 else 0,
             hovertemplate=SENTENCE,
@@ -126,10 +126,12 @@ def _axis(tokens: Sequence[Label], size: int, title: str | None, reverse: bool =
     }
 
 
-def _colourbar(look: themes.Theme) -> dict[str, Any]:
-    """Lying above the picture, where it takes no width from a narrow screen."""
-    return {
-        "title": {"text": COLOURBAR, "side": "top", "font": {"size": 13, "color": look.muted}},
+def colourbar(
+    look: themes.Theme, title: str, ticks: Sequence[float], names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Lying above the picture, where it takes no width from a narrow screen; `names` are what its ticks are called."""
+    bar = {
+        "title": {"text": title, "side": "top", "font": {"size": 13, "color": look.muted}},
         "orientation": "h",
         "x": 0,
         "xanchor": "left",
@@ -140,8 +142,9 @@ def _colourbar(look: themes.Theme) -> dict[str, Any]:
         "len": 200,
         "lenmode": "pixels",
         "thickness": 10,
-        "tickvals": [0, 0.25, 0.5, 0.75, 1],
+        "tickvals": list(ticks),
         "tickfont": {"size": 11, "color": look.muted},
         "outlinecolor": look.grid,
         "outlinewidth": 1,
     }
+    return bar if names is None else bar | {"ticktext": list(names)}
