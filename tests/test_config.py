@@ -40,13 +40,20 @@ def test_a_value_of_another_kind_is_refused(values: dict[str, Any], message: str
     ("values", "message"),
     [
         (dict(vocabulary=0), "expected vocabulary of at least 1, received 0"),
-        (dict(encoder_layers=0), "expected at least one layer a stack, received 0 and 6"),
+        (dict(encoder_layers=0, decoder_layers=0), "expected layers in at least one stack, received 0 and 0"),
         (dict(width=12, heads=5), "expected a width divisible by the heads, received 12 and 5 heads"),
         (dict(width=3, heads=1), "expected an even width for sinusoids, received 3"),
         (dict(dropout=1.0), r"expected dropout in \[0, 1\), received 1.0"),
         (dict(attention_dropout=float("nan")), "expected attention_dropout"),
         (dict(norm_epsilon=0.0), "expected norm_epsilon between 0 and 1, received 0.0"),
-        (dict(logits_bias=True), "expected no logits_bias where tied_logits is set"),
+        (dict(decoder_layers=0), "expected output tokens of a decoder"),
+        (dict(output="vectors"), "expected output tokens of a decoder and another of an encoder alone"),
+        (dict(decoder_layers=0, output="classes"), "expected classes with output classes"),
+        (dict(decoder_heads=7), "expected a width divisible by the heads, received 512 and 7 heads"),
+        (dict(position_offset=2), "expected learned positions where position_offset is set"),
+        (dict(encoder_layers=0, ctc=True), "expected an encoder where there is a stem or ctc"),
+        (dict(end_id=8000), "expected end_id from 0 to 7999, or -1 for none, received 8000"),
+        (dict(suppressed=(9000,)), "expected ids below 8000, received 9000"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.config import END, PAD, START, UNKNOWN
-from transformer.generate import beam, greedy, length_penalty
+from transformer.generate import EMPTY, beam, greedy, length_penalty
 
 LIMIT = 6
 BARRED = [PAD, START, UNKNOWN]
@@ -52,18 +52,18 @@ def test_greedy_equals_a_plain_loop_over_forward(changes: dict, sources: np.ndar
     result = greedy(network, sources[:3], LIMIT)
     for row, source in enumerate(sources[:3]):
         written, score = plain_greedy(network, source[None], [])
-        assert np.asarray(result.ids)[row].tolist() == written + [PAD] * (LIMIT - len(written))
+        assert np.asarray(result.ids)[row].tolist() == written + [EMPTY] * (LIMIT - len(written))
         assert float(np.asarray(result.score)[row]) == pytest.approx(score, abs=1e-4)
 
 
 def test_greedy_goes_on_from_a_forced_prefix(network: Any, sources: np.ndarray) -> None:
     prefixes = [[9, 8], [], [7, END]]
-    padded = np.array([p + [0] * (LIMIT - len(p)) for p in prefixes], np.int32)
+    padded = np.array([p + [EMPTY] * (LIMIT - len(p)) for p in prefixes], np.int32)
     result = greedy(network, sources[:3], LIMIT, padded)
     for row, prefix in enumerate(prefixes):
         written, score = plain_greedy(network, sources[row : row + 1], prefix)
         assert written[: len(prefix)] == prefix
-        assert np.asarray(result.ids)[row].tolist() == written + [PAD] * (LIMIT - len(written))
+        assert np.asarray(result.ids)[row].tolist() == written + [EMPTY] * (LIMIT - len(written))
         assert float(np.asarray(result.score)[row]) == pytest.approx(score, abs=1e-4)
 
 
@@ -102,7 +102,8 @@ def test_a_beam_wide_enough_finds_the_best_of_all_outputs(alpha: float) -> None:
         total = np.where(padded == PAD, 0, picked).sum(-1)
         lengths = (padded != PAD).sum(-1)
         best = int((total / ((5 + lengths) / 6) ** alpha).argmax())
-        assert np.asarray(result.ids)[row].tolist() == padded[best].tolist()
+        written = [i if i != PAD else EMPTY for i in padded[best].tolist()]
+        assert np.asarray(result.ids)[row].tolist() == written
         assert float(np.asarray(result.score)[row]) == pytest.approx(total[best], abs=1e-4)
 
 
@@ -120,18 +121,19 @@ def test_padding_start_and_unknown_are_never_written(sources: np.ndarray) -> Non
     network.output_projection.bias.assign(bias)
     for result in (greedy(network, sources, LIMIT), beam(network, sources, LIMIT, beams=3)):
         for row in np.asarray(result.ids):
-            written = row[: np.flatnonzero(row)[-1] + 1]
+            written = row[row != EMPTY]
+            assert len(written)
             assert not np.isin(written, BARRED).any()
 
 
-def test_after_the_end_comes_padding_only(sources: np.ndarray) -> None:
+def test_after_the_end_comes_nothing(sources: np.ndarray) -> None:
     network = toy.network(toy.config(tied_logits=False, logits_bias=True))
     network.output_projection.bias.assign(np.eye(23, dtype=np.float32)[END] * 3)
     for result in (greedy(network, sources, 12), beam(network, sources, 12, beams=3)):
         ids = np.asarray(result.ids)
         assert (ids == END).any(-1).all()
         for row in ids:
-            assert not row[row.tolist().index(END) + 1 :].any()
+            assert (row[row.tolist().index(END) + 1 :] == EMPTY).all()
 
 
 def test_the_length_penalty_is_that_of_wu_et_al() -> None:

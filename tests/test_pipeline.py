@@ -164,7 +164,7 @@ def test_characters_that_the_vocabulary_lacks_are_named(model: Translator) -> No
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\r", "\x00\x01", "\u00a0\u2003", "\u200b \u200d"])
 def test_nothing_to_translate_is_said_so(model: Translator, text: str) -> None:
-    with pytest.raises(ValueError, match="expected a sentence, received nothing to translate"):
+    with pytest.raises(ValueError, match="expected a sentence, received nothing to read"):
         model.trace(text)
     with pytest.raises(ValueError, match="expected a sentence"):
         model.trace("cat", target=text)

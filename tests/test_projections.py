@@ -83,22 +83,11 @@ def test_a_trace_of_another_model_is_refused(translator: Translator, trace: Trac
         translator.projections(Trace([trace["encoder"]], "", source=trace.source, target=trace.target))
 
 
-@pytest.mark.parametrize("text", [*SENTENCES[:3], "x", "traine stx ¿o? 12"])
-def test_labels_lead_back_to_ids(tokenizer: SubwordTokenizer, text: str) -> None:
-    encoded = tokenizer.encode(text)
-    assert tokenizer.ids(encoded.labels) == encoded.ids
-    assert tokenizer.ids(tokenizer.labels(encoded.ids)) == encoded.ids
-
-
-def test_every_id_comes_back_from_its_label(tokenizer: SubwordTokenizer) -> None:
-    # After a first word, where no label is changed.
-    first = tokenizer.encode("the").ids[0]
-    ids = [first, *range(1, 3), *range(4, tokenizer.size)]
-    assert tokenizer.ids(tokenizer.labels(ids)) == ids
-    # Seconds, as speech has them, make no difference.
-    timed = [replace(label, start=0.0, end=1.0) for label in tokenizer.labels(ids)]
-    assert tokenizer.ids(timed) == ids
-    assert tokenizer.ids([Label("the"), Label("🚆")]) == [first, 3]
+def test_a_trace_without_ids_is_refused(translator: Translator, trace: Trace) -> None:
+    labels = [replace(label, id=None) for label in trace.source]
+    bare = Trace([trace["encoder"]], "", source=labels, target=trace.target, model=translator.name)
+    with pytest.raises(ValueError, match="expected a trace whose labels hold the network's ids"):
+        translator.projections(bare)
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.config import END, START
-from transformer.generate import beam, greedy
+from transformer.generate import EMPTY, beam, greedy
 from transformer.models.seq2seq import Gates
 from transformer.runtime import ALTERNATIVES, Runtime
 
@@ -31,7 +31,7 @@ def source(length: int, seed: int = 1) -> list[int]:
 
 
 def trimmed(ids: Any) -> list[int]:
-    return [i for i in np.asarray(ids)[0].tolist() if i]
+    return [i for i in np.asarray(ids)[0].tolist() if i != EMPTY]
 
 
 def plain(runtime: Runtime, ids: list[int], target: list[int]) -> Any:
@@ -54,7 +54,7 @@ def test_beam_search_equals_the_plain_search(runtime: Runtime, seed: int) -> Non
 def test_an_output_goes_on_from_its_prefix(runtime: Runtime) -> None:
     found = runtime.decode(source(5), prefix=[9, 8, 7])
     assert found[:3] == [9, 8, 7]
-    wanted = np.zeros((1, LONGEST), np.int32)
+    wanted = np.full((1, LONGEST), EMPTY, np.int32)
     wanted[0, :3] = [9, 8, 7]
     assert found == trimmed(greedy(runtime.network, np.array([source(5)]), LONGEST, wanted).ids)
 

@@ -99,7 +99,7 @@ def _random_model(shape: str, max_target: int) -> Any:
     keras.utils.set_random_seed(1)
     network = Transformer(dataclasses.replace(SHAPES[shape], max_source=40, max_target=max_target))
     network.build()
-    return Translator(shape, network, _Numbers(network.config.vocabulary))  # type: ignore[arg-type]
+    return Translator(shape, network, _Numbers(network.config.vocabulary))
 
 
 def _greedy(name: str, shape: str) -> Iterator[Row]:

@@ -41,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument(
         "--beam", type=int, default=1, metavar="N", help="beams; 1 is greedy (default: %(default)s)"
     )
+    trace.add_argument(
+        "--tokens",
+        type=int,
+        default=20,
+        metavar="N",
+        help="how many tokens a network that goes on writing adds (default: %(default)s)",
+    )
     trace.add_argument("--out", type=Path, metavar="FILE", help="write the trace: .npz, .json or .html")
     trace.set_defaults(run=_trace)
 
@@ -98,7 +105,13 @@ def _trace(options: argparse.Namespace) -> None:
         raise ValueError(f"expected --out to end in .npz, .json or .html, received {options.out.name}")
     from transformer.pipeline import load
 
-    trace = load(options.model).trace(options.input, target=options.target, beams=options.beam)
+    model = load(options.model)
+    settings = {
+        "seq2seq": {"target": options.target, "beams": options.beam},
+        "decoder": {"target": options.target, "tokens": options.tokens},
+        "encoder": {"target": options.target},
+    }
+    trace = model.trace(options.input, **settings[model.config.family])
     if suffix == "html":
         from transformer.figures.standalone import html
 

@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args, get_type_hints
 
 Norm = Literal["pre", "post"]
-Activation = Literal["relu", "gelu"]
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
 Positions = Literal["interleaved", "halves", "halves_minus_one", "learned", "none"]
+TargetPositions = Literal["same", "interleaved", "halves", "halves_minus_one", "learned", "none"]
 FeedForward = Literal["dense", "conv_relu_conv"]
+Stem = Literal["none", "t2t", "whisper"]
+Output = Literal["tokens", "masked_tokens", "classes", "vectors"]
+Pooling = Literal["first", "max"]
+Family = Literal["seq2seq", "decoder", "encoder", "speech"]
+Ids = tuple[int, ...]
+Names = tuple[str, ...]
 
 # The first four ids of every vocabulary made here.
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
+NO_ID = -1  # stands for "there is none": a vocabulary of others may lack a padding or mask token
 
 
 class _Record:
@@ -27,10 +35,21 @@ class _Record:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from a mapping; an unknown key or a value of another type raises ValueError."""
         hints = get_type_hints(cls)
+        values = dict(values)
         unknown = sorted(set(values) - set(hints))
         if unknown:
             raise ValueError(f"expected the fields of {cls.__name__}, received unknown {', '.join(unknown)}")
         for name, value in values.items():
+            if hints[name] == Ids:
+                if not isinstance(value, list | tuple) or not all(type(i) is int and i >= 0 for i in value):
+                    raise ValueError(f"expected {name} to be a list of ids, received {value!r}")
+                values[name] = tuple(value)
+                continue
+            if hints[name] == Names:
+                if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+                    raise ValueError(f"expected {name} to be a list of names, received {value!r}")
+                values[name] = tuple(value)
+                continue
             choices = get_args(hints[name])
             if choices and value not in choices:
                 raise ValueError(f"expected {name} to be one of {', '.join(choices)}, received {value!r}")
@@ -51,7 +70,11 @@ class _Record:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(_Record):
-    """The shape of an encoder-decoder network. Sizes are counts; dropouts are probabilities."""
+    """The shape of a network. Sizes are counts; dropouts are probabilities; ids are places in its vocabulary.
+
+    Both stacks: an encoder-decoder. `encoder_layers=0`: a decoder alone, which goes on writing what it is given.
+    `decoder_layers=0`: an encoder alone, which reads. A `stem` other than "none": what is read is sound.
+    """
 
     vocabulary: int = 8000
     encoder_layers: int = 6
@@ -59,14 +82,24 @@ class ModelConfig(_Record):
     width: int = 512
     heads: int = 8
     feed_forward: int = 2048
+    decoder_heads: int = 0  # 0: as many as in the encoder
+    decoder_feed_forward: int = 0  # 0: as wide as in the encoder
     max_source: int = 128  # longest source, in positions, special tokens included
     max_target: int = 128
     norm: Norm = "post"
     norm_epsilon: float = 1e-6
     activation: Activation = "relu"
     positions: Positions = "interleaved"
+    target_positions: TargetPositions = "same"
+    position_offset: int = 0  # the row of a learned table that the first position takes (2 in RoBERTa)
+    token_types: int = 0  # segments that a token can belong to, as in BERT (Devlin et al. 2018, section 3)
+    embedding_norm: bool = False  # a normalisation of the embeddings, as in BERT
     feed_forward_kind: FeedForward = "dense"
     first_kernel: int = 3  # of conv_relu_conv; its second kernel is 1, as in Tensor2Tensor
+    stem: Stem = "none"  # the convolutions that make positions of sound
+    bins: int = 80  # of the log-mel picture that a stem reads
+    stem_channels: int = 128  # of the t2t stem's convolutions
+    ctc: bool = False  # a second output on the encoder, for connectionist temporal classification; padding is its blank
     dropout: float = 0.1  # of embeddings and of what each sublayer adds to the residual stream
     attention_dropout: float = 0.0
     feed_forward_dropout: float = 0.0
@@ -78,29 +111,91 @@ class ModelConfig(_Record):
     shared_embeddings: bool = True  # source and target tokens use one table
     tied_logits: bool = True  # the target table, transposed, is the output projection
     scale_embeddings: bool = True  # times sqrt(width), Vaswani et al. section 3.4
+    output: Output = "tokens"  # what the last layer says; a decoder always writes tokens
+    classes: int = 0
+    class_names: Names = ()  # in the order of the classes; (): they are called by their numbers
+    pooling: Pooling = "first"  # how an encoder's vectors become the one that is classified
+    classifier_dropout: float = 0.0
+    pooler: bool = False  # a dense layer with tanh on the first vector, as in BERT
+    pad_id: int = PAD
+    start_id: int = START
+    end_id: int = END
+    unknown_id: int = UNKNOWN
+    mask_id: int = NO_ID
+    suppressed: Ids = (PAD, START, UNKNOWN)  # never written
+    suppressed_first: Ids = ()  # never written first
+    prefix: Ids = ()  # what every output begins with after the start token
 
     def __post_init__(self) -> None:
         sizes = ("vocabulary", "width", "heads", "feed_forward", "max_source", "max_target", "first_kernel")
-        for name in sizes:
+        for name in (*sizes, "bins", "stem_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, received {getattr(self, name)}")
-        if self.encoder_layers < 1 or self.decoder_layers < 1:
+        for name in ("decoder_heads", "decoder_feed_forward", "position_offset", "token_types", "classes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"expected {name} of at least 0, received {getattr(self, name)}")
+        if min(self.encoder_layers, self.decoder_layers) < 0 or not (
+            self.encoder_layers or self.decoder_layers
+        ):
             raise ValueError(
-                f"expected at least one layer a stack, received {self.encoder_layers} and {self.decoder_layers}"
+                "expected layers in at least one stack, "
+                f"received {self.encoder_layers} and {self.decoder_layers}"
             )
-        if self.width % self.heads:
-            raise ValueError(
-                f"expected a width divisible by the heads, received {self.width} and {self.heads} heads"
-            )
-        if self.positions not in ("learned", "none") and self.width % 2:
+        for heads in (self.heads, self.decoder_heads or self.heads):
+            if self.width % heads:
+                raise ValueError(
+                    f"expected a width divisible by the heads, received {self.width} and {heads} heads"
+                )
+        kinds = {self.positions, self.positions if self.target_positions == "same" else self.target_positions}
+        if not kinds <= {"learned", "none"} and self.width % 2:
             raise ValueError(f"expected an even width for sinusoids, received {self.width}")
-        for name in ("dropout", "attention_dropout", "feed_forward_dropout"):
+        if self.position_offset and kinds - {"learned"}:
+            raise ValueError("expected learned positions where position_offset is set, received others")
+        if (self.stem != "none" or self.ctc) and not self.encoder_layers:
+            raise ValueError("expected an encoder where there is a stem or ctc, received a decoder alone")
+        if (self.output == "tokens") != bool(self.decoder_layers):
+            raise ValueError(
+                f"expected output tokens of a decoder and another of an encoder alone, received {self.output} "
+                f"and {self.decoder_layers} decoder layers"
+            )
+        if (self.output == "classes") != (self.classes > 0):
+            raise ValueError(
+                f"expected classes with output classes, received {self.output} and {self.classes}"
+            )
+        if self.class_names and len(self.class_names) != self.classes:
+            raise ValueError(f"expected {self.classes} class_names, received {len(self.class_names)}")
+        for name in ("pad_id", "start_id", "end_id", "unknown_id", "mask_id"):
+            if not NO_ID <= getattr(self, name) < self.vocabulary:
+                raise ValueError(
+                    f"expected {name} from 0 to {self.vocabulary - 1}, or {NO_ID} for none, "
+                    f"received {getattr(self, name)}"
+                )
+        beyond = [i for i in (*self.suppressed, *self.suppressed_first, *self.prefix) if i >= self.vocabulary]
+        if beyond:
+            raise ValueError(f"expected ids below {self.vocabulary}, received {beyond[0]}")
+        for name in ("dropout", "attention_dropout", "feed_forward_dropout", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"expected {name} in [0, 1), received {getattr(self, name)}")
         if not 0 < self.norm_epsilon < 1:
             raise ValueError(f"expected norm_epsilon between 0 and 1, received {self.norm_epsilon}")
-        if self.logits_bias and self.tied_logits:
-            raise ValueError("expected no logits_bias where tied_logits is set, received both")
+
+    @property
+    def family(self) -> Family:
+        """Which assembly this is the configuration of."""
+        if self.stem != "none":
+            return "speech"
+        if self.encoder_layers and self.decoder_layers:
+            return "seq2seq"
+        return "encoder" if self.encoder_layers else "decoder"
+
+    def decoder(self) -> ModelConfig:
+        """The same, with heads, feed-forward width and positions as the decoder has them."""
+        return dataclasses.replace(
+            self,
+            heads=self.decoder_heads or self.heads,
+            feed_forward=self.decoder_feed_forward or self.feed_forward,
+            positions=self.positions if self.target_positions == "same" else self.target_positions,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +273,7 @@ PRESETS: dict[str, Preset] = {
         ModelConfig(
             **_T2T_MODEL,
             vocabulary=256,
+            stem="t2t",
             encoder_layers=5,
             decoder_layers=3,
             width=256,
@@ -194,6 +290,7 @@ PRESETS: dict[str, Preset] = {
         ModelConfig(
             **(_T2T_MODEL | dict(feed_forward_dropout=0.2)),
             vocabulary=256,
+            stem="t2t",
             encoder_layers=6,
             decoder_layers=4,
             width=384,
@@ -220,5 +317,33 @@ PRESETS: dict[str, Preset] = {
             dropout=0.1,
         ),
         TrainingConfig(steps=30_000, batch_tokens=2048, warmup_steps=1500, clip_norm=1.0),
+    ),
+    "next-word-en": Preset(
+        "trained here: English novels, a decoder of 4 layers of width 256",
+        ModelConfig(
+            vocabulary=6000,
+            encoder_layers=0,
+            decoder_layers=4,
+            width=256,
+            heads=8,
+            feed_forward=1024,
+            max_target=256,
+            norm="pre",
+            positions="learned",
+            activation="gelu",
+            dropout=0.1,
+            scale_embeddings=False,
+            start_id=END,  # a paragraph begins where another ended
+            suppressed=(PAD, START, UNKNOWN),
+        ),
+        TrainingConfig(
+            steps=8_000,
+            cooldown_steps=2_000,
+            batch_tokens=4096,
+            warmup_steps=400,
+            clip_norm=1.0,
+            label_smoothing=0.0,
+            weight_decay=0.05,
+        ),
     ),
 }

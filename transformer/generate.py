@@ -1,4 +1,4 @@
-"""From a source to an output: greedy and beam search over explicit key/value caches, on any Keras backend.
+"""From a source to an output: greedy, sampling and beam search over explicit key/value caches, on any Keras backend.
 
 Decoding keeps no attention; one forced pass over the finished output records it (see `pipeline`).
 Letters for shapes: B batch, N beams, S source, T longest output, V vocabulary.
@@ -6,43 +6,69 @@ Letters for shapes: B batch, N beams, S source, T longest output, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
-from transformer.config import END, PAD, START, UNKNOWN
+from transformer.config import ModelConfig
+
+EMPTY = -1  # stands where no token is
 
 
 class Decoded(NamedTuple):
-    """Output ids (B, T), the end token where it was reached and padding after it; score (B,), natural log."""
+    """Output ids (B, T), the end token where it was reached and -1 after it; score (B,), natural log."""
 
     ids: Any
     score: Any
 
 
-def permitted(log_probabilities: Any, vocabulary: int) -> Any:
-    """Padding, start and unknown are never an answer."""
-    ids = ops.arange(vocabulary)
-    barred = ops.logical_or(
-        ops.logical_or(ops.equal(ids, PAD), ops.equal(ids, START)), ops.equal(ids, UNKNOWN)
-    )
-    return ops.where(barred, -1e9, log_probabilities)
-
-
-def greedy(model: Any, source: Any, limit: int, prefix: Any = None) -> Decoded:
-    """The likeliest token at each step.
+def permitted(log_probabilities: Any, config: ModelConfig, *, first: Any = False, end: bool = True) -> Any:
+    """What is never an answer (`config.suppressed`, padding for one) gets a score that nothing loses against.
 
     Args:
-        model: has `start(source, length)` and `step(token, index, state)`.
-        source: (B, S) ids, padded with 0.
-        limit: T, at most this many tokens.
-        prefix: (B, T) ids that the output must begin with, 0 from where the model is free.
+        log_probabilities: (..., vocabulary).
+        first: a scalar, whether this is the first token that is free: `config.suppressed_first` is barred there too.
+        end: whether an output may end.
     """
-    batch = ops.shape(source)[0]
-    vocabulary = model.config.vocabulary
-    prefix = ops.zeros((batch, limit), "int32") if prefix is None else ops.cast(prefix, "int32")
+    barred = np.zeros(config.vocabulary, bool)
+    barred[list(config.suppressed)] = True
+    if not end and config.end_id >= 0:
+        barred[config.end_id] = True
+    mask = ops.convert_to_tensor(barred)
+    if config.suppressed_first:
+        early = np.zeros(config.vocabulary, bool)
+        early[list(config.suppressed_first)] = True
+        mask = ops.logical_or(mask, ops.logical_and(ops.convert_to_tensor(early), first))
+    return ops.where(mask, -1e9, log_probabilities)
+
+
+def greedy(
+    model: Any,
+    source: Any,
+    limit: int,
+    prefix: Any = None,
+    *,
+    first: Any = None,
+    choose: Callable[[Any, Any], Any] | None = None,
+    end: bool = True,
+) -> Decoded:
+    """The likeliest token at each step, or the one that `choose` takes.
+
+    Args:
+        model: has `config`, `start(source, length)` and `step(token, index, state)`.
+        source: (B, S) ids or (B, frames, bins), whatever `start` takes.
+        limit: T, at most this many tokens.
+        prefix: (B, T) ids that the output must begin with, -1 from where the model is free.
+        first: (B,) the token that the first step reads; the start token if None.
+        choose: scores (B, vocabulary) and the step's number -> ids (B,).
+        end: whether an output may end before the limit.
+    """
+    batch, config = ops.shape(source)[0], model.config
+    prefix = ops.full((batch, limit), EMPTY, "int32") if prefix is None else ops.cast(prefix, "int32")
     state = model.start(source, limit)
-    columns = ops.arange(limit)
+    columns, forced_count = ops.arange(limit), ops.sum(ops.cast(prefix[0] >= 0, "int32"))
 
     def unfinished(index: Any, token: Any, ids: Any, score: Any, done: Any, state: Any) -> Any:
         return ops.logical_and(index < limit, ops.logical_not(ops.all(done)))
@@ -52,24 +78,51 @@ def greedy(model: Any, source: Any, limit: int, prefix: Any = None) -> Decoded:
         logits = ops.cast(logits, "float32")
         here = columns == index
         forced = ops.sum(ops.where(here, prefix, 0), axis=1)
-        best = ops.cast(ops.argmax(permitted(logits, vocabulary), axis=-1), "int32")
-        token = ops.where(done, PAD, ops.where(forced > 0, forced, best))
+        allowed = permitted(logits, config, first=ops.equal(index, forced_count), end=end)
+        best = ops.cast(ops.argmax(allowed, axis=-1) if choose is None else choose(allowed, index), "int32")
+        token = ops.where(forced >= 0, forced, best)
         picked = ops.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
         gain = picked - ops.logsumexp(logits, axis=-1)
         score = score + ops.where(done, 0.0, gain)
-        ids = ids + ops.where(here, token[:, None], 0)
-        return index + 1, token, ids, score, ops.logical_or(done, token == END), state
+        ids = ops.where(ops.logical_and(here, ops.logical_not(done)[:, None]), token[:, None], ids)
+        return index + 1, token, ids, score, ops.logical_or(done, token == config.end_id), state
 
     start = (
         ops.convert_to_tensor(0, "int32"),
-        ops.full((batch,), START, "int32"),
-        ops.zeros((batch, limit), "int32"),
+        ops.full((batch,), config.start_id, "int32") if first is None else ops.cast(first, "int32"),
+        ops.full((batch, limit), EMPTY, "int32"),
         ops.zeros((batch,), "float32"),
         ops.zeros((batch,), "bool"),
         state,
     )
     _, _, ids, score, _, _ = ops.while_loop(unfinished, step, start)
     return Decoded(ids, score)
+
+
+def nucleus(noise: Any, temperature: Any, top_k: Any, top_p: Any) -> Callable[[Any, Any], Any]:
+    """Draws from the `top_k` likeliest tokens, and of these from the fewest that hold `top_p` of the probability
+    (Holtzman et al. 2019, arXiv:1904.09751), after dividing scores by `temperature`.
+
+    Args:
+        noise: (T, vocabulary) draws from the standard Gumbel distribution, one row a step: the largest sum of score and
+            noise is a draw from the softmax of the scores (Gumbel 1954), so that a seed decides everything.
+        temperature: above 0.
+        top_k: a whole number, at least 1.
+        top_p: above 0, at most 1.
+    """
+
+    def choose(scores: Any, index: Any) -> Any:
+        scaled = scores / temperature
+        ordered = ops.flip(ops.sort(scaled, axis=-1), axis=-1)  # (B, V), best first
+        shares = ops.softmax(ordered, axis=-1)
+        rank = ops.arange(ordered.shape[-1])
+        # A token stays as long as those before it hold less than top_p; the first always does.
+        kept = ops.logical_and(rank < top_k, ops.cumsum(shares, axis=-1) - shares < top_p)
+        lowest = ops.min(ops.where(kept, ordered, np.inf), axis=-1, keepdims=True)
+        drawn = ops.where(scaled >= lowest, scaled, -1e9) + ops.take(noise, index, axis=0)
+        return ops.argmax(drawn, axis=-1)
+
+    return choose
 
 
 def length_penalty(length: Any, alpha: float) -> Any:
@@ -83,8 +136,10 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
     A finished hypothesis keeps its place, with its score fixed, until better ones push it out.
     The score that is returned is the plain log-probability of the answer.
     """
-    batch, vocabulary = ops.shape(source)[0], model.config.vocabulary
-    columns, each = ops.arange(limit), min(beams, vocabulary)
+    batch, config = ops.shape(source)[0], model.config
+    columns, each = ops.arange(limit), min(beams, config.vocabulary)
+    prefix = np.full(limit, EMPTY, np.int32)
+    prefix[: len(config.prefix)] = config.prefix
 
     def tile(x: Any) -> Any:
         return ops.repeat(x, beams, axis=0)
@@ -103,13 +158,18 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         logits, state = model.step(ops.reshape(token, (-1,)), index, state)
         gains = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         # The best `beams` continuations of a hypothesis are enough: no more of them can survive.
-        gains, tokens = ops.top_k(permitted(gains, vocabulary), each)  # (B * N, each)
+        allowed = permitted(gains, config, first=ops.equal(index, len(config.prefix)))
+        if config.prefix:
+            forced = ops.take(ops.convert_to_tensor(prefix), index)
+            only = ops.where(ops.arange(config.vocabulary) == forced, gains, -1e9)
+            allowed = ops.where(forced >= 0, only, allowed)
+        gains, tokens = ops.top_k(allowed, each)  # (B * N, each)
         gains = ops.reshape(gains, (batch, beams, each))
         tokens = ops.reshape(ops.cast(tokens, "int32"), (batch, beams, each))
         # A finished hypothesis continues once, with padding, at no cost.
         first = ops.arange(each)[None, None] == 0
         gains = ops.where(done[:, :, None], ops.where(first, 0.0, -1e9), gains)
-        tokens = ops.where(done[:, :, None], PAD, tokens)
+        tokens = ops.where(done[:, :, None], max(config.pad_id, 0), tokens)
         total = score[:, :, None] + gains
         lengths = ops.where(done, length, length + 1)
         ranked = total / length_penalty(lengths, alpha)[:, :, None]
@@ -119,9 +179,11 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         token = ops.take_along_axis(ops.reshape(tokens, (batch, beams * each)), best, axis=1)
         score = ops.take_along_axis(ops.reshape(total, (batch, beams * each)), best, axis=1)
         length = ops.take_along_axis(lengths, parent, axis=1)
-        done = ops.logical_or(ops.take_along_axis(done, parent, axis=1), token == END)
+        done = ops.take_along_axis(done, parent, axis=1)
         ids = ops.take_along_axis(ids, parent[:, :, None], axis=1)
-        ids = ids + ops.where(columns == index, token[:, :, None], 0)
+        written = ops.where(done, EMPTY, token)
+        ids = ops.where(columns == index, written[:, :, None], ids)
+        done = ops.logical_or(done, token == config.end_id)
         rows = ops.reshape(parent + ops.arange(batch)[:, None] * beams, (-1,))
         return index + 1, token, ids, score, done, length, _map(lambda x: reorder(x, rows), state)
 
@@ -129,8 +191,8 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
     alone = ops.where(ops.arange(beams) == 0, 0.0, -1e9)
     start = (
         ops.convert_to_tensor(0, "int32"),
-        ops.full((batch, beams), START, "int32"),
-        ops.zeros((batch, beams, limit), "int32"),
+        ops.full((batch, beams), config.start_id, "int32"),
+        ops.full((batch, beams, limit), EMPTY, "int32"),
         ops.zeros((batch, beams), "float32") + alone,
         ops.zeros((batch, beams), "bool"),
         ops.zeros((batch, beams), "int32"),

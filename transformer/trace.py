@@ -37,6 +37,7 @@ class Label:
         special: a marker of the model (start, end, separator), not something a person wrote.
         joins: this subword continues the word of the label before it.
         start, end: seconds, for speech; both or neither.
+        id: the token's number in the network's vocabulary; None where a label is no single token.
     """
 
     text: str
@@ -44,10 +45,14 @@ class Label:
     joins: bool = field(default=False, kw_only=True)
     start: float | None = field(default=None, kw_only=True)
     end: float | None = field(default=None, kw_only=True)
+    # Two positions that read the same are the same to whoever looks.
+    id: int | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise ValueError(f"expected a label's text as str, received {type(self.text).__name__}")
+        if self.id is not None and (type(self.id) is not int or self.id < 0):
+            raise ValueError(f"expected a label's id as a whole number of at least 0, received {self.id!r}")
         if "\0" in self.text:
             object.__setattr__(self, "text", self.text.replace("\0", "␀"))
         if (self.start is None) != (self.end is None):

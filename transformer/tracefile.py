@@ -7,6 +7,7 @@
     encoder/queries                 text of the labels; likewise .../keys, source, target
     encoder/queries/special         bool, only where a label is special; .../joins likewise
     encoder/queries/seconds         float64 (labels, 2), start and end, NaN for none; only for speech
+    encoder/queries/ids             int64, a token's number in the vocabulary, -1 for none
     positions, spectrogram          float32, where the trace has them
 
 `.json`: the same names; weights as nested lists rounded to 7 decimals (read back, a weight is within 1e-7 of
@@ -222,7 +223,7 @@ def _array(data: bytes) -> npt.NDArray[Any]:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     body = data[file.tell() :]
-    if dtype.kind not in "fUb" or dtype.itemsize == 0 or fortran:
+    if dtype.kind not in "fUbi" or dtype.itemsize == 0 or fortran:
         raise ValueError(f"expected numbers or text in C order, received {dtype}")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(body):
         raise ValueError(f"expected {dtype} {shape}, received {len(body)} bytes")
@@ -243,6 +244,8 @@ def _label_arrays(name: str, labels: Sequence[Label]) -> dict[str, npt.NDArray[A
         nothing = (math.nan, math.nan)
         seconds = [nothing if label.start is None else (label.start, label.end) for label in labels]
         arrays[f"{name}/seconds"] = np.array(seconds, np.float64)
+    if any(label.id is not None for label in labels):
+        arrays[f"{name}/ids"] = np.array([-1 if label.id is None else label.id for label in labels], np.int64)
     return arrays
 
 
@@ -254,7 +257,10 @@ def _labels(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[Label, .
     special = arrays.get(f"{name}/special", np.zeros(count, np.bool_))
     joins = arrays.get(f"{name}/joins", np.zeros(count, np.bool_))
     seconds = arrays.get(f"{name}/seconds", np.full((count, 2), math.nan))
-    if special.shape != (count,) or joins.shape != (count,) or seconds.shape != (count, 2):
+    ids = arrays.get(f"{name}/ids", np.full(count, -1, np.int64))
+    if ids.dtype != np.int64 or not special.shape == joins.shape == ids.shape == (count,):
+        raise ValueError(f"expected properties for {count} labels as {name}, received other shapes")
+    if seconds.shape != (count, 2):
         raise ValueError(f"expected properties for {count} labels as {name}, received other shapes")
     return tuple(
         Label(
@@ -263,9 +269,10 @@ def _labels(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[Label, .
             joins=bool(does_join),
             start=None if math.isnan(start) else start,
             end=None if math.isnan(end) else end,
+            id=None if index < 0 else index,
         )
-        for text, is_special, does_join, (start, end) in zip(
-            texts.tolist(), special.tolist(), joins.tolist(), seconds.tolist(), strict=True
+        for text, is_special, does_join, (start, end), index in zip(
+            texts.tolist(), special.tolist(), joins.tolist(), seconds.tolist(), ids.tolist(), strict=True
         )
     )
 
@@ -314,6 +321,8 @@ def _label_objects(labels: Sequence[Label]) -> list[dict[str, Any]]:
     for label in labels:
         entry: dict[str, Any] = {"text": label.text}
         entry |= {flag: True for flag in ("special", "joins") if getattr(label, flag)}
+        if label.id is not None:
+            entry["id"] = label.id
         if label.start is not None:
             entry |= {"start": label.start, "end": label.end}
         objects.append(entry)
@@ -328,6 +337,7 @@ def _label_list(objects: Sequence[Mapping[str, Any]]) -> tuple[Label, ...]:
             joins=entry.get("joins") is True,
             start=entry.get("start"),
             end=entry.get("end"),
+            id=entry.get("id"),
         )
         for entry in objects
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests import toy
-from transformer.layers.blocks import DecoderBlock, EncoderBlock, FeedForward, TokenEmbedding
+from transformer.layers.blocks import DecoderBlock, EncoderBlock, FeedForward, Logits, TokenEmbedding
 
 CONV = dict(feed_forward_kind="conv_relu_conv", first_kernel=3)
 
@@ -39,7 +39,8 @@ def test_blocks_are_wired_as_in_their_papers(norm: str, activation: str) -> None
     np.testing.assert_allclose(np.asarray(found.vectors)[0], vectors, atol=2e-5)
     np.testing.assert_allclose(np.asarray(found.attention)[0], own, atol=1e-5)
     np.testing.assert_allclose(np.asarray(found.cross)[0], cross, atol=1e-5)
-    assert found.cache == ()
+    assert found.cache.convolution == ()
+    assert found.cache.self_attention.key.shape == (1, 2, 6, 4)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -95,5 +96,5 @@ def test_an_embedding_is_a_row_times_the_root_of_the_width_plus_its_position() -
     np.testing.assert_allclose(
         np.asarray(layer(ids, start=3)), table[ids] * 8**0.5 + positions[3:8], atol=1e-6
     )
-    vectors = array(2, 5, 8)
-    np.testing.assert_allclose(np.asarray(layer.logits(vectors)), vectors @ table.T, atol=1e-5)
+    vectors, logits = array(2, 5, 8), Logits(config, layer.tokens, dtype="float32")
+    np.testing.assert_allclose(np.asarray(logits(vectors)), vectors @ table.T, atol=1e-5)

@@ -139,5 +139,5 @@ def test_embedded_parts_add_up(translator: Translator) -> None:
     np.testing.assert_allclose(parts.tokens, table[ids] * math.sqrt(8), rtol=1e-6)
     np.testing.assert_allclose(parts.positions, 0.5 * sinusoids(len(ids), 8), atol=1e-7)
     np.testing.assert_allclose(parts.total, parts.tokens + parts.positions, atol=1e-6)
-    with pytest.raises(ValueError, match="nothing to translate"):
+    with pytest.raises(ValueError, match="nothing to read"):
         translator.embed("  ")

@@ -19,7 +19,8 @@ from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training import loop
 from transformer.training.data import Example, Source, make_batch
 from transformer.training.schedule import SmoothedCrossEntropy, optimizer
-from transformer.training.snapshots import PROBES, log_spaced
+from transformer.training.snapshots import log_spaced
+from transformer.training.translation import PROBES, evaluate_loss
 
 STEPS, VALIDATED, KILLED = 30, 15, 18
 PRESET = Preset(
@@ -120,7 +121,7 @@ def test_the_history_has_each_step_once_and_the_loss_falls(run: Path) -> None:
     rows = history(run / "out")
     steps = [int(row["step"]) for row in rows]
     assert steps == [VALIDATED, STEPS]  # one from before the kill, one from after
-    assert [*rows[0]] == list(loop.HISTORY)
+    assert [*rows[0]] == [*loop.HISTORY, "valid_bleu"]
     last = rows[-1]
     assert float(last["loss"]) < float(rows[0]["loss"])
     assert float(last["valid_loss"]) < float(rows[0]["valid_loss"])
@@ -165,7 +166,7 @@ def test_tensorboard_is_given_the_same_figures(run: Path) -> None:
     assert [event.step for event in found] == [STEPS]
     tags = {value.tag: value.simple_value for value in found[-1].summary.value}
     row = history(run / "out")[-1]
-    assert set(tags) == set(loop.HISTORY) - {"step"}
+    assert set(tags) == {*loop.HISTORY, "valid_bleu"} - {"step"}
     assert tags["loss"] == pytest.approx(float(row["loss"]), rel=1e-4)
 
 
@@ -245,7 +246,7 @@ def test_a_checkpoint_restores_weights_moments_and_steps_exactly(tmp_path: Path)
 def test_steps_in_the_history_are_whole_numbers_however_large(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     for step in (1_234_567, 2_000_000):
-        writer = loop._History(path, step, None)
+        writer = loop._History(path, ("valid_bleu",), step, None)
         writer.add({"step": step, "loss": 1.23456789})
         writer.close()
     rows = history(tmp_path)
@@ -254,10 +255,10 @@ def test_steps_in_the_history_are_whole_numbers_however_large(tmp_path: Path) ->
 
 
 def test_steps_after_the_checkpoint_are_dropped_from_the_history(tmp_path: Path) -> None:
-    writer = loop._History(tmp_path / "history.csv", 0, None)
+    writer = loop._History(tmp_path / "history.csv", (), 0, None)
     for step in (100, 200, 300):
         writer.add({"step": step, "loss": 1.0})
-    loop._History(tmp_path / "history.csv", 200, None)
+    loop._History(tmp_path / "history.csv", (), 200, None)
     assert [row["step"] for row in history(tmp_path)] == ["100", "200"]
 
 
@@ -272,7 +273,7 @@ def test_the_validation_loss_is_that_of_all_tokens_whatever_the_batches() -> Non
         total -= sum(log_p[t, token] for t, token in enumerate(example.target))
         count += len(example.target)
     for size in (1, 3):
-        assert loop.evaluate_loss(network, examples, size) == pytest.approx(total / count, rel=1e-5)
+        assert evaluate_loss(network, examples, size) == pytest.approx(total / count, rel=1e-5)
 
 
 def test_snapshot_steps_are_log_spaced() -> None:
@@ -306,7 +307,7 @@ def test_data_that_cannot_train_is_refused(
 def test_too_few_pairs_for_one_batch_are_refused(tmp_path: Path) -> None:
     write_pairs(tmp_path)
     training = replace(PRESET.training, batch_tokens=10**6)
-    with pytest.raises(ValueError, match="expected pairs enough to fill one batch of 1000000 tokens"):
+    with pytest.raises(ValueError, match="too little in pairs for batches of 1000000 tokens"):
         loop.fit(job(tmp_path, preset=replace(PRESET, training=training)))
 
 

@@ -77,7 +77,7 @@ def load_weights(path: Path) -> dict[str, np.ndarray]:
 
 def save_config(folder: Path, config: ModelConfig) -> None:
     """Write `config.json`."""
-    text = json.dumps({"family": "seq2seq", **config.to_dict()}, indent=2)
+    text = json.dumps({"family": config.family, **config.to_dict()}, indent=2)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
@@ -93,6 +93,7 @@ def load_config(folder: Path) -> ModelConfig:
     if not isinstance(values, dict):
         raise ValueError(f"expected an object in {path}, received {type(values).__name__}")
     family = values.pop("family", None)
-    if family != "seq2seq":
-        raise ValueError(f"expected family seq2seq in {path}, received {family!r}")
-    return ModelConfig.from_dict(values)
+    config = ModelConfig.from_dict(values)
+    if family != config.family:
+        raise ValueError(f"expected family {config.family} in {path}, received {family!r}")
+    return config

@@ -18,13 +18,13 @@ from transformer.layers.positions import PositionTable
 
 
 class TokenEmbedding(keras.layers.Layer):
-    """ids (B, T) -> vectors (B, T, D): table rows, times sqrt(D) where configured, plus positions, plus dropout.
-
-    `logits` turns vectors back into scores with the same table (Press and Wolf 2017; section 3.4).
+    """ids (B, T) -> vectors (B, T, D): table rows, times sqrt(D) where configured, plus segments, plus positions,
+    normalised where configured, plus dropout.
 
     Call arguments:
         ids: (B, T).
-        start, position_scale: see `PositionTable`.
+        types: (B, T), the segment of each token, where the network has any; None means the first.
+        start, places, position_scale: see `PositionTable`.
     """
 
     def __init__(self, config: ModelConfig, length: int, name: str | None = None, **kwargs: Any) -> None:
@@ -39,25 +39,89 @@ class TokenEmbedding(keras.layers.Layer):
             name="tokens",
         )
         self.positions = PositionTable(
-            length, config.width, config.positions, dtype=self.dtype_policy, name="positions"
+            length,
+            config.width,
+            config.positions,
+            offset=config.position_offset,
+            dtype=self.dtype_policy,
+            name="positions",
         )
+        self.types = (
+            keras.layers.Embedding(
+                config.token_types, config.width, dtype=self.dtype_policy, name="token_types"
+            )
+            if config.token_types
+            else None
+        )
+        self.norm = (
+            keras.layers.LayerNormalization(
+                epsilon=config.norm_epsilon, dtype=self.dtype_policy, name="embedding_norm"
+            )
+            if config.embedding_norm
+            else None
+        )
+        self.width = config.width
         self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any = None) -> None:
         self.tokens.build(None)
         self.positions.build(None)
+        if self.types:
+            self.types.build(None)
+        if self.norm:
+            self.norm.build((None, None, self.width))
         self.built = True
 
     def call(
-        self, ids: Any, start: Any = None, position_scale: Any = None, training: bool | None = None
+        self,
+        ids: Any,
+        types: Any = None,
+        start: Any = None,
+        places: Any = None,
+        position_scale: Any = None,
+        training: bool | None = None,
     ) -> Any:
         vectors = self.tokens(ids) * self.scale
-        placed = self.positions(vectors, start=start, scale=position_scale)
-        return self.dropout(placed, training=training)
+        if self.types:
+            vectors = vectors + self.types(ops.zeros_like(ids) if types is None else types)
+        placed = self.positions(vectors, start=start, places=places, scale=position_scale)
+        return self.dropout(self.norm(placed) if self.norm else placed, training=training)
 
-    def logits(self, vectors: Any) -> Any:
-        """(B, T, D) -> (B, T, vocabulary)."""
-        return self.tokens(vectors, reverse=True)
+
+class Logits(keras.layers.Layer):
+    """Vectors (B, T, D) -> scores (B, T, vocabulary): a table of its own, or where `tied_logits` that of the tokens,
+    transposed (Press and Wolf 2017; section 3.4); plus a bias where configured."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        tokens: keras.layers.ReversibleEmbedding,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.config, self.tokens = config, tokens
+
+    def build(self, input_shape: Any) -> None:
+        if not self.config.tied_logits:
+            self.kernel = self.add_weight((self.config.width, self.config.vocabulary), name="kernel")
+        if self.config.logits_bias:
+            self.bias = self.add_weight((self.config.vocabulary,), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        if self.config.tied_logits:
+            scores = self.tokens(inputs, reverse=True)
+        else:
+            scores = ops.matmul(inputs, self.kernel)
+        return scores + self.bias if self.config.logits_bias else scores
+
+
+def activation(name: str) -> Callable[[Any], Any]:
+    """The function of that name; `gelu` is exact, `gelu_tanh` its approximation (Hendrycks and Gimpel 2016)."""
+    if name == "gelu_tanh":
+        return lambda x: keras.activations.gelu(x, approximate=True)
+    return keras.activations.get(name)
 
 
 class FeedForward(keras.layers.Layer):
@@ -88,7 +152,7 @@ class FeedForward(keras.layers.Layer):
         else:
             self.expand = keras.layers.Dense(config.feed_forward, dtype=self.dtype_policy, name="expand")
         self.contract = keras.layers.Dense(config.width, dtype=self.dtype_policy, name="contract")
-        self.activation = keras.activations.get(config.activation)
+        self.activation = activation(config.activation)
         self.dropout = keras.layers.Dropout(config.feed_forward_dropout, dtype=self.dtype_policy)
         self.hidden = config.feed_forward
 
@@ -132,17 +196,20 @@ class EncoderOutput(NamedTuple):
 
 
 class DecoderCache(NamedTuple):
-    """What one decoder block remembers between steps; `convolution` is () unless the feed-forward is convolutional."""
+    """What one decoder block remembers between steps.
+
+    `cross_attention` is () without an encoder to look at, `convolution` unless the feed-forward is convolutional.
+    """
 
     self_attention: KeyValue
-    cross_attention: KeyValue
+    cross_attention: Any
     convolution: Any
 
 
 class DecoderOutput(NamedTuple):
     """Vectors (B, T, D), self-attention (B, H, T, T), cross-attention (B, H, T, S), and the cache after this step.
 
-    Of a stack: weights (B, layers, H, T, ...) and a tuple of caches; caches are () outside step-by-step decoding.
+    Of a stack: weights (B, layers, H, T, ...) and a tuple of caches. Without an encoder to look at, `cross` is None.
     `projections` and `cross_projections` are the `Projections` of the block, or of a stack tuples of them.
     """
 
@@ -232,26 +299,30 @@ class EncoderBlock(_Sublayers):
 
 
 class DecoderBlock(_Sublayers):
-    """Causal self-attention, attention over the encoder's output, and feed-forward.
+    """Causal self-attention, attention over the encoder's output where there is an encoder, and feed-forward.
 
     Call arguments:
         inputs: (B, T, D).
-        memory: (B, S, D), the encoder's output; not needed with `cache`.
+        memory: (B, S, D), the encoder's output; not needed with `cache`, nor without an encoder.
         self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`.
         gate, cross_gate: (H,) or (B, H), see `MultiHeadAttention`.
         cache, index: a `DecoderCache` from `start` and the position of this one step (T = 1).
     """
 
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(config, name, ("self_attention", "cross_attention", "feed_forward"), **kwargs)
+        crossing = ("cross_attention",) if config.encoder_layers else ()
+        super().__init__(config, name, ("self_attention", *crossing, "feed_forward"), **kwargs)
         self.self_attention = _attention(config, self.dtype_policy, "self_attention")
-        self.cross_attention = _attention(config, self.dtype_policy, "cross_attention")
+        self.cross_attention: Any = (
+            _attention(config, self.dtype_policy, "cross_attention") if crossing else None
+        )
         self.feed_forward = FeedForward(config, causal=True, dtype=self.dtype_policy, name="feed_forward")
 
     def build(self, input_shape: Any) -> None:
         self._build_norms()
         for layer in (self.self_attention, self.cross_attention, self.feed_forward):
-            layer.build(input_shape)
+            if layer:
+                layer.build(input_shape)
         self.built = True
 
     def start(self, memory: Any, length: int) -> DecoderCache:
@@ -263,7 +334,8 @@ class DecoderBlock(_Sublayers):
             convolution = ops.zeros(
                 (batch, self.feed_forward.kernel - 1, self.config.width), dtype=memory.dtype
             )
-        return DecoderCache(KeyValue(empty, empty), self.cross_attention.project(memory), convolution)
+        cross = self.cross_attention.project(memory) if self.cross_attention else ()
+        return DecoderCache(KeyValue(empty, empty), cross, convolution)
 
     def call(
         self,
@@ -306,7 +378,10 @@ class DecoderBlock(_Sublayers):
             return self.feed_forward(x, state=state, training=training), after
 
         x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
-        x, (cross, cross_projections) = self._residual(x, "cross_attention", training, look)
+        cross, cross_projections = None, None
+        if self.cross_attention:
+            x, (cross, cross_projections) = self._residual(x, "cross_attention", training, look)
         x, convolution = self._residual(x, "feed_forward", training, feed)
-        after = DecoderCache(own.cache, cross.cache, convolution) if cache else ()
-        return DecoderOutput(x, own.weights, cross.weights, after, projections, cross_projections)
+        after = DecoderCache(own.cache, cross.cache if cross else (), convolution)
+        seen = cross.weights if cross else None
+        return DecoderOutput(x, own.weights, seen, after, projections, cross_projections)

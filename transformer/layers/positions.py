@@ -20,10 +20,12 @@ class PositionTable(keras.layers.Layer):
         length: how many positions the table has.
         width: D.
         kind: a sinusoid convention, `learned` or `none`.
+        offset: the row that the first position takes; the table has as many rows more.
 
     Call arguments:
         inputs: (B, T, D).
         start: position of the first row of `inputs`; a number or a scalar tensor.
+        places: (B, T), the position of each input, instead of counting from `start`.
         scale: what the rows are multiplied by before they are added, a number or a scalar tensor; None leaves them.
 
     Returns:
@@ -33,41 +35,45 @@ class PositionTable(keras.layers.Layer):
         ValueError: an unknown kind, or a sequence longer than the table.
     """
 
-    def __init__(self, length: int, width: int, kind: str, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, length: int, width: int, kind: str, *, offset: int = 0, name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         if kind not in (*SINUSOIDS, "learned", "none"):
             raise ValueError(f"expected {', '.join(SINUSOIDS)}, learned or none, received {kind!r}")
-        self.length, self.width, self.kind = length, width, kind
+        self.length, self.width, self.kind, self.offset = length, width, kind, offset
         self.fixed = sinusoids(length, width, kind) if kind in SINUSOIDS else None
 
     def build(self, input_shape: Any) -> None:
         if self.kind == "learned":
             self.learned = self.add_weight(
-                (self.length, self.width),
+                (self.offset + self.length, self.width),
                 initializer=keras.initializers.RandomNormal(stddev=0.02),
                 name="table",
             )
         self.built = True
 
     def table(self) -> np.ndarray | None:
-        """The whole table as numpy (length, width) float32, or None where there is none."""
+        """The rows from the first position on as numpy (length, width) float32, or None where there is none."""
         if self.kind == "none":
             return None
         if self.fixed is not None:
             return self.fixed
-        return np.asarray(self.learned, np.float32)
+        return np.asarray(self.learned, np.float32)[self.offset :]
 
-    def call(self, inputs: Any, start: Any = None, scale: Any = None) -> Any:
+    def call(self, inputs: Any, start: Any = None, places: Any = None, scale: Any = None) -> Any:
         if self.kind == "none":
             return inputs
         if inputs.shape[1] is not None and inputs.shape[1] > self.length:
             raise ValueError(f"expected at most {self.length} positions, received {inputs.shape[1]}")
         table = ops.convert_to_tensor(self.fixed if self.fixed is not None else self.learned)
         table = ops.cast(table, inputs.dtype)
-        if start is None:
-            rows = table[: ops.shape(inputs)[1]]
+        if places is not None:
+            rows = ops.take(table, places + self.offset, axis=0)  # (B, T, D)
+        elif start is None:
+            rows = table[None, self.offset : self.offset + ops.shape(inputs)[1]]
         else:
-            rows = ops.take(table, start + ops.arange(ops.shape(inputs)[1]), axis=0)
+            rows = ops.take(table, self.offset + start + ops.arange(ops.shape(inputs)[1]), axis=0)[None]
         if scale is not None:
             rows = rows * ops.cast(scale, rows.dtype)
-        return inputs + rows[None]
+        return inputs + rows

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from transformer.config import ModelConfig
-from transformer.layers.attention import causal_mask, padding_mask
+from transformer.layers.attention import KeyValue, causal_mask, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
 from transformer.models.encoder import build_stack, last_norm
 
@@ -18,17 +18,18 @@ class Decoder(keras.layers.Layer):
 
     Call arguments:
         inputs: (B, T, D).
-        memory: (B, S, D), the encoder's output.
+        memory: (B, S, D), the encoder's output; None without an encoder.
         memory_real: (B, S) booleans, false at the source's padding.
+        real: (B, T) booleans, false at padding that stands before or between real tokens; None means none does.
         gates, cross_gates: (layers, H); None leaves every head on.
 
     Returns:
-        `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S).
+        `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S), and the caches of T steps.
     """
 
     def __init__(self, config: ModelConfig, name: str = "decoder", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.config = config
+        self.config = config = config.decoder()
         self.blocks = [
             DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}")
             for i in range(config.decoder_layers)
@@ -41,15 +42,19 @@ class Decoder(keras.layers.Layer):
     def call(
         self,
         inputs: Any,
-        memory: Any,
+        memory: Any = None,
         *,
-        memory_real: Any,
+        memory_real: Any = None,
+        real: Any = None,
         gates: Any = None,
         cross_gates: Any = None,
         training: bool | None = None,
     ) -> DecoderOutput:
         x, results = inputs, []
-        self_mask, cross_mask = causal_mask(ops.shape(inputs)[1]), padding_mask(memory_real)
+        self_mask = causal_mask(ops.shape(inputs)[1])
+        if real is not None:
+            self_mask = ops.logical_and(self_mask, padding_mask(real))
+        cross_mask = None if memory_real is None else padding_mask(memory_real)
         for i, block in enumerate(self.blocks):
             result = block(
                 x,
@@ -65,10 +70,23 @@ class Decoder(keras.layers.Layer):
         return DecoderOutput(
             self.norm(x) if self.norm else x,
             ops.stack([result.attention for result in results], axis=1),
-            ops.stack([result.cross for result in results], axis=1),
-            (),
+            None if memory is None else ops.stack([result.cross for result in results], axis=1),
+            tuple(result.cache for result in results),
             tuple(result.projections for result in results),
             tuple(result.cross_projections for result in results),
+        )
+
+    def go_on(self, caches: tuple[DecoderCache, ...], length: int) -> tuple[DecoderCache, ...]:
+        """The caches of a pass over the first tokens, with room for `length` in all."""
+
+        def widen(x: Any) -> Any:
+            return ops.pad(x, ((0, 0), (0, 0), (0, length - x.shape[2]), (0, 0)))
+
+        return tuple(
+            cache._replace(
+                self_attention=KeyValue(widen(cache.self_attention.key), widen(cache.self_attention.value))
+            )
+            for cache in caches
         )
 
     def start(self, memory: Any, length: int) -> tuple[DecoderCache, ...]:
@@ -76,12 +94,12 @@ class Decoder(keras.layers.Layer):
         return tuple(block.start(memory, length) for block in self.blocks)
 
     def step(
-        self, inputs: Any, index: Any, caches: tuple[DecoderCache, ...], *, memory_real: Any
+        self, inputs: Any, index: Any, caches: tuple[DecoderCache, ...], *, memory_real: Any = None
     ) -> tuple[Any, tuple[DecoderCache, ...]]:
         """One position (B, 1, D) at `index` -> its vector (B, 1, D) and the caches after it."""
         length = caches[0].self_attention.key.shape[2]
         self_mask = (ops.arange(length) <= index)[None, None, None]
-        cross_mask = padding_mask(memory_real)
+        cross_mask = None if memory_real is None else padding_mask(memory_real)
         x, after = inputs, []
         for block, cache in zip(self.blocks, caches, strict=True):
             result = block(x, self_mask=self_mask, cross_mask=cross_mask, cache=cache, index=index)

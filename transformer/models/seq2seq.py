@@ -1,4 +1,4 @@
-"""The encoder-decoder Transformer over tokens (Vaswani et al. 2017, figure 1)."""
+"""The encoder-decoder Transformer over tokens (Vaswani et al. 2017, figure 1), or from sound to tokens."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from transformer.config import PAD, ModelConfig
-from transformer.layers.blocks import DecoderCache, TokenEmbedding
+from transformer.config import ModelConfig
+from transformer.layers.blocks import DecoderCache, EncoderOutput, Logits, TokenEmbedding
+from transformer.layers.stem import STRIDES, SoundEmbedding
 from transformer.models.decoder import Decoder
 from transformer.models.encoder import Encoder
 
@@ -27,14 +28,16 @@ ALL_ON = Gates()
 class Forward(NamedTuple):
     """Logits (B, T, vocabulary) and every attention map: (B, layers, H, queries, keys), float32.
 
-    `projections` has for each of the three maps, in this order, a tuple of the `Projections` of its layers.
+    A map that the network does not have is None. `projections` has for each of the three maps, in this order, a tuple
+    of the `Projections` of its layers, () where there is no such map. `ctc` is (B, S, vocabulary) where configured.
     """
 
     logits: Any
-    encoder: Any
-    decoder: Any
-    cross: Any
-    projections: Any
+    encoder: Any = None
+    decoder: Any = None
+    cross: Any = None
+    projections: Any = ((), (), ())
+    ctc: Any = None
 
 
 class State(NamedTuple):
@@ -45,7 +48,7 @@ class State(NamedTuple):
 
 
 class Transformer(keras.Model):
-    """Source ids (B, S) and target ids (B, T) -> logits (B, T, vocabulary); id 0 is padding on both sides.
+    """Source ids (B, S) and target ids (B, T) -> logits (B, T, vocabulary); with a stem the source is sound.
 
     The logits at position t are for the token after target[:, t]: feed the target shifted right, start token first.
     """
@@ -54,89 +57,115 @@ class Transformer(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy = self.dtype_policy
-        self.source_embedding = TokenEmbedding(
-            config, config.max_source, dtype=policy, name="source_embedding"
+        self.source_embedding: Any = (
+            TokenEmbedding(config, config.max_source, dtype=policy, name="source_embedding")
+            if config.stem == "none"
+            else SoundEmbedding(config, dtype=policy, name="source_embedding")
         )
         self.target_embedding = TokenEmbedding(
-            config, config.max_target, dtype=policy, name="target_embedding"
+            config.decoder(), config.max_target, dtype=policy, name="target_embedding"
         )
-        if config.shared_embeddings:
+        if config.stem == "none" and config.shared_embeddings:
             self.target_embedding.tokens = self.source_embedding.tokens
         self.encoder = Encoder(config, dtype=policy)
         self.decoder = Decoder(config, dtype=policy)
-        self.output_projection = (
-            None
-            if config.tied_logits
-            else keras.layers.Dense(
-                config.vocabulary, use_bias=config.logits_bias, dtype=policy, name="output_projection"
-            )
+        self.output_projection = Logits(
+            config, self.target_embedding.tokens, dtype=policy, name="output_projection"
         )
+        self.ctc = keras.layers.Dense(config.vocabulary, dtype=policy, name="ctc") if config.ctc else None
 
     def build(self, input_shape: Any = None) -> None:
         shape = (None, None, self.config.width)
         for layer in (self.source_embedding, self.target_embedding, self.encoder, self.decoder):
             layer.build(shape)
-        if self.output_projection:
-            self.output_projection.build(shape)
+        self.output_projection.build(shape)
+        if self.ctc:
+            self.ctc.build(shape)
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
-        """{"source": (B, S), "target": (B, T)} -> logits (B, T, vocabulary)."""
-        return self.forward(inputs["source"], inputs["target"], training=training).logits
+        """{"source": (B, S), "target": (B, T)} -> logits (B, T, vocabulary).
+
+        For sound the source is (B, frames, bins), and "frames" (B,) says how many of them are real.
+        """
+        real = self._real(inputs["source"], inputs.get("frames"))
+        return self.forward(inputs["source"], inputs["target"], real=real, training=training).logits
 
     def forward(
         self,
         source: Any,
         target: Any = None,
         *,
+        real: Any = None,
+        target_real: Any = None,
         gates: Gates = ALL_ON,
         position_scale: Any = None,
         training: bool | None = None,
     ) -> Forward:
         """One pass over a finished pair, recording every attention map.
 
-        `position_scale`, here and in `start` and `step`: see `PositionTable`; it acts on both sides.
+        Args:
+            source: ids (B, S), or log-mel pictures (B, frames, bins).
+            target: ids (B, T), the start token first.
+            real: (B, S) booleans, false where the source is padding; None takes the id of padding for it, and all
+                of a picture for sound.
+            target_real: the same of the target; only padding that stands before real tokens needs it.
+            gates: see `Gates`.
+            position_scale: see `PositionTable`; here and in `start` and `step` it acts on both sides.
         """
         # PyTorch's modules hand what `call` is given to a method of this name.
         if isinstance(source, dict):
             return self.call(source, training=training)
-        real = ops.not_equal(source, PAD)
-        encoded = self.encoder(
-            self.source_embedding(source, position_scale=position_scale, training=training),
-            real=real,
-            gates=gates.encoder,
-            training=training,
+        encoded, real = self.encode(
+            source, real, gates=gates.encoder, position_scale=position_scale, training=training
         )
         decoded = self.decoder(
             self.target_embedding(target, position_scale=position_scale, training=training),
             encoded.vectors,
             memory_real=real,
+            real=target_real,
             gates=gates.decoder,
             cross_gates=gates.cross,
             training=training,
         )
         return Forward(
-            self._logits(decoded.vectors),
+            self.output_projection(decoded.vectors),
             encoded.attention,
             decoded.attention,
             decoded.cross,
             (encoded.projections, decoded.projections, decoded.cross_projections),
+            self.ctc(encoded.vectors) if self.ctc else None,
         )
 
-    def start(self, source: Any, length: int, *, position_scale: Any = None) -> State:
-        """Encode (B, S) source ids and make room for `length` target tokens."""
-        real = ops.not_equal(source, PAD)
-        vectors = self.source_embedding(source, position_scale=position_scale)
-        memory = self.encoder(vectors, real=real).vectors
-        return State(real, self.decoder.start(memory, length))
+    def encode(
+        self,
+        source: Any,
+        real: Any = None,
+        *,
+        gates: Any = None,
+        position_scale: Any = None,
+        training: bool | None = None,
+    ) -> tuple[EncoderOutput, Any]:
+        """The encoder's side of `forward`: its output, and which of its positions are real (B, S)."""
+        real = self._real(source) if real is None else real
+        x = self.source_embedding(source, position_scale=position_scale, training=training)
+        return self.encoder(x, real=real, gates=gates, training=training), real
+
+    def start(self, source: Any, length: int, *, real: Any = None, position_scale: Any = None) -> State:
+        """Encode sources as in `forward` and make room for `length` target tokens."""
+        encoded, real = self.encode(source, real, position_scale=position_scale)
+        return State(real, self.decoder.start(encoded.vectors, length))
 
     def step(self, token: Any, index: Any, state: State, *, position_scale: Any = None) -> tuple[Any, State]:
         """Target ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
         x = self.target_embedding(token[:, None], start=index, position_scale=position_scale)
         x, caches = self.decoder.step(x, index, state.caches, memory_real=state.source_real)
-        return self._logits(x)[:, 0], State(state.source_real, caches)
+        return self.output_projection(x)[:, 0], State(state.source_real, caches)
 
-    def _logits(self, vectors: Any) -> Any:
-        if self.output_projection:
-            return self.output_projection(vectors)
-        return self.target_embedding.logits(vectors)
+    def _real(self, source: Any, frames: Any = None) -> Any:
+        if self.config.stem == "none":
+            return ops.not_equal(source, self.config.pad_id)
+        length = -(-source.shape[1] // STRIDES[self.config.stem])
+        if frames is None:
+            return ops.ones((ops.shape(source)[0], length), "bool")
+        return self.source_embedding.real(frames, length)

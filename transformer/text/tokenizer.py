@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +97,10 @@ class SubwordTokenizer:
                 labels.append(self._label(token))
         return Encoded([*encoding.ids, END], [*_first_starts(labels), _special(END)], unknown)
 
+    def encode_target(self, text: str) -> Encoded:
+        """The same for the output's side: both sides share one vocabulary."""
+        return self.encode(text)
+
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """ids of many texts, the end token last: the fast way, without labels."""
         encodings = self._tokenizer.encode_batch_fast([clean(t) for t in texts], add_special_tokens=False)
@@ -112,24 +115,6 @@ class SubwordTokenizer:
     def labels(self, ids: Sequence[int]) -> list[Label]:
         """A label for each id of one sequence, as `encode` gives them."""
         return _first_starts([self.label(i) for i in ids])
-
-    def ids(self, labels: Sequence[Label]) -> list[int]:
-        """The ids of one sequence by its labels, the inverse of `labels`; a text that the vocabulary lacks is unknown.
-
-        Where the first word could be two subwords, with the mark of a word's beginning and without, it is the one
-        with the mark, as `encode` gives it.
-        """
-        known, ids, begun = self._by_label, list[int](), False
-        for label in labels:
-            plain = Label(label.text, special=label.special, joins=label.joins)
-            bare = plain if label.special or begun else Label(label.text, joins=True)
-            ids.append(known.get(plain, known.get(bare, UNKNOWN)))
-            begun = begun or not label.special
-        return ids
-
-    @cached_property
-    def _by_label(self) -> dict[Label, int]:
-        return {self.label(index): index for index in reversed(range(self.size)) if index != UNKNOWN}
 
     def label(self, index: int) -> Label:
         """The label of one id on its own."""

@@ -7,10 +7,10 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -18,14 +18,12 @@ from tqdm import tqdm
 
 from transformer.checkpoints import folder
 from transformer.config import Preset
-from transformer.generate import greedy
-from transformer.models.seq2seq import Transformer
-from transformer.text.tokenizer import SubwordTokenizer
-from transformer.training.data import Batch, Example, Source, make_batch, one_pass, read_pairs
-from transformer.training.schedule import SmoothedCrossEntropy, WarmUp, optimizer
+from transformer.models.assembly import assemble
+from transformer.training.data import Source
+from transformer.training.schedule import WarmUp, optimizer
 from transformer.training.snapshots import Snapshots
 
-HISTORY = ("step", "seconds", "loss", "learning_rate", "valid_loss", "valid_bleu")
+HISTORY = ("step", "seconds", "loss", "learning_rate", "valid_loss")
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,25 @@ class Job:
     seed: int = 0
 
 
+class Task(Protocol):
+    """What a network learns: the part of training that differs from one kind of network to another."""
+
+    figures: tuple[str, ...]  # columns of `history.csv` that `validate` fills besides `valid_loss`
+    received: str  # what it was given, for messages
+
+    def one_pass(self, rng: np.random.Generator) -> Iterator[tuple[dict[str, Any], Any]]:
+        """(inputs, labels) of one pass over the data, in random order."""
+
+    def loss(self) -> Callable[[Any, Any], Any]:
+        """(labels, outputs) -> a scalar."""
+
+    def validate(self, network: Any) -> dict[str, float]:
+        """`valid_loss` and `figures` on the validation data."""
+
+    def snapshots(self, step: int) -> Snapshots:
+        """Where the attention of fixed probes is kept."""
+
+
 def fit(job: Job) -> None:
     """Run `job` until its last step; the model folder in `job.out` is written anew at every checkpoint.
 
@@ -60,16 +77,9 @@ def fit(job: Job) -> None:
     keras.utils.set_random_seed(job.seed)
     keras.mixed_precision.set_dtype_policy(job.precision)
 
-    tokenizer = _tokenizer(job)
     config = job.preset.model
-    longest = min(config.max_source, config.max_target)
-    sources = [(_encode(tokenizer, read_pairs(s.path), longest)[1], s.weight) for s in job.data]
-    pairs = [pair for s in job.valid for pair in read_pairs(s.path)]
-    valid_pairs, valid = _encode(tokenizer, pairs, longest)
-    if not valid or not any(examples for examples, _ in sources):
-        raise ValueError(f"expected training and validation pairs of at most {longest} tokens, received none")
-
-    network = Transformer(config)
+    task = task_of(job)
+    network = assemble(config)
     network.build()
     schedule = WarmUp(config.width, job.preset.training)
     adam = optimizer(config.width, job.preset.training)
@@ -77,7 +87,7 @@ def fit(job: Job) -> None:
     on_tensorflow = keras.config.backend() == "tensorflow"
     network.compile(
         optimizer=adam,
-        loss=SmoothedCrossEntropy(job.preset.training.label_smoothing),
+        loss=task.loss(),
         # On a processor XLA is slower than TensorFlow's own kernels.
         jit_compile=False if on_tensorflow else "auto",
     )
@@ -85,19 +95,19 @@ def fit(job: Job) -> None:
     if state.step == 0 and job.initial:
         folder.assign_weights(network, folder.load_weights(job.initial / folder.WEIGHTS))
     folder.save_config(job.out, config)
-    history = _History(job.out / "history.csv", state.step, job.tensorboard)
-    snapshots = Snapshots(job.out / "snapshots.npz", tokenizer, job.preset.training.steps, state.step)
+    history = _History(job.out / "history.csv", task.figures, state.step, job.tensorboard)
+    snapshots = task.snapshots(state.step)
 
     total = job.preset.training.steps
     recent: list[float] = []
     last_saved = time.monotonic()
-    batches = _forever(sources, job.preset.training.batch_tokens, job.seed, state.step)
+    batches = _forever(task, job.seed, state.step)
     progress = tqdm(total=total, initial=state.step, unit="step", file=sys.stderr, smoothing=0.02)
     snapshots.take(network, state.step)
     while state.step < total:
-        batch = next(batches)
+        inputs, labels = next(batches)
         begun = time.monotonic()
-        loss = network.train_on_batch({"source": batch.source, "target": batch.target}, batch.labels)
+        loss = network.train_on_batch(inputs, labels)
         recent.append(float(loss))
         if not math.isfinite(recent[-1]):
             raise ValueError(f"expected a finite loss, received {recent[-1]} at step {state.step}")
@@ -108,8 +118,7 @@ def fit(job: Job) -> None:
             progress.set_postfix(loss=f"{np.mean(recent[-50:]):.3f}")
         snapshots.take(network, state.step)
         if state.step % job.validate_every == 0 or state.step == total:
-            row: dict[str, float] = {"valid_loss": evaluate_loss(network, valid)}
-            row["valid_bleu"] = quick_bleu(network, tokenizer, valid_pairs[: job.bleu_sentences], valid)
+            row = task.validate(network)
             _log(history, state, recent, schedule, row)
             progress.write(f"step {state.step}: {row}", file=sys.stderr)
         elif state.step % 100 == 0:
@@ -140,78 +149,32 @@ def export(out: Path, tensors: dict[str, np.ndarray]) -> None:
     folder.save_weights(out / folder.WEIGHTS, tensors, "float16")
 
 
-def evaluate_loss(network: Any, examples: Sequence[Example], size: int = 64) -> float:
-    """Cross-entropy per token without smoothing, in nats, over all examples."""
-    measure = SmoothedCrossEntropy(0.0)
-    total, tokens = 0.0, 0
-    ordered = sorted(examples, key=lambda e: len(e.target))
-    for i in range(0, len(ordered), size):
-        batch = make_batch(ordered[i : i + size])
-        logits = network.predict_on_batch({"source": batch.source, "target": batch.target})
-        count = int((batch.labels != 0).sum())
-        total += float(measure(batch.labels, logits)) * count
-        tokens += count
-    return total / max(tokens, 1)
+def task_of(job: Job) -> Task:
+    """What the network of this job learns: its batches, its loss, and how far it is."""
+    config = job.preset.model
+    if config.family == "seq2seq":
+        from transformer.training.translation import Translation
+
+        return Translation(job)
+    if config.family == "decoder":
+        from transformer.training.language import Language
+
+        return Language(job)
+    raise ValueError(f"expected a network that can be trained, received one of family {config.family}")
 
 
-def quick_bleu(
-    network: Any,
-    tokenizer: SubwordTokenizer,
-    pairs: Sequence[tuple[str, str]],
-    examples: Sequence[Example],
-) -> float:
-    """Greedy BLEU of the raw weights on a few validation pairs: for the curve, not for the model card."""
-    import sacrebleu
-
-    batch = make_batch(examples[: len(pairs)])
-    limit = min(48, network.config.max_target)
-    ids = np.asarray(keras.ops.convert_to_numpy(greedy(network, batch.source, limit).ids))
-    guesses = [tokenizer.decode([i for i in row if i > 0]) for row in ids]
-    return float(sacrebleu.corpus_bleu(guesses, [[target for _, target in pairs]]).score)
-
-
-def _tokenizer(job: Job) -> SubwordTokenizer:
-    path = job.out / folder.TOKENIZER
-    if job.resume and path.exists():
-        return SubwordTokenizer.load(path)
-    if job.initial:
-        tokenizer = SubwordTokenizer.load(job.initial / folder.TOKENIZER)
-    else:
-        texts = [
-            text for s in job.data for pair in read_pairs(s.path) * max(1, round(s.weight)) for text in pair
-        ]
-        tokenizer = SubwordTokenizer.train(texts, job.preset.model.vocabulary)
-    if tokenizer.size != job.preset.model.vocabulary:
-        raise ValueError(
-            f"expected a vocabulary of {job.preset.model.vocabulary} subwords, received {tokenizer.size}: "
-            "too little text for so many"
-        )
-    tokenizer.save(path)
-    return tokenizer
-
-
-def _encode(
-    tokenizer: SubwordTokenizer, pairs: Sequence[tuple[str, str]], longest: int
-) -> tuple[list[tuple[str, str]], list[Example]]:
-    """The pairs of at most `longest` tokens a side, and their ids, in the same order."""
-    sources = tokenizer.encode_all([source for source, _ in pairs])
-    targets = tokenizer.encode_all([target for _, target in pairs])
-    fitting = [i for i in range(len(pairs)) if max(len(sources[i]), len(targets[i])) <= longest]
-    return [pairs[i] for i in fitting], [Example(sources[i], targets[i]) for i in fitting]
-
-
-def _forever(
-    sources: Sequence[tuple[Sequence[Example], float]], tokens: int, seed: int, step: int
-) -> Iterator[Batch]:
+def _forever(task: Task, seed: int, step: int) -> Iterator[tuple[dict[str, Any], Any]]:
     """Pass after pass; a resumed run draws other batches than the run it goes on from, not the same again."""
     number = 0
     while True:
         before = number
-        for batch in one_pass(sources, tokens, np.random.default_rng((seed, step, before))):
+        for batch in task.one_pass(np.random.default_rng((seed, step, before))):
             number += 1
             yield batch
         if number == before:
-            raise ValueError(f"expected pairs enough to fill one batch of {tokens} tokens, received too few")
+            raise ValueError(
+                f"expected data enough to fill one batch, received too little in {task.received}"
+            )
 
 
 class _State:
@@ -261,14 +224,14 @@ class _State:
 class _History:
     """`history.csv`, and TensorBoard logs beside it where asked for."""
 
-    def __init__(self, path: Path, step: int, tensorboard: Path | None) -> None:
-        self.path = path
+    def __init__(self, path: Path, figures: Sequence[str], step: int, tensorboard: Path | None) -> None:
+        self.path, self.columns = path, (*HISTORY, *figures)
         rows = []
         if step and path.exists():
             with path.open(newline="") as lines:
                 rows = [row for row in csv.DictReader(lines) if int(row["step"]) <= step]
         with path.open("w", newline="") as lines:
-            writer = csv.DictWriter(lines, HISTORY, lineterminator="\n")
+            writer = csv.DictWriter(lines, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
         self.writer = None
@@ -281,7 +244,7 @@ class _History:
         with self.path.open("a", newline="") as lines:
             # The step is written whole: a rounded one could not be read back.
             shown = {n: str(v) if n == "step" else f"{v:.6g}" for n, v in row.items()}
-            csv.DictWriter(lines, HISTORY, lineterminator="\n").writerow(shown)
+            csv.DictWriter(lines, self.columns, lineterminator="\n").writerow(shown)
         if self.writer:
             self.writer.add(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
 

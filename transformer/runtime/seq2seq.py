@@ -1,59 +1,17 @@
-"""Compiled inference: the one place that is TensorFlow's own.
-
-Everything runs under XLA with shapes padded to a few fixed lengths, so that each is compiled once; `warm` compiles the
-common ones ahead of time. One `Runtime` is shared by every visitor: it holds no state of a request.
-"""
+"""Compiled inference of an encoder-decoder over text: greedy, beam and forced passes."""
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
-from transformer.config import END, PAD, START, ModelConfig
-from transformer.generate import beam, greedy, permitted
+from transformer.config import ModelConfig
+from transformer.generate import EMPTY, beam, greedy
 from transformer.models.seq2seq import Gates, Transformer
-
-# It warns of many compilations: here each padded length is meant to have one.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-ALTERNATIVES = 5
-_BUCKETS = (16, 32, 48, 64, 96, 128)
-
-
-class Recorded(NamedTuple):
-    """One forced pass, cropped to the real lengths S and T.
-
-    encoder (layers, H, S, S), decoder (layers, H, T, T), cross (layers, H, T, S): attention weights, float32.
-    log_probability (T,) of each target token, natural log; entropy (T,) in bits; alternatives (T, 5) ids and their
-    probabilities, best first.
-    """
-
-    encoder: np.ndarray
-    decoder: np.ndarray
-    cross: np.ndarray
-    log_probability: np.ndarray
-    entropy: np.ndarray
-    alternatives: np.ndarray
-    probabilities: np.ndarray
-
-
-class Projected(NamedTuple):
-    """What the attention layers of one stack made their weights of, float32.
-
-    inputs (layers, T, D): what each layer was given; queries (layers, H, T, K) and keys (layers, H, S, K).
-    """
-
-    inputs: np.ndarray
-    queries: np.ndarray
-    keys: np.ndarray
+from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
 
 
 class _Scaled(NamedTuple):
@@ -86,7 +44,7 @@ class Runtime:
         self._scaled_greedy = tf.function(self._run_greedy, autograph=False)
         self._scaled_beam = tf.function(self._run_beam, autograph=False)
         ids, scale = tf.TensorSpec((1, None), tf.int32), tf.TensorSpec((), tf.float32)
-        gates = Gates(*(tf.TensorSpec(gate.shape, tf.float32) for gate in self._gates(None)))
+        gates = Gates(*(tf.TensorSpec(gate.shape, tf.float32) for gate in gate_tensors(network.config, None)))
         self._scaled_forced = tf.function(
             self._run_forced, autograph=False, input_signature=[ids, ids, gates, scale]
         )
@@ -112,7 +70,7 @@ class Runtime:
             source: ids, the end token last.
             beams: 1 is greedy.
             alpha: length penalty of beam search.
-            prefix: ids the output must begin with; greedy only.
+            prefix: ids the output must begin with; greedy only. What the configuration's `prefix` forces is part of it.
             position_scale: what position vectors are multiplied by before they are added; None leaves them.
 
         Raises:
@@ -123,24 +81,26 @@ class Runtime:
             raise ValueError(f"expected greedy decoding after a prefix, received {beams} beams")
         if len(prefix) >= config.max_target:
             raise ValueError(f"expected a prefix below {config.max_target} tokens, received {len(prefix)}")
-        length = self._bucket(len(source), config.max_source)
+        if beams == 1:
+            prefix = prefix or config.prefix
+        length = bucket(len(source), config.max_source)
         padded = self._pad(source, length)
         scale = () if position_scale is None else (tf.constant(position_scale, tf.float32),)
         run_beam, run_greedy = (
             (self._scaled_beam, self._scaled_greedy) if scale else (self._beam, self._greedy)
         )
         # One room for each padded source, so that there is one compilation for each.
-        limit = self._bucket(min(max(length, len(prefix)) + 16, config.max_target), config.max_target)
+        limit = bucket(min(max(length, len(prefix)) + 16, config.max_target), config.max_target)
         if scale:
             limit = config.max_target
         while True:
             if beams > 1:
                 ids = run_beam(padded, limit, beams, tf.constant(alpha, tf.float32), *scale)
             else:
-                ids = run_greedy(padded, self._pad(prefix, limit), *scale)
-            row = [int(i) for i in ids.numpy()[0] if i != PAD]
+                ids = run_greedy(padded, ids_row(prefix, limit, EMPTY), *scale)
+            row = [int(i) for i in ids.numpy()[0] if i != EMPTY]
             # Few outputs are much longer than their source: those that are get a second, longer try.
-            if (row and row[-1] == END) or limit == config.max_target:
+            if (row and row[-1] == config.end_id) or limit == config.max_target:
                 return row
             limit = config.max_target
 
@@ -154,17 +114,17 @@ class Runtime:
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]
             longest = max(len(sources[i]) for i in chosen)
-            batch = np.full((size, self._bucket(longest, config.max_source)), PAD, np.int32)
-            batch[:, 0] = END  # rows that no sentence fills
+            batch = np.full((size, bucket(longest, config.max_source)), config.pad_id, np.int32)
+            batch[:, 0] = config.end_id  # rows that no sentence fills
             for row, i in enumerate(chosen):
                 batch[row, : len(sources[i])] = sources[i]
-            limit = self._bucket(min(2 * longest + 8, config.max_target), config.max_target)
+            limit = bucket(min(2 * longest + 8, config.max_target), config.max_target)
             if beams > 1:
                 ids = self._beam(tf.constant(batch), limit, beams, tf.constant(alpha, tf.float32))
             else:
-                ids = self._greedy(tf.constant(batch), tf.zeros((size, limit), tf.int32))
+                ids = self._greedy(tf.constant(batch), tf.fill((size, limit), EMPTY))
             for row, i in enumerate(chosen):
-                results[i] = [int(token) for token in ids.numpy()[row] if token != PAD]
+                results[i] = [int(token) for token in ids.numpy()[row] if token != EMPTY]
         return results
 
     def record(
@@ -184,13 +144,15 @@ class Runtime:
         config = self.network.config
         # Two axes of buckets would be many compilations: both sides share the longer one's.
         length = max(len(source), len(target))
-        s = self._pad(source, self._bucket(len(source), config.max_source, length))
-        t = self._pad(target, self._bucket(len(target), config.max_target, length))
+        s = self._pad(source, bucket(len(source), config.max_source, length))
+        t = self._pad(target, bucket(len(target), config.max_target, length))
         if position_scale is None:
-            result = self._forced(s, t, self._gates(gates))
+            result = self._forced(s, t, gate_tensors(self.network.config, gates))
         else:
             s, t = self._pad(source, len(source)), self._pad(target, len(target))
-            result = self._scaled_forced(s, t, self._gates(gates), tf.constant(position_scale, tf.float32))
+            result = self._scaled_forced(
+                s, t, gate_tensors(self.network.config, gates), tf.constant(position_scale, tf.float32)
+            )
         encoder, decoder, cross, log_probability, entropy, alternatives, probabilities = (
             part.numpy()[0] for part in result
         )
@@ -217,7 +179,7 @@ class Runtime:
         """
         config = self.network.config
         for side, longest in ((source, config.max_source), (target, config.max_target)):
-            self._bucket(len(side), longest)
+            bucket(len(side), longest)
         s, t = self._pad(source, len(source)), self._pad(target, len(target))
         result = self._projections(s, t, tf.constant(position_scale, tf.float32))
         return {
@@ -233,34 +195,13 @@ class Runtime:
     ) -> None:
         """Compile ahead for sources of these lengths, with a position_scale for every scale."""
         for length in lengths:
-            ids = [END] * min(length, self.network.config.max_source)
+            ids = [self.network.config.end_id] * min(length, self.network.config.max_source)
             self.record(ids, ids, position_scale=position_scale)
             for count in beams:
                 self.decode(ids, beams=count, position_scale=position_scale)
 
-    @staticmethod
-    def _bucket(length: int, longest: int, at_least: int = 0) -> int:
-        """The padded length for `length` tokens: the next of the few, and never more than `longest`."""
-        if not 1 <= length <= longest:
-            raise ValueError(f"expected from 1 to {longest} tokens, received {length}")
-        return min(next((b for b in _BUCKETS if b >= max(length, at_least)), longest), longest)
-
-    @staticmethod
-    def _pad(ids: Sequence[int], length: int) -> tf.Tensor:
-        row = np.full((1, length), PAD, np.int32)
-        row[0, : len(ids)] = ids
-        return tf.constant(row)
-
-    def _gates(self, gates: Gates | None) -> Gates:
-        config = self.network.config
-        depths = (config.encoder_layers, config.decoder_layers, config.decoder_layers)
-        tensors = []
-        for depth, gate in zip(depths, gates or Gates(), strict=True):
-            values = np.ones((depth, config.heads)) if gate is None else np.asarray(gate)
-            if values.shape != (depth, config.heads):
-                raise ValueError(f"expected gates {(depth, config.heads)}, received shape {values.shape}")
-            tensors.append(tf.constant(values, tf.float32))
-        return Gates(*tensors)
+    def _pad(self, ids: Sequence[int], length: int) -> Any:
+        return ids_row(ids, length, self.network.config.pad_id)
 
     def _run_greedy(self, source: Any, prefix: Any, scale: Any = None) -> Any:
         network = self.network if scale is None else _Scaled(self.network, scale)
@@ -271,16 +212,16 @@ class Runtime:
         return beam(network, source, limit, beams, alpha).ids
 
     def _run_projections(self, source: Any, target: Any, scale: Any) -> tuple[Any, ...]:
-        read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
-        stacks = self.network.forward(source, read, position_scale=scale).projections
+        stacks = self.network.forward(source, self._read(target), position_scale=scale).projections
         return tuple(tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) for stack in stacks)
 
     def _run_forced(self, source: Any, target: Any, gates: Gates, scale: Any = None) -> tuple[Any, ...]:
-        read = ops.concatenate([ops.full((1, 1), START, "int32"), target[:, :-1]], axis=1)
-        result = self.network.forward(source, read, gates=gates, position_scale=scale)
-        log_p = ops.log_softmax(ops.cast(result.logits, "float32"), axis=-1)  # (1, T, V)
-        entropy = -ops.sum(ops.exp(log_p) * log_p, axis=-1) / np.log(2.0)
-        # What could have been written instead: padding, start and unknown never are.
-        best, ids = ops.top_k(permitted(log_p, self.network.config.vocabulary), ALTERNATIVES)
-        own = ops.take_along_axis(log_p, target[:, :, None], axis=-1)[:, :, 0]
-        return result.encoder, result.decoder, result.cross, own, entropy, ids, ops.exp(best)
+        result = self.network.forward(source, self._read(target), gates=gates, position_scale=scale)
+        said = foretold(result.logits, target, self.network.config)
+        return result.encoder, result.decoder, result.cross, *said
+
+    def _read(self, target: Any) -> Any:
+        """What the decoder reads while it writes `target`: the start token, then what has been written."""
+        return ops.concatenate(
+            [ops.full((1, 1), self.network.config.start_id, "int32"), target[:, :-1]], axis=1
+        )

@@ -1,27 +1,17 @@
-"""`load(name)` -> a model with `.trace(...)`: the only place that joins inputs, networks and `Trace`."""
+"""Text to text: translate, and record what every head looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer import reference
-from transformer.analysis.by_hand import Array, LayerWeights, Mask
-from transformer.checkpoints import folder
-from transformer.config import END, START, ModelConfig
-from transformer.layers.attention import MultiHeadAttention
-from transformer.models.seq2seq import Gates, Transformer
-from transformer.reference import Opinion
+from transformer.models.seq2seq import Gates
+from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, Recorded, Runtime
-from transformer.text.tokenizer import SubwordTokenizer, clean
-from transformer.trace import KINDS, Alternative, AttentionMap, Label, Step, Trace
-
-SHIPPED = Path(__file__).parent.parent / "assets" / "models"
-# Far above what any network here can read; protects the tokenizer from a text of megabytes.
-MAX_CHARACTERS = 4000
+from transformer.text.tokenizer import clean
+from transformer.trace import AttentionMap, Label, Trace
 
 
 class Embedded(NamedTuple):
@@ -33,26 +23,12 @@ class Embedded(NamedTuple):
     total: np.ndarray
 
 
-class Translator:
-    """A trained encoder-decoder network with its tokenizer. Immutable after loading: visitors share it."""
+class Translator(Model):
+    """An encoder-decoder network over text with its tokenizer."""
 
-    def __init__(self, name: str, network: Transformer, tokenizer: SubwordTokenizer) -> None:
-        if tokenizer.size != network.config.vocabulary:
-            raise ValueError(
-                f"expected a tokenizer of {network.config.vocabulary} subwords, received {tokenizer.size}"
-            )
-        self.name, self.tokenizer = name, tokenizer
+    def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
+        super().__init__(name, network, tokenizer)
         self.runtime = Runtime(network)
-
-    @property
-    def config(self) -> ModelConfig:
-        """What the network is made of."""
-        return self.runtime.network.config
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers were learned."""
-        return int(self.runtime.network.count_params())
 
     def trace(
         self,
@@ -87,10 +63,10 @@ class Translator:
         if not 0 <= position_scale <= 10:
             raise ValueError(f"expected a position_scale from 0 to 10, received {position_scale}")
         scale = None if position_scale == 1 else float(position_scale)
-        source = self.tokenizer.encode(_text(text))
+        source = self.tokenizer.encode(readable(text))
         self._fits(source.ids, self.config.max_source)
         if target is not None:
-            ids = self.tokenizer.encode(_text(target)).ids
+            ids = self.tokenizer.encode_target(readable(target)).ids
             self._fits(ids, self.config.max_target)
             decoding = "forced"
         else:
@@ -114,7 +90,7 @@ class Translator:
             ids = self._go_on(source.ids, [*ids[:step], chosen], scale)
             recorded = self.runtime.record(source.ids, ids, gates, scale)
         output = clean(target) if target is not None else self.tokenizer.decode(ids)
-        return self._trace(clean(text), source.labels, ids, recorded, output, options)
+        return self._trace(clean(text), source.ids, source.labels, ids, recorded, output, options)
 
     def trace_ids(self, source: Sequence[int], target: Sequence[int]) -> Trace:
         """The same for ready-made ids, the end token last in both.
@@ -123,15 +99,12 @@ class Translator:
             ValueError: an empty side, one that is too long, or an id that the vocabulary lacks.
         """
         for side, longest in ((source, self.config.max_source), (target, self.config.max_target)):
-            self._fits(side, longest)
-            beyond = [int(i) for i in side if not 0 < int(i) < self.config.vocabulary]
-            if beyond:
-                raise ValueError(f"expected ids from 1 to {self.config.vocabulary - 1}, received {beyond[0]}")
+            self._known(side, longest)
         source, target = [int(i) for i in source], [int(i) for i in target]
         recorded = self.runtime.record(source, target)
         text, output = self.tokenizer.decode(source), self.tokenizer.decode(target)
         return self._trace(
-            text, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"}
+            text, source, self.tokenizer.labels(source), target, recorded, output, {"decoding": "forced"}
         )
 
     def embed(self, text: str, *, position_scale: float = 1.0) -> Embedded:
@@ -140,7 +113,7 @@ class Translator:
         Raises:
             ValueError: no text, or more than the network can read.
         """
-        encoded = self.tokenizer.encode(_text(text))
+        encoded = self.tokenizer.encode(readable(text))
         self._fits(encoded.ids, self.config.max_source)
         layer, ids = self.runtime.network.source_embedding, np.array([encoded.ids], np.int32)
         tokens = np.asarray(layer(ids, position_scale=0.0))[0]
@@ -160,35 +133,13 @@ class Translator:
         Raises:
             ValueError: a trace of another model, or one without input and output.
         """
-        if trace.model != self.name:
-            raise ValueError(f"expected a trace of {self.name}, received one of {trace.model or 'no model'}")
+        self._own(trace)
         scale = trace.options.get("position_scale", 1.0)
         return self.runtime.projections(
-            self.tokenizer.ids(trace.source),
-            self.tokenizer.ids(trace.target),
+            ids_of(trace.source),
+            ids_of(trace.target),
             scale if isinstance(scale, float) else 1.0,
         )
-
-    def layer_weights(self, kind: str, layer: int) -> LayerWeights:
-        """What one attention layer has learned; `layer` counts from 0."""
-        return reference.layer_weights(self._attention_layer(kind, layer))
-
-    def opinions(self, kind: str, layer: int, inputs: Array, mask: Mask) -> dict[str, Opinion]:
-        """One self-attention layer over ready vectors (T, D), by this project's own layer and by Keras's."""
-        own = self._attention_layer(kind, layer)
-        return {
-            "keras.layers.MultiHeadAttention": reference.by_keras(reference.layer_weights(own), inputs, mask),
-            "Headlight's own layer": reference.by_this_project(own, inputs, mask),
-        }
-
-    def _attention_layer(self, kind: str, layer: int) -> MultiHeadAttention:
-        network = self.runtime.network
-        blocks = network.encoder.blocks if kind == "encoder" else network.decoder.blocks
-        if kind not in KINDS or not 0 <= layer < len(blocks):
-            raise ValueError(
-                f"expected {', '.join(KINDS)} and a layer that it has, received {kind!r} and {layer}"
-            )
-        return blocks[layer].cross_attention if kind == "cross" else blocks[layer].self_attention
 
     def translate(
         self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32
@@ -199,7 +150,7 @@ class Translator:
         """
         rows = self.tokenizer.encode_all(texts)
         longest = self.config.max_source
-        rows = [row if len(row) <= longest else [*row[: longest - 1], END] for row in rows]
+        rows = [row if len(row) <= longest else [*row[: longest - 1], self.config.end_id] for row in rows]
         return [self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size)]
 
     def warm(
@@ -212,46 +163,31 @@ class Translator:
         self.runtime.warm(lengths, beams, position_scale)
 
     def _go_on(self, source: Sequence[int], prefix: list[int], scale: float | None) -> list[int]:
-        if prefix[-1] == END or len(prefix) >= self.config.max_target:
+        if prefix[-1] == self.config.end_id or len(prefix) >= self.config.max_target:
             return prefix
         return self.runtime.decode(source, prefix=prefix, position_scale=scale)
-
-    def _fits(self, ids: Sequence[int], longest: int) -> None:
-        if not 1 <= len(ids) <= longest:
-            raise ValueError(f"expected a text of at most {longest} tokens, received {len(ids)}")
 
     def _trace(
         self,
         text: str,
+        source_ids: Sequence[int],
         source: Sequence[Label],
         ids: Sequence[int],
         recorded: Recorded,
         output: str,
         options: dict[str, str | int | float],
     ) -> Trace:
-        written = self.tokenizer.labels(ids)
+        source = numbered(source, source_ids)
+        written = numbered(self.tokenizer.labels(ids), ids)
         # Self-attention of the decoder: the token being written looks at what has been written before it.
-        read = self.tokenizer.labels([START, *ids[:-1]])
+        read_ids = [self.config.start_id, *ids[:-1]]
+        read = numbered(self.tokenizer.labels(read_ids), read_ids)
         maps = (
             AttentionMap("encoder", recorded.encoder, source, source),
             AttentionMap("decoder", recorded.decoder, written, read),
             AttentionMap("cross", recorded.cross, written, source),
         )
-        shown: dict[int, str] = {
-            int(i): self.tokenizer.label(int(i)).text for i in np.unique(recorded.alternatives)
-        }
-        steps = [
-            Step(
-                label.text,
-                float(min(0.0, recorded.log_probability[t])),
-                float(max(0.0, recorded.entropy[t])),
-                tuple(
-                    Alternative(shown[int(i)], float(p))
-                    for i, p in zip(recorded.alternatives[t], recorded.probabilities[t], strict=True)
-                ),
-            )
-            for t, label in enumerate(written)
-        ]
+        steps = steps_of(self.tokenizer, written, recorded)
         table = self.runtime.network.source_embedding.positions.table()
         scale = np.float32(options.get("position_scale", 1.0))
         return Trace(
@@ -265,40 +201,3 @@ class Translator:
             input=text,
             options=options,
         )
-
-
-def load(name: str) -> Translator:
-    """A shipped model by name, or any model folder.
-
-    Raises:
-        ValueError: nothing there by that name, or a folder that is not a whole model of this project.
-    """
-    path = find(name)
-    network = Transformer(folder.load_config(path))
-    network.build()
-    folder.assign_weights(network, folder.load_weights(path / folder.WEIGHTS))
-    return Translator(path.name, network, SubwordTokenizer.load(path / folder.TOKENIZER))
-
-
-def find(name: str) -> Path:
-    """The folder of a shipped name, or the folder of that path."""
-    if name in shipped():
-        return SHIPPED / name
-    path = Path(name)
-    if path.is_dir():
-        return path.resolve()
-    raise ValueError(f"expected a shipped model ({', '.join(shipped())}) or a folder, received {name!r}")
-
-
-def shipped() -> list[str]:
-    """Names of the models that come with the project."""
-    return sorted(p.parent.name for p in SHIPPED.glob(f"*/{folder.CONFIG}"))
-
-
-def _text(text: str) -> str:
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(text):,}")
-    # Invisible characters alone, such as U+200B, are nothing to read either.
-    if not any(character.isprintable() and not character.isspace() for character in clean(text)):
-        raise ValueError("expected a sentence, received nothing to translate")
-    return text

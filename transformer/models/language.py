@@ -1,0 +1,84 @@
+"""A decoder alone: a network that goes on writing the text it is given (Radford et al. 2019, GPT-2)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+
+from transformer.config import ModelConfig
+from transformer.layers.blocks import DecoderCache, Logits, TokenEmbedding
+from transformer.models.decoder import Decoder
+from transformer.models.seq2seq import ALL_ON, Forward, Gates
+
+
+class Written(NamedTuple):
+    """What writing carries along: a cache for each block."""
+
+    caches: tuple[DecoderCache, ...]
+
+
+class LanguageModel(keras.Model):
+    """{"ids": (B, T)} -> logits (B, T, vocabulary); those at position t are for the token after ids[:, t]."""
+
+    def __init__(self, config: ModelConfig, name: str = "language_model", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.config = config
+        policy = self.dtype_policy
+        self.embedding = TokenEmbedding(config.decoder(), config.max_target, dtype=policy, name="embedding")
+        self.decoder = Decoder(config, dtype=policy)
+        self.output_projection = Logits(config, self.embedding.tokens, dtype=policy, name="output_projection")
+
+    def build(self, input_shape: Any = None) -> None:
+        shape = (None, None, self.config.width)
+        for layer in (self.embedding, self.decoder, self.output_projection):
+            layer.build(shape)
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+        """{"ids": (B, T)} -> logits (B, T, vocabulary)."""
+        return self.forward(inputs["ids"], training=training).logits
+
+    def forward(
+        self,
+        ids: Any,
+        *,
+        real: Any = None,
+        places: Any = None,
+        gates: Gates = ALL_ON,
+        position_scale: Any = None,
+        training: bool | None = None,
+    ) -> Forward:
+        """One pass over a finished text, recording every attention map.
+
+        Args:
+            ids: (B, T).
+            real: (B, T) booleans, false at padding; only padding that stands before real tokens needs it.
+            places: (B, T), the position of each token where padding stands before it.
+            gates: see `Gates`; only `decoder` is read.
+            position_scale: see `PositionTable`.
+        """
+        # PyTorch's modules hand what `call` is given to a method of this name.
+        if isinstance(ids, dict):
+            return self.call(ids, training=training)
+        x = self.embedding(ids, places=places, position_scale=position_scale, training=training)
+        result = self.decoder(x, real=real, gates=gates.decoder, training=training)
+        return Forward(
+            self.output_projection(result.vectors),
+            decoder=result.attention,
+            projections=((), result.projections, ()),
+        )
+
+    def start(self, ids: Any, length: int) -> tuple[Any, Written]:
+        """Read (B, P) ids at once and make room for `length` in all: logits (B, P, vocabulary) and the state.
+
+        Padding after the real ids does no harm: its place in the caches is written over before anything looks at it.
+        """
+        result = self.decoder(self.embedding(ids))
+        caches = self.decoder.go_on(result.cache, length)
+        return self.output_projection(result.vectors), Written(caches)
+
+    def step(self, token: Any, index: Any, state: Written) -> tuple[Any, Written]:
+        """ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
+        x, caches = self.decoder.step(self.embedding(token[:, None], start=index), index, state.caches)
+        return self.output_projection(x)[:, 0], Written(caches)

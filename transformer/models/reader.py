@@ -1,0 +1,113 @@
+"""An encoder alone: reads a text, and guesses masked tokens or a class (Devlin et al. 2018, BERT)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from transformer.config import ModelConfig
+from transformer.layers.blocks import Logits, TokenEmbedding, activation
+from transformer.models.encoder import Encoder
+from transformer.models.seq2seq import ALL_ON, Forward, Gates
+
+
+class Reader(keras.Model):
+    """{"ids": (B, S)} -> what `config.output` says: scores (B, S, vocabulary) of what stands at each position, scores
+    (B, classes), or vectors (B, S, D)."""
+
+    def __init__(self, config: ModelConfig, name: str = "reader", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.config = config
+        policy = self.dtype_policy
+        self.embedding = TokenEmbedding(config, config.max_source, dtype=policy, name="embedding")
+        self.encoder = Encoder(config, dtype=policy)
+        self.pooler = (
+            keras.layers.Dense(config.width, "tanh", dtype=policy, name="pooler") if config.pooler else None
+        )
+        self.head: Any = None
+        if config.output == "masked_tokens":
+            self.head = MaskedTokens(config, self.embedding.tokens, dtype=policy, name="masked_tokens")
+        elif config.output == "classes":
+            self.head = keras.layers.Dense(config.classes, dtype=policy, name="classifier")
+            self.dropout = keras.layers.Dropout(config.classifier_dropout, dtype=policy)
+
+    def build(self, input_shape: Any = None) -> None:
+        for layer in (self.embedding, self.encoder):
+            layer.build((None, None, self.config.width))
+        for head in (self.pooler, self.head):
+            if head:
+                head.build((None, self.config.width))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+        """{"ids": (B, S)} -> as the class says."""
+        return self.forward(inputs["ids"], training=training).logits
+
+    def forward(
+        self,
+        ids: Any,
+        *,
+        types: Any = None,
+        real: Any = None,
+        places: Any = None,
+        gates: Gates = ALL_ON,
+        position_scale: Any = None,
+        training: bool | None = None,
+    ) -> Forward:
+        """One pass, recording every attention map.
+
+        Args:
+            ids: (B, S).
+            types: (B, S), the segment of each token.
+            real: (B, S) booleans, false at padding; None takes the id of padding for it.
+            places: (B, S), the position of each token where it is not simply counted.
+            gates: see `Gates`; only `encoder` is read.
+            position_scale: see `PositionTable`.
+        """
+        # PyTorch's modules hand what `call` is given to a method of this name.
+        if isinstance(ids, dict):
+            return self.call(ids, training=training)
+        x = self.embedding(ids, types, places=places, position_scale=position_scale, training=training)
+        return self.read(x, ops.not_equal(ids, self.config.pad_id) if real is None else real, gates, training)
+
+    def read(self, vectors: Any, real: Any, gates: Gates = ALL_ON, training: bool | None = None) -> Forward:
+        """`forward` from ready embeddings (B, S, D) on: what a gradient with respect to them starts from."""
+        result = self.encoder(vectors, real=real, gates=gates.encoder, training=training)
+        logits = result.vectors
+        if self.config.output == "masked_tokens":
+            logits = self.head(logits)
+        elif self.config.output == "classes":
+            logits = self.head(self.dropout(self.pool(logits, real), training=training))
+        return Forward(logits, encoder=result.attention, projections=(result.projections, (), ()))
+
+    def pool(self, vectors: Any, real: Any) -> Any:
+        """(B, S, D) -> (B, D): the first vector, or the largest value of each column over real positions."""
+        if self.config.pooling == "max":
+            vectors = ops.max(vectors + (1.0 - ops.cast(real, vectors.dtype))[:, :, None] * -1e4, axis=1)
+        else:
+            vectors = vectors[:, 0]
+        return self.pooler(vectors) if self.pooler else vectors
+
+
+class MaskedTokens(keras.layers.Layer):
+    """(B, S, D) -> (B, S, vocabulary): dense, activation, normalisation, token table (BERT's `cls/predictions`)."""
+
+    def __init__(self, config: ModelConfig, tokens: Any, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        policy = self.dtype_policy
+        self.transform = keras.layers.Dense(
+            config.width, activation(config.activation), dtype=policy, name="transform"
+        )
+        self.norm = keras.layers.LayerNormalization(epsilon=config.norm_epsilon, dtype=policy, name="norm")
+        self.logits = Logits(config, tokens, dtype=policy, name="logits")
+        self.width = config.width
+
+    def build(self, input_shape: Any) -> None:
+        for layer in (self.transform, self.norm, self.logits):
+            layer.build((None, None, self.width))
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.logits(self.norm(self.transform(inputs)))

@@ -1,0 +1,151 @@
+"""What every model with a `.trace(...)` has: its name, its network, its tokenizer, and the sums behind its maps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from transformer import reference
+from transformer.analysis.by_hand import Array, LayerWeights, Mask
+from transformer.config import ModelConfig
+from transformer.layers.attention import MultiHeadAttention
+from transformer.reference import Opinion
+from transformer.runtime import Projected
+from transformer.text.tokenizer import clean
+from transformer.trace import KINDS, Alternative, Label, Step, Trace
+
+# Far above what any network here can read; protects the tokenizer from a text of megabytes.
+MAX_CHARACTERS = 4000
+
+
+class Model:
+    """A network with its tokenizer. Immutable after loading: visitors share it.
+
+    Raises:
+        ValueError: a tokenizer of another size than the network's vocabulary.
+    """
+
+    runtime: Any
+    network: Any
+    tokenizer: Any
+
+    def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
+        if tokenizer.size != network.config.vocabulary:
+            raise ValueError(
+                f"expected a tokenizer of {network.config.vocabulary} subwords, received {tokenizer.size}"
+            )
+        self.name, self.network, self.tokenizer = name, network, tokenizer
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the network is made of."""
+        return self.network.config
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return int(self.network.count_params())
+
+    def trace(self, text: str, *, target: str | None = None) -> Trace:
+        """Answer `text`, or take `target` for the answer, and record what every head looked at."""
+        raise NotImplementedError
+
+    def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
+        """Compile ahead for inputs of up to these many tokens."""
+        raise NotImplementedError
+
+    def projections(self, trace: Trace) -> dict[str, Projected]:
+        """The queries and keys behind a trace of this model, by kind, and what each layer was given."""
+        raise NotImplementedError
+
+    def layer_weights(self, kind: str, layer: int) -> LayerWeights:
+        """What one attention layer has learned; `layer` counts from 0."""
+        return reference.layer_weights(self._attention_layer(kind, layer))
+
+    def opinions(self, kind: str, layer: int, inputs: Array, mask: Mask) -> dict[str, Opinion]:
+        """One self-attention layer over ready vectors (T, D), by this project's own layer and by Keras's."""
+        own = self._attention_layer(kind, layer)
+        return {
+            "keras.layers.MultiHeadAttention": reference.by_keras(reference.layer_weights(own), inputs, mask),
+            "Headlight's own layer": reference.by_this_project(own, inputs, mask),
+        }
+
+    def _attention_layer(self, kind: str, layer: int) -> MultiHeadAttention:
+        stack = getattr(self.network, "encoder" if kind == "encoder" else "decoder", None)
+        blocks = stack.blocks if stack else ()
+        if kind not in KINDS or not 0 <= layer < len(blocks):
+            raise ValueError(
+                f"expected {', '.join(KINDS)} and a layer that it has, received {kind!r} and {layer}"
+            )
+        found = blocks[layer].cross_attention if kind == "cross" else blocks[layer].self_attention
+        return found
+
+    def _fits(self, ids: Sequence[int], longest: int) -> None:
+        if not 1 <= len(ids) <= longest:
+            raise ValueError(f"expected a text of at most {longest} tokens, received {len(ids)}")
+
+    def _known(self, ids: Sequence[int], longest: int) -> None:
+        self._fits(ids, longest)
+        # Where an id stands for padding, it stands for no token.
+        beyond = [
+            int(i) for i in ids if not 0 <= int(i) < self.config.vocabulary or int(i) == self.config.pad_id
+        ]
+        if beyond:
+            lowest, last = 1 if self.config.pad_id == 0 else 0, self.config.vocabulary - 1
+            other = f" other than {self.config.pad_id}" if self.config.pad_id > 0 else ""
+            raise ValueError(f"expected ids from {lowest} to {last}{other}, received {beyond[0]}")
+
+    def _own(self, trace: Trace) -> None:
+        if trace.model != self.name:
+            raise ValueError(f"expected a trace of {self.name}, received one of {trace.model or 'no model'}")
+
+
+def readable(text: str) -> str:
+    """`text`, if there is something to read in it, and not too much.
+
+    Raises:
+        ValueError: nothing, or more than `MAX_CHARACTERS`.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(text):,}")
+    # Invisible characters alone, such as U+200B, are nothing to read either.
+    if not any(character.isprintable() and not character.isspace() for character in clean(text)):
+        raise ValueError("expected a sentence, received nothing to read")
+    return text
+
+
+def numbered(labels: Sequence[Label], ids: Sequence[int]) -> list[Label]:
+    """Labels that know their ids."""
+    return [dataclasses.replace(label, id=int(i)) for label, i in zip(labels, ids, strict=True)]
+
+
+def ids_of(labels: Sequence[Label]) -> list[int]:
+    """The ids that labels stand for.
+
+    Raises:
+        ValueError: labels without ids, as of a trace that was written before labels had any.
+    """
+    found = [label.id for label in labels if label.id is not None]
+    if len(found) != len(labels) or not labels:
+        raise ValueError("expected a trace whose labels hold the network's ids, received one without")
+    return found
+
+
+def steps_of(tokenizer: Any, written: Sequence[Label], recorded: Any) -> list[Step]:
+    """One `Step` for each label and row of a recorded pass."""
+    shown: dict[int, str] = {int(i): tokenizer.label(int(i)).text for i in np.unique(recorded.alternatives)}
+    return [
+        Step(
+            label.text,
+            float(min(0.0, recorded.log_probability[t])),
+            float(max(0.0, recorded.entropy[t])),
+            tuple(
+                Alternative(shown[int(i)], float(p))
+                for i, p in zip(recorded.alternatives[t], recorded.probabilities[t], strict=True)
+            ),
+        )
+        for t, label in enumerate(written)
+    ]

@@ -1,0 +1,137 @@
+"""A text is read: an encoder alone with its tokenizer, what it guesses, and what every head looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformer.models.seq2seq import Gates
+from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.runtime import Projected, ReaderRuntime
+from transformer.text.tokenizer import clean
+from transformer.trace import AttentionMap, Label, Trace
+
+
+class TextReader(Model):
+    """An encoder alone with its tokenizer."""
+
+    def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
+        super().__init__(name, network, tokenizer)
+        self.runtime = ReaderRuntime(network)
+
+    def trace(
+        self,
+        text: str,
+        *,
+        target: str | None = None,
+        masked: Sequence[int] = (),
+        gates: Gates | None = None,
+    ) -> Trace:
+        """Read `text` and record what every head looked at.
+
+        A network that guesses masked tokens gives one step a position: the token that stands there, how likely the
+        network holds it, and its best guesses; the output is the text with every mask filled in. One that classifies
+        gives its class as output, and the probability of each class as an option.
+
+        Args:
+            text: what is read.
+            target: an encoder writes nothing: must be None.
+            masked: positions, counted over all tokens from 0, that are hidden from the network.
+            gates: one number a head; 0 switches it off.
+
+        Raises:
+            ValueError: no text, more than the network can read, or no mask token where one is asked for.
+        """
+        if target is not None:
+            raise ValueError("expected no target for a network that only reads, received one")
+        encoded = self.tokenizer.encode(readable(text))
+        self._fits(encoded.ids, self.config.max_source)
+        ids = self._hide(list(encoded.ids), masked)
+        options: dict[str, Any] = {}
+        if encoded.unknown:
+            options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
+        labels = [
+            self.tokenizer.label(i) if place in masked else label
+            for place, (label, i) in enumerate(zip(encoded.labels, ids, strict=True))
+        ]
+        return self._trace(clean(text), labels, ids, options, gates=gates)
+
+    def trace_ids(self, ids: Sequence[int], types: Sequence[int] | None = None) -> Trace:
+        """The same for ready-made ids, exactly as the network is to read them, and their segments.
+
+        Raises:
+            ValueError: no ids, too many, one that the vocabulary lacks, or segments that do not fit.
+        """
+        ids = [int(i) for i in ids]
+        self._known(ids, self.config.max_source)
+        if types is not None and (
+            len(types) != len(ids) or not all(0 <= int(t) < self.config.token_types for t in types)
+        ):
+            raise ValueError(
+                f"expected {len(ids)} segments below {self.config.token_types}, received {list(types)[:10]}"
+            )
+        return self._trace(self.tokenizer.decode(ids), self.tokenizer.labels(ids), ids, {}, types)
+
+    def projections(self, trace: Trace) -> dict[str, Projected]:
+        """The queries and keys behind a trace of this model, and what each layer was given.
+
+        Raises:
+            ValueError: a trace of another model, or one without ids.
+        """
+        self._own(trace)
+        types = trace.options.get("segments")
+        rows = [int(digit) for digit in types.split()] if isinstance(types, str) else None
+        return self.runtime.projections(ids_of(trace.source), rows)
+
+    def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
+        """Compile ahead for texts of up to these many tokens."""
+        self.runtime.warm(lengths)
+
+    def _hide(self, ids: list[int], masked: Sequence[int]) -> list[int]:
+        if masked and self.config.mask_id < 0:
+            raise ValueError("expected a network with a mask token, received one without")
+        for place in masked:
+            if not 0 <= place < len(ids):
+                raise ValueError(f"expected a position below {len(ids)} to hide, received {place}")
+            ids[place] = self.config.mask_id
+        return ids
+
+    def _trace(
+        self,
+        text: str,
+        labels: Sequence[Label],
+        ids: Sequence[int],
+        options: dict[str, Any],
+        types: Sequence[int] | None = None,
+        gates: Gates | None = None,
+    ) -> Trace:
+        read = self.runtime.record(ids, types, gates)
+        source = numbered(labels, ids)
+        steps, output = [], text
+        if read.alternatives is not None:
+            steps = steps_of(self.tokenizer, source, read)
+            filled = [
+                int(read.alternatives[place][0]) if i == self.config.mask_id else i
+                for place, i in enumerate(ids)
+            ]
+            output = str(self.tokenizer.decode(filled))
+        elif read.classes is not None:
+            names = self.config.class_names or tuple(str(i) for i in range(self.config.classes))
+            output = names[int(read.classes.argmax())]
+            options |= {
+                f"probability of {name}": float(p) for name, p in zip(names, read.classes, strict=True)
+            }
+        if types is not None:
+            options["segments"] = " ".join(str(int(t)) for t in types)
+        table = self.network.embedding.positions.table()
+        return Trace(
+            (AttentionMap("encoder", read.encoder, source, source),),
+            output,
+            steps,
+            source=source,
+            target=source if steps else (),
+            positions=None if table is None else table[: len(ids)],
+            model=self.name,
+            input=text,
+            options=options,
+        )

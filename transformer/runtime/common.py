@@ -1,0 +1,97 @@
+"""What the compiled passes of every kind of network share: padded lengths, gates, and what a pass records."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from transformer.config import ModelConfig
+from transformer.generate import permitted
+from transformer.models.seq2seq import Gates
+
+__all__ = ["tf"]
+
+# It warns of many compilations: here each padded length is meant to have one.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+ALTERNATIVES = 5
+_BUCKETS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+
+class Recorded(NamedTuple):
+    """One forced pass, cropped to the real lengths S and T; a map that the network does not have is None.
+
+    encoder (layers, H, S, S), decoder (layers, H, T, T), cross (layers, H, T, S): attention weights, float32.
+    log_probability (T,) of each target token, natural log; entropy (T,) in bits; alternatives (T, 5) ids and their
+    probabilities, best first.
+    """
+
+    encoder: Any
+    decoder: Any
+    cross: Any
+    log_probability: np.ndarray
+    entropy: np.ndarray
+    alternatives: np.ndarray
+    probabilities: np.ndarray
+
+
+class Projected(NamedTuple):
+    """What the attention layers of one stack made their weights of, float32.
+
+    inputs (layers, T, D): what each layer was given; queries (layers, H, T, K) and keys (layers, H, S, K).
+    """
+
+    inputs: np.ndarray
+    queries: np.ndarray
+    keys: np.ndarray
+
+
+def bucket(length: int, longest: int, at_least: int = 0) -> int:
+    """The padded length for `length` tokens: the next of the few, and never more than `longest`."""
+    if not 1 <= length <= longest:
+        raise ValueError(f"expected from 1 to {longest} tokens, received {length}")
+    return min(next((b for b in _BUCKETS if b >= max(length, at_least)), longest), longest)
+
+
+def ids_row(ids: Sequence[int], length: int, fill: int) -> Any:
+    """ids as a tensor (1, length), the rest filled."""
+    row = np.full((1, length), fill, np.int32)
+    row[0, : len(ids)] = ids
+    return tf.constant(row)
+
+
+def gate_tensors(config: ModelConfig, gates: Gates | None) -> Gates:
+    """Gates as tensors, all on where there are none.
+
+    Raises:
+        ValueError: gates of another shape than (layers, heads).
+    """
+    own = config.decoder().heads
+    cross = config.decoder_layers if config.encoder_layers else 0
+    shapes = ((config.encoder_layers, config.heads), (config.decoder_layers, own), (cross, own))
+    tensors = []
+    for shape, gate in zip(shapes, gates or Gates(), strict=True):
+        values = np.ones(shape) if gate is None else np.asarray(gate)
+        if values.shape != shape:
+            raise ValueError(f"expected gates {shape}, received shape {values.shape}")
+        tensors.append(tf.constant(values, tf.float32))
+    return Gates(*tensors)
+
+
+def foretold(logits: Any, target: Any, config: ModelConfig) -> tuple[Any, ...]:
+    """Of scores (B, T, vocabulary) for the tokens `target` (B, T): log-probability, entropy in bits, and the best
+    alternatives with their probabilities, as `Recorded` has them."""
+    log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)  # (B, T, V)
+    entropy = -ops.sum(ops.exp(log_p) * log_p, axis=-1) / np.log(2.0)
+    # What could have been written instead: what is barred never is.
+    best, ids = ops.top_k(permitted(log_p, config), min(ALTERNATIVES, config.vocabulary))
+    own = ops.take_along_axis(log_p, target[:, :, None], axis=-1)[:, :, 0]
+    return own, entropy, ids, ops.exp(best)

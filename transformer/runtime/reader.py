@@ -1,0 +1,89 @@
+"""Compiled inference of an encoder alone: one pass over a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from transformer.models.reader import Reader
+from transformer.models.seq2seq import Gates
+from transformer.runtime.common import Projected, bucket, foretold, gate_tensors, ids_row, tf
+
+
+class Read(NamedTuple):
+    """One pass over S tokens.
+
+    encoder (layers, H, S, S): attention weights. For a network that guesses masked tokens: log_probability (S,) of each
+    token that stands there, natural log; entropy (S,) in bits; alternatives (S, 5) ids and their probabilities, best
+    first. For one that classifies: classes (classes,), probabilities. What a network does not say is None.
+    """
+
+    encoder: np.ndarray
+    log_probability: Any = None
+    entropy: Any = None
+    alternatives: Any = None
+    probabilities: Any = None
+    classes: Any = None
+
+
+class ReaderRuntime:
+    """Passes of one encoder, compiled."""
+
+    def __init__(self, network: Reader) -> None:
+        self.network = network
+        self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
+        row = tf.TensorSpec((1, None), tf.int32)
+        self._projections = tf.function(self._run_projections, autograph=False, input_signature=[row, row])
+
+    def record(
+        self, ids: Sequence[int], types: Sequence[int] | None = None, gates: Gates | None = None
+    ) -> Read:
+        """One pass over ids (S,); `types` are their segments.
+
+        Raises:
+            ValueError: no ids, or more than the network's positions.
+        """
+        length = len(ids)
+        row, kinds = self._rows(ids, types)
+        maps, *said = (
+            part.numpy()[0] for part in self._forced(row, kinds, gate_tensors(self.network.config, gates))
+        )
+        maps = maps[:, :, :length, :length]
+        if self.network.config.output == "masked_tokens":
+            return Read(maps, *(part[:length] for part in said))
+        return Read(maps, classes=said[0] if said else None)
+
+    def projections(self, ids: Sequence[int], types: Sequence[int] | None = None) -> dict[str, Projected]:
+        """Queries and keys of every layer and head for ids."""
+        row, kinds = self._rows(ids, types, whole=True)
+        result = self._projections(row, kinds)
+        return {"encoder": Projected(*(part.numpy() for part in result))}
+
+    def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
+        """Compile ahead for texts of these lengths."""
+        for length in lengths:
+            self.record(
+                [0 if self.network.config.pad_id else 1] * min(length, self.network.config.max_source)
+            )
+
+    def _rows(self, ids: Sequence[int], types: Sequence[int] | None, whole: bool = False) -> tuple[Any, Any]:
+        config = self.network.config
+        length = bucket(len(ids), config.max_source)
+        # Without an id for padding a padded row could not be told from a longer text.
+        length = len(ids) if whole or config.pad_id < 0 else length
+        return ids_row(ids, length, config.pad_id), ids_row(types or (), length, 0)
+
+    def _run_forced(self, ids: Any, types: Any, gates: Gates) -> tuple[Any, ...]:
+        result = self.network.forward(ids, types=types, gates=gates)
+        if self.network.config.output == "masked_tokens":
+            return result.encoder, *foretold(result.logits, ids, self.network.config)
+        if self.network.config.output == "classes":
+            return result.encoder, ops.softmax(ops.cast(result.logits, "float32"), axis=-1)
+        return (result.encoder,)
+
+    def _run_projections(self, ids: Any, types: Any) -> tuple[Any, ...]:
+        stack = self.network.forward(ids, types=types).projections[0]
+        return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))
