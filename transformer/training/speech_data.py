@@ -1,0 +1,242 @@
+"""Spoken clips with transcripts, and batches of nearly equal length filled by seconds of sound.
+
+A manifest is a tab-separated file with a header: `path` (below the manifest's folder), the words in `transcript`,
+`digit` or `word`, and who speaks in `speaker`. Features come from a cache (`speech_cache.py`).
+"""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from transformer.audio.features import HOP_SECONDS, normalise
+from transformer.training.augment import SpecAugment, join, spec_augment
+from transformer.training.data import Example, make_batch
+from transformer.training.speech_cache import SpeechCache
+
+# Clips are padded to the next of these counts of frames, 10 ms each, so that a compiled step meets few shapes.
+FRAMES = (
+    *(64, 96, 128, 192, 256, 320, 400, 480, 560, 640, 800, 960, 1120, 1280, 1408, 1504, 1600, 1696, 1792),
+    *(2304, 3072, 3584),  # few clips are so long: a run may do without
+)
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+_PAUSE = (5, 30)  # frames of the shortest and the longest pause in a chain: 50 to 300 ms
+
+
+class Clip(NamedTuple):
+    """A line of a manifest: where the sound is, what is said, by whom."""
+
+    path: str
+    transcript: str
+    speaker: str
+
+
+class Tokenizer(Protocol):
+    """What makes ids of texts, the end token last."""
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+
+def plain(text: str) -> str:
+    """A transcript in the letters a to z, apostrophes and single spaces; digits become words, one by one."""
+    text = unicodedata.normalize("NFKD", text.replace("’", "'")).lower()
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    text = "".join(f" {DIGITS[int(c)]} " if c in "0123456789" else c for c in text)
+    return " ".join("".join(c if "a" <= c <= "z" or c == "'" else " " for c in text).split())
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """The clips of a manifest, transcripts made plain.
+
+    Raises:
+        ValueError: no UTF-8 text; a column that is missing; a line with other columns, without a path or words.
+    """
+    clips = []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            header = next(lines, [])
+            words = next((name for name in ("transcript", "digit", "word") if name in header), None)
+            if words is None or "path" not in header:
+                raise ValueError(
+                    f"expected columns path and transcript, digit or word in {path.name}, received {header}"
+                )
+            for number, fields in enumerate(lines, 2):
+                if len(fields) != len(header):
+                    raise ValueError(
+                        f"expected {len(header)} columns in line {number} of {path.name}, received {len(fields)}"
+                    )
+                row = dict(zip(header, fields, strict=True))
+                clip = Clip(row["path"], plain(row[words]), row.get("speaker", ""))
+                if not clip.path or not clip.transcript:
+                    raise ValueError(
+                        f"expected a path and words in line {number} of {path.name}, received {fields}"
+                    )
+                clips.append(clip)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
+    return clips
+
+
+@dataclass(frozen=True)
+class SpeechSet:
+    """Clips with their features, how often a pass reads them, and how many are chained at most.
+
+    chain: 1, or the largest number of clips of one speaker that are joined to one, with short pauses (spoken digits).
+    """
+
+    clips: Sequence[Clip]
+    cache: SpeechCache
+    weight: float = 1.0
+    chain: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < float("inf"):
+            raise ValueError(f"expected a weight of at least 0, received {self.weight}")
+        if self.chain < 1:
+            raise ValueError(f"expected chains of at least one clip, received {self.chain}")
+        self.cache.check(clip.path for clip in self.clips)
+
+
+class Shape(NamedTuple):
+    """What a batch is padded to."""
+
+    frames: int
+    tokens: int
+
+
+def shapes_of(
+    sets: Sequence[SpeechSet], tokenizer: Tokenizer, frames: Sequence[int] = FRAMES
+) -> tuple[Shape, ...]:
+    """Each of `frames` with tokens enough for the clips that need so many, at any cached speed; by eights.
+
+    A clip or chain that has more tokens than others of its length goes to the next shape that holds them.
+    """
+    longest = [0] * len(frames)
+    for each in sets:
+        ids = tokenizer.encode_all([clip.transcript for clip in each.clips])
+        for clip, target in zip(each.clips, ids, strict=True):
+            for speed in each.cache.speeds:
+                place = int(np.searchsorted(frames, each.cache.frames(clip.path, speed)))
+                if place < len(frames):
+                    longest[place] = max(longest[place], len(target))
+    tokens = np.maximum.accumulate([8, *longest])[1:]
+    return tuple(Shape(f, int(-(-t // 8) * 8)) for f, t in zip(frames, tokens, strict=True))
+
+
+@dataclass(frozen=True)
+class SpeechBatch:
+    """features float32 `(B, frames, bins)`, normalised, padded with 0; frames int32 `(B,)`, how many are real; target
+    `(B, T)` shifted right, the start token first, and labels `(B, T)`, int32, padded with 0; texts, what is said."""
+
+    features: np.ndarray
+    frames: np.ndarray
+    target: np.ndarray
+    labels: np.ndarray
+    texts: tuple[str, ...]
+
+    @property
+    def padding(self) -> float:
+        """Which share of the frames is padding, 0 to 1."""
+        return 1 - float(self.frames.sum()) / (self.features.shape[0] * self.features.shape[1])
+
+
+class _Plan(NamedTuple):
+    """One example of a pass, before its features are read."""
+
+    cache: SpeechCache
+    clips: list[Clip]
+    pauses: list[int]
+    speed: float
+
+    @property
+    def frames(self) -> int:
+        return sum(self.pauses) + sum(self.cache.frames(clip.path, self.speed) for clip in self.clips)
+
+    @property
+    def text(self) -> str:
+        return " ".join(clip.transcript for clip in self.clips)
+
+
+def one_pass(
+    sets: Sequence[SpeechSet],
+    tokenizer: Tokenizer,
+    shapes: Sequence[Shape],
+    batch_seconds: float,
+    rng: np.random.Generator,
+    augment: SpecAugment | None = None,
+    *,
+    rest: bool = False,
+) -> Iterator[SpeechBatch]:
+    """Each set as often as its weight says, in random order, in batches of one shape each.
+
+    A batch lasts `batch_seconds`, padding included. With `augment` each example is masked and has one of the speeds of
+    its cache, drawn at random; without, it is as it was recorded. What fits no shape is left out; so is what does not
+    fill a batch, unless `rest` asks for it.
+    """
+    plans = [plan for each in sets for plan in _draw(each, rng, augment is not None)]
+    targets = tokenizer.encode_all([plan.text for plan in plans])
+    buckets: dict[Shape, list[tuple[_Plan, list[int]]]] = {shape: [] for shape in sorted(shapes)}
+    for i in rng.permutation(len(plans)):
+        plan, target = plans[i], targets[i]
+        for shape, members in buckets.items():
+            if plan.frames <= shape.frames and len(target) <= shape.tokens:
+                members.append((plan, target))
+                break
+    groups = []
+    for shape, members in buckets.items():
+        size = max(1, int(batch_seconds / HOP_SECONDS) // shape.frames)
+        # As with text, what does not fill a batch waits for a later pass: every step then meets one of a few shapes.
+        end = len(members) if rest else len(members) - size + 1
+        groups += [(shape, members[i : i + size]) for i in range(0, end, size)]
+    for i in rng.permutation(len(groups)):
+        shape, members = groups[i]
+        yield _make_batch(shape, members, rng, augment)
+
+
+def _draw(each: SpeechSet, rng: np.random.Generator, augment: bool) -> Iterator[_Plan]:
+    """The examples of one pass over a set."""
+    by_speaker = defaultdict(list)
+    for clip in each.clips:
+        by_speaker[clip.speaker].append(clip)
+    whole, part = divmod(each.weight, 1.0)
+    chosen = list(each.clips) * int(whole)
+    chosen += [each.clips[i] for i in rng.permutation(len(each.clips))[: round(part * len(each.clips))]]
+    for clip in chosen:
+        speed = float(rng.choice(each.cache.speeds)) if augment else 1.0
+        if each.chain == 1:
+            yield _Plan(each.cache, [clip], [], speed)
+            continue
+        others = by_speaker[clip.speaker]
+        more = rng.integers(0, len(others), rng.integers(0, each.chain))
+        pauses = rng.integers(_PAUSE[0], _PAUSE[1] + 1, len(more) + 2)
+        yield _Plan(each.cache, [clip, *(others[i] for i in more)], pauses.tolist(), speed)
+
+
+def _make_batch(
+    shape: Shape,
+    members: Sequence[tuple[_Plan, list[int]]],
+    rng: np.random.Generator,
+    augment: SpecAugment | None,
+) -> SpeechBatch:
+    bins = members[0][0].cache.features.bins
+    features = np.zeros((len(members), shape.frames, bins), np.float32)
+    frames = np.zeros(len(members), np.int32)
+    for i, (plan, _) in enumerate(members):
+        rows = [plan.cache.rows(clip.path, plan.speed) for clip in plan.clips]
+        raw = join(rows, plan.pauses, rng) if plan.pauses else rows[0]
+        example = normalise(raw, plan.cache.features)
+        if augment:
+            example = spec_augment(example, augment, rng)
+        features[i, : len(example)], frames[i] = example, len(example)
+    text = make_batch([Example([], target) for _, target in members], shape.tokens)
+    return SpeechBatch(features, frames, text.target, text.labels, tuple(plan.text for plan, _ in members))
