@@ -206,7 +206,7 @@ class _Reader:
                 frames = packet.decode()
             except av.error.FFmpegError:
                 frames, self.damaged = [], True
-            yield from frames
+            yield from (frame for frame in frames if frame.samples)
 
     def _mono(self, frame: Any) -> np.ndarray:
         """The mean of a frame's channels, float32 `(n,)`, full scale 1."""
@@ -226,18 +226,19 @@ class _Reader:
                 values = (values - 128) / 128
             elif dtype.kind == "i":
                 values /= -float(np.iinfo(dtype).min)
+            mono = values.mean(axis=0) if len(values) > 1 else values[0]
+            self.values += values.size
+            if values.max() < _FULL_SCALE and values.min() > -_FULL_SCALE:  # not so where there are NaNs
+                return mono
             size = np.abs(values)
             full = (size >= _FULL_SCALE) & (size <= 1)
             flat = full[:, 1:] & full[:, :-1] & (np.abs(np.diff(values, axis=1)) < _SAME)
-            mono = values.mean(axis=0)
             absurd = ~(np.abs(mono) <= _ABSURD)
-        self.values += values.size
         self.flat += int(flat.sum())
         # A lossy format makes ripples of flat tops: its decoder then overshoots where the sound was clipped.
         self.over += int(((size > 1) & (size <= _ABSURD)).sum())
         self.absurd += int(absurd.sum())
-        mono[absurd] = 0
-        return mono
+        return np.where(absurd, np.float32(0), mono)
 
 
 class _Resampler:
