@@ -114,25 +114,6 @@ class Shape(NamedTuple):
     tokens: int
 
 
-def shapes_of(
-    sets: Sequence[SpeechSet], tokenizer: Tokenizer, frames: Sequence[int] = FRAMES
-) -> tuple[Shape, ...]:
-    """Each of `frames` with tokens enough for the clips that need so many, at any cached speed; by eights.
-
-    A clip or chain that has more tokens than others of its length goes to the next shape that holds them.
-    """
-    longest = [0] * len(frames)
-    for each in sets:
-        ids = tokenizer.encode_all([clip.transcript for clip in each.clips])
-        for clip, target in zip(each.clips, ids, strict=True):
-            for speed in each.cache.speeds:
-                place = int(np.searchsorted(frames, each.cache.frames(clip.path, speed)))
-                if place < len(frames):
-                    longest[place] = max(longest[place], len(target))
-    tokens = np.maximum.accumulate([8, *longest])[1:]
-    return tuple(Shape(f, int(-(-t // 8) * 8)) for f, t in zip(frames, tokens, strict=True))
-
-
 @dataclass(frozen=True)
 class SpeechBatch:
     """features float32 `(B, frames, bins)`, normalised, padded with 0; frames int32 `(B,)`, how many are real; target
@@ -165,6 +146,28 @@ class _Plan(NamedTuple):
     @property
     def text(self) -> str:
         return " ".join(clip.transcript for clip in self.clips)
+
+
+def shapes_of(
+    sets: Sequence[SpeechSet], tokenizer: Tokenizer, frames: Sequence[int] = FRAMES
+) -> tuple[Shape, ...]:
+    """Each of `frames` with tokens enough for the clips that need so many, at any cached speed; by eights.
+
+    Of chains a sample is drawn, the same each time. What has more tokens than others of its length goes to the next
+    shape that holds it.
+    """
+    longest = [0] * len(frames)
+    for each in sets:
+        plans = [_Plan(each.cache, [clip], [], speed) for clip in each.clips for speed in each.cache.speeds]
+        if each.chain > 1:
+            plans = list(_draw(each, np.random.default_rng(0), augment=True))
+        targets = tokenizer.encode_all([plan.text for plan in plans])
+        for plan, target in zip(plans, targets, strict=True):
+            place = int(np.searchsorted(frames, plan.frames))
+            if place < len(frames):
+                longest[place] = max(longest[place], len(target))
+    tokens = np.maximum.accumulate([8, *longest])[1:]
+    return tuple(Shape(f, int(-(-t // 8) * 8)) for f, t in zip(frames, tokens, strict=True))
 
 
 def one_pass(
