@@ -29,6 +29,12 @@ def test_a_preset_survives_json(name: str) -> None:
         (dict(key_bias=1), "expected key_bias to be true or false, received 1"),
         (dict(norm="layer"), "expected norm to be one of pre, post, received 'layer'"),
         (dict(positions=["halves"]), "expected positions to be one of"),
+        (dict(target_positions="rotary"), "expected target_positions to be one of same, interleaved"),
+        (dict(suppressed=3), "expected suppressed to be a list of ids, received 3"),
+        (dict(suppressed=[1, -1]), r"expected suppressed to be a list of ids, received \[1, -1\]"),
+        (dict(prefix=[True]), r"expected prefix to be a list of ids, received \[True\]"),
+        (dict(class_names="ab"), "expected class_names to be a list of names, received 'ab'"),
+        (dict(class_names=["a", 1]), "expected class_names to be a list of names"),
     ],
 )
 def test_a_value_of_another_kind_is_refused(values: dict[str, Any], message: str) -> None:
@@ -53,12 +59,58 @@ def test_a_value_of_another_kind_is_refused(values: dict[str, Any], message: str
         (dict(position_offset=2), "expected learned positions where position_offset is set"),
         (dict(encoder_layers=0, ctc=True), "expected an encoder where there is a stem or ctc"),
         (dict(end_id=8000), "expected end_id from 0 to 7999, or -1 for none, received 8000"),
-        (dict(suppressed=(9000,)), "expected ids below 8000, received 9000"),
+        (dict(suppressed=(9000,)), "expected ids from 0 to 7999, received 9000"),
+        (dict(suppressed_first=(-1,)), "expected ids from 0 to 7999, received -1"),
+        (dict(prefix=(8000,)), "expected ids from 0 to 7999, received 8000"),
+        (dict(mask_id=-2), "expected mask_id from 0 to 7999, or -1 for none, received -2"),
+        (dict(start_id=-1), "expected a start_id where a decoder answers an encoder"),
+        (dict(decoder_heads=-1), "expected decoder_heads of at least 0, received -1"),
+        (dict(decoder_feed_forward=-4), "expected decoder_feed_forward of at least 0, received -4"),
+        (dict(token_types=-1), "expected token_types of at least 0, received -1"),
+        (dict(bins=0), "expected bins of at least 1, received 0"),
+        (dict(encoder_layers=-1), "expected layers in at least one stack, received -1 and 6"),
+        (dict(encoder_layers=0, stem="t2t"), "expected an encoder where there is a stem or ctc"),
+        (
+            dict(encoder_layers=0, feed_forward_kind="conv_relu_conv"),
+            "expected a dense feed_forward_kind in a decoder alone, received conv_relu_conv",
+        ),
+        (dict(width=3, heads=1, positions="learned", target_positions="halves"), "expected an even width"),
+        (dict(positions="learned", target_positions="none", position_offset=1), "expected learned positions"),
+        (dict(decoder_layers=0, output="vectors", classes=2), "expected classes with output classes"),
+        (
+            dict(decoder_layers=0, output="classes", classes=2, class_names=("a",)),
+            "expected 2 class_names, received 1",
+        ),
+        (dict(classifier_dropout=1.5), r"expected classifier_dropout in \[0, 1\), received 1.5"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ModelConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "family"),
+    [
+        (dict(), "seq2seq"),
+        (dict(encoder_layers=0), "decoder"),
+        (dict(decoder_layers=0, output="masked_tokens"), "encoder"),
+        (dict(decoder_layers=0, output="classes", classes=2, class_names=("bad", "good")), "encoder"),
+        (dict(stem="whisper"), "speech"),
+    ],
+)
+def test_the_layers_say_which_family_it_is(values: dict[str, Any], family: str) -> None:
+    config = ModelConfig(**values)
+    assert config.family == family
+    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_decoder_has_sizes_and_positions_of_its_own_or_those_of_the_encoder() -> None:
+    alike = ModelConfig().decoder()
+    assert (alike.heads, alike.feed_forward, alike.positions) == (8, 2048, "interleaved")
+    other = ModelConfig(decoder_heads=4, decoder_feed_forward=100, target_positions="learned").decoder()
+    assert (other.heads, other.feed_forward, other.positions) == (4, 100, "learned")
+    assert other.decoder() == other
 
 
 def test_odd_widths_are_fine_without_sinusoids() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from transformer.checkpoints import folder
 from transformer.config import PAD, ModelConfig
 from transformer.layers.positions import sinusoids
-from transformer.models.seq2seq import Transformer
+from transformer.models.assembly import assemble
 
 CONFIG = dict(
     vocabulary=23,
@@ -29,21 +29,31 @@ def config(**changes: Any) -> ModelConfig:
     return ModelConfig(**(CONFIG | changes))
 
 
+def decoder(**changes: Any) -> ModelConfig:
+    """The toy configuration of a decoder alone, with these fields changed."""
+    return config(**(dict(encoder_layers=0) | changes))
+
+
+def encoder(**changes: Any) -> ModelConfig:
+    """The toy configuration of an encoder alone, with these fields changed."""
+    return config(**(dict(decoder_layers=0, output="vectors") | changes))
+
+
 @functools.cache
-def shared(toy: ModelConfig) -> Transformer:
+def shared(toy: ModelConfig) -> Any:
     """One network for each configuration; whoever changes its weights makes one of their own."""
     return network(toy)
 
 
-def network(toy: ModelConfig, seed: int = 0) -> Transformer:
+def network(toy: ModelConfig, seed: int = 0) -> Any:
     """A network whose every weight, biases and norms included, is random."""
-    made = Transformer(toy, dtype="float32")
+    made = assemble(toy, dtype="float32")
     made.build()
     folder.assign_weights(made, tensors(made, seed))
     return made
 
 
-def tensors(made: Transformer, seed: int = 0) -> dict[str, np.ndarray]:
+def tensors(made: Any, seed: int = 0) -> dict[str, np.ndarray]:
     """Random weights of a size that lets attention and output vary."""
     rng = np.random.default_rng(seed)
     drawn = {}
@@ -65,7 +75,10 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 
 
 class Reference:
-    """The network of figure 1 over one unpadded pair, one head and one position at a time, in float64."""
+    """The network of figure 1, or one of its stacks alone, one head and one position at a time, in float64.
+
+    Nothing is padded here: a row stands for itself.
+    """
 
     def __init__(self, toy: ModelConfig, weights: dict[str, np.ndarray]) -> None:
         self.config = toy
@@ -87,9 +100,10 @@ class Reference:
             self.dense(side, f"{name}/{part}")
             for side, part in ((x, "query"), (source, "key"), (source, "value"))
         )
-        size = self.config.width // self.config.heads
+        heads = (self.config.decoder_heads if name.startswith("decoder") else 0) or self.config.heads
+        size = self.config.width // heads
         mixed, maps = [], []
-        for head in range(self.config.heads):
+        for head in range(heads):
             own = slice(head * size, (head + 1) * size)
             scores = queries[:, own] @ keys[:, own].T / math.sqrt(size)
             if causal:
@@ -101,6 +115,10 @@ class Reference:
     def activation(self, x: np.ndarray) -> np.ndarray:
         if self.config.activation == "relu":
             return np.maximum(x, 0)
+        if self.config.activation == "silu":
+            return x / (1 + np.exp(-x))
+        if self.config.activation == "gelu_tanh":
+            return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
         return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
 
     def feed(self, x: np.ndarray, name: str, causal: bool) -> np.ndarray:
@@ -123,21 +141,27 @@ class Reference:
         output, rest = sublayer(x)
         return self.norm(x + output, f"{name}_norm"), rest
 
-    def embed(self, tokens: np.ndarray, side: str) -> np.ndarray:
-        table = "source_embedding" if self.config.shared_embeddings else side
+    def embed(self, tokens: np.ndarray, side: str, types: np.ndarray | None = None) -> np.ndarray:
+        table = "source_embedding" if side == "target_embedding" and self.config.shared_embeddings else side
         x = self.weights[f"{table}/tokens/embeddings"][tokens]
         x = x * (math.sqrt(self.config.width) if self.config.scale_embeddings else 1)
-        if self.config.positions == "learned":
-            x = x + self.weights[f"{side}/positions/table"][: len(x)]
-        elif self.config.positions != "none":
-            x = x + sinusoids(len(x), self.config.width, self.config.positions)
-        return x
+        if self.config.token_types:
+            x = x + self.weights[f"{side}/token_types/embeddings"][0 if types is None else types]
+        kind = self.config.positions
+        writes = side == "target_embedding" or not self.config.encoder_layers
+        if writes and self.config.target_positions != "same":
+            kind = self.config.target_positions
+        if kind == "learned":
+            x = x + self.weights[f"{side}/positions/table"][self.config.position_offset :][: len(x)]
+        elif kind != "none":
+            x = x + sinusoids(len(x), self.config.width, kind)
+        return self.norm(x, f"{side}/embedding_norm") if self.config.embedding_norm else x
 
     def block(
-        self, x: np.ndarray, name: str, memory: np.ndarray | None = None
+        self, x: np.ndarray, name: str, memory: np.ndarray | None = None, causal: bool | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """One block: vectors, self-attention, and cross-attention where there is a memory."""
-        causal, cross = memory is not None, None
+        causal, cross = memory is not None if causal is None else causal, None
         place = f"{name}/self_attention"
         x, own = self.residual(x, place, lambda y: self.attention(y, y, place, causal))
         if memory is not None:
@@ -147,23 +171,46 @@ class Reference:
         x, _ = self.residual(x, place, lambda y: (self.feed(y, place, causal), None))
         return x, own, cross
 
-    def forward(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Logits (T, V) and the three maps, (layers, H, queries, keys)."""
-        assert PAD not in source
-        x, encoder = self.embed(source, "source_embedding"), []
-        for layer in range(self.config.encoder_layers):
-            x, own, _ = self.block(x, f"encoder/block_{layer}")
-            encoder.append(own)
-        memory = self.norm(x, "encoder/last_norm") if self.config.norm == "pre" else x
-        x, decoder, crosses = self.embed(target, "target_embedding"), [], []
-        for layer in range(self.config.decoder_layers):
-            x, own, cross = self.block(x, f"decoder/block_{layer}", memory)
-            decoder.append(own)
+    def stack(
+        self, x: np.ndarray, name: str, memory: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+        """`encoder` or `decoder` over ready vectors: vectors, self-attention (layers, H, T, T), cross-attentions."""
+        layers = self.config.decoder_layers if name == "decoder" else self.config.encoder_layers
+        maps, crosses = [], []
+        for layer in range(layers):
+            x, own, cross = self.block(x, f"{name}/block_{layer}", memory, causal=name == "decoder")
+            maps.append(own)
             crosses.append(cross)
-        x = self.norm(x, "decoder/last_norm") if self.config.norm == "pre" else x
-        if self.config.tied_logits:
-            side = "source_embedding" if self.config.shared_embeddings else "target_embedding"
-            logits = x @ self.weights[f"{side}/tokens/embeddings"].T
-        else:
-            logits = self.dense(x, "output_projection")
-        return logits, np.stack(encoder), np.stack(decoder), np.stack(crosses)
+        x = self.norm(x, f"{name}/last_norm") if self.config.norm == "pre" else x
+        return x, np.stack(maps), crosses
+
+    def logits(self, x: np.ndarray, table: str, name: str) -> np.ndarray:
+        """(T, V): the token table `table` transposed, or the kernel of `name`; and the bias of `name`."""
+        if not self.config.tied_logits:
+            return self.dense(x, name)
+        return x @ self.weights[f"{table}/tokens/embeddings"].T + self.weights.get(f"{name}/bias", 0.0)
+
+    def forward(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Both stacks: logits (T, V) and the three maps, (layers, H, queries, keys)."""
+        assert PAD not in source
+        memory, encoder, _ = self.stack(self.embed(source, "source_embedding"), "encoder")
+        x, decoder, crosses = self.stack(self.embed(target, "target_embedding"), "decoder", memory)
+        table = "source_embedding" if self.config.shared_embeddings else "target_embedding"
+        return self.logits(x, table, "output_projection"), encoder, decoder, np.stack(crosses)
+
+    def write(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A decoder alone: logits (T, V) and its map."""
+        x, decoder, _ = self.stack(self.embed(ids, "embedding"), "decoder")
+        return self.logits(x, "embedding", "output_projection"), decoder
+
+    def read(self, ids: np.ndarray, types: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """An encoder alone: what its configuration's `output` says, (S, V), (classes,) or (S, D), and its map."""
+        x, encoder, _ = self.stack(self.embed(ids, "embedding", types), "encoder")
+        if self.config.output == "masked_tokens":
+            x = self.norm(self.activation(self.dense(x, "masked_tokens/transform")), "masked_tokens/norm")
+            return self.logits(x, "embedding", "masked_tokens/logits"), encoder
+        if self.config.output == "classes":
+            x = x.max(0) if self.config.pooling == "max" else x[0]
+            x = np.tanh(self.dense(x, "pooler")) if self.config.pooler else x
+            x = self.dense(x, "classifier")
+        return x, encoder

@@ -153,6 +153,13 @@ class ModelConfig(_Record):
             raise ValueError("expected learned positions where position_offset is set, received others")
         if (self.stem != "none" or self.ctc) and not self.encoder_layers:
             raise ValueError("expected an encoder where there is a stem or ctc, received a decoder alone")
+        if not self.encoder_layers and self.feed_forward_kind != "dense":
+            # What it sees to the left would have to be found in a prompt that padding may follow.
+            raise ValueError(
+                f"expected a dense feed_forward_kind in a decoder alone, received {self.feed_forward_kind}"
+            )
+        if self.encoder_layers and self.decoder_layers and self.start_id < 0:
+            raise ValueError("expected a start_id where a decoder answers an encoder, received none")
         if (self.output == "tokens") != bool(self.decoder_layers):
             raise ValueError(
                 f"expected output tokens of a decoder and another of an encoder alone, received {self.output} "
@@ -170,9 +177,10 @@ class ModelConfig(_Record):
                     f"expected {name} from 0 to {self.vocabulary - 1}, or {NO_ID} for none, "
                     f"received {getattr(self, name)}"
                 )
-        beyond = [i for i in (*self.suppressed, *self.suppressed_first, *self.prefix) if i >= self.vocabulary]
+        ids = (*self.suppressed, *self.suppressed_first, *self.prefix)
+        beyond = [i for i in ids if not 0 <= i < self.vocabulary]
         if beyond:
-            raise ValueError(f"expected ids below {self.vocabulary}, received {beyond[0]}")
+            raise ValueError(f"expected ids from 0 to {self.vocabulary - 1}, received {beyond[0]}")
         for name in ("dropout", "attention_dropout", "feed_forward_dropout", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"expected {name} in [0, 1), received {getattr(self, name)}")

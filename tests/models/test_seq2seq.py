@@ -37,6 +37,9 @@ def numbers(tensor: Any) -> np.ndarray:
         dict(positions="none", norm_epsilon=1e-2, decoder_layers=1, heads=8),
         dict(feed_forward_kind="conv_relu_conv", first_kernel=4, activation="gelu"),
         dict(feed_forward_kind="conv_relu_conv", first_kernel=1, norm="post"),
+        dict(heads=4, decoder_heads=2, decoder_feed_forward=20, target_positions="halves", logits_bias=True),
+        dict(norm="post", positions="learned", position_offset=3, embedding_norm=True, activation="silu"),
+        dict(positions="none", target_positions="learned", shared_embeddings=False, activation="gelu_tanh"),
     ],
     ids=str,
 )
@@ -83,6 +86,19 @@ def test_more_padding_changes_nothing(changes: dict) -> None:
     np.testing.assert_allclose(numbers(long.encoder)[..., :6, :6], numbers(short.encoder), atol=1e-5)
     np.testing.assert_allclose(numbers(long.decoder)[..., :5, :5], numbers(short.decoder), atol=1e-5)
     np.testing.assert_allclose(numbers(long.cross)[..., :5, :6], numbers(short.cross), atol=1e-5)
+
+
+@every_kind
+def test_padding_before_the_target_changes_nothing_but_its_places(changes: dict) -> None:
+    network = toy.shared(toy.config(positions="none", **changes))
+    source, target = toy.ids((1, 6), 1), toy.ids((1, 5), 2)
+    plain = network.forward(source, target)
+    left = np.pad(target, ((0, 0), (3, 0)))
+    found = network.forward(source, left, target_real=np.arange(8)[None] >= 3)
+    np.testing.assert_allclose(numbers(found.logits)[:, 3:], numbers(plain.logits), atol=1e-5)
+    np.testing.assert_allclose(numbers(found.decoder)[..., 3:, 3:], numbers(plain.decoder), atol=1e-5)
+    np.testing.assert_allclose(numbers(found.cross)[..., 3:, :], numbers(plain.cross), atol=1e-5)
+    assert np.isfinite(numbers(found.logits)).all()
 
 
 @every_kind

@@ -305,6 +305,7 @@ class DecoderBlock(_Sublayers):
         inputs: (B, T, D).
         memory: (B, S, D), the encoder's output; not needed with `cache`, nor without an encoder.
         self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`.
+        real: (B, T) booleans, false at padding before or between real tokens, see `FeedForward`.
         gate, cross_gate: (H,) or (B, H), see `MultiHeadAttention`.
         cache, index: a `DecoderCache` from `start` and the position of this one step (T = 1).
     """
@@ -344,6 +345,7 @@ class DecoderBlock(_Sublayers):
         *,
         self_mask: Any = None,
         cross_mask: Any = None,
+        real: Any = None,
         gate: Any = None,
         cross_gate: Any = None,
         cache: DecoderCache | None = None,
@@ -375,7 +377,7 @@ class DecoderBlock(_Sublayers):
         def feed(x: Any) -> tuple[Any, Any]:
             state = cache.convolution if cache and self.feed_forward.convolutional else None
             after: Any = () if state is None else ops.concatenate([state, x], axis=1)[:, 1:]
-            return self.feed_forward(x, state=state, training=training), after
+            return self.feed_forward(x, real=real, state=state, training=training), after
 
         x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
         cross, cross_projections = None, None

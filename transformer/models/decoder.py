@@ -61,6 +61,7 @@ class Decoder(keras.layers.Layer):
                 memory,
                 self_mask=self_mask,
                 cross_mask=cross_mask,
+                real=real,
                 gate=None if gates is None else gates[i],
                 cross_gate=None if cross_gates is None else cross_gates[i],
                 training=training,
