@@ -143,7 +143,7 @@ def test_samples_that_are_no_numbers_are_taken_as_silence() -> None:
 def test_floats_in_units_of_their_own_are_scaled() -> None:
     sound = decode(wav((tone() * 32_768).astype("<f4"), code=3, bits=32))
     np.testing.assert_allclose(sound.samples, tone() / 0.5, atol=1e-3)
-    assert sound.notes == ("The sound is louder than full scale: it was scaled down 1.64e+04 times.",)
+    assert sound.notes == ("The sound is louder than full scale: it was scaled down 16,384.0 times.",)
 
 
 def test_no_sample_exceeds_full_scale() -> None:

@@ -182,7 +182,7 @@ class _Reader:
         if self.absurd:
             yield f"The file holds samples that are not numbers, or far too large: {self.absurd} are taken as 0."
         if self.loud:
-            yield f"The sound is louder than full scale: it was scaled down {self.peak:.3g} times."
+            yield f"The sound is louder than full scale: it was scaled down {self.peak:,.1f} times."
         elif self.flat + self.over > _CLIPPED_SHARE * self.values:
             share = (self.flat + self.over) / self.values
             yield f"The sound is clipped: {100 * share:.1f} % of it is at full scale."
