@@ -72,22 +72,6 @@ def _median(work: Callable[[], object], runs: int = 15) -> float:
     return statistics.median(times[2:])
 
 
-class _Numbers:
-    """Stands in for a tokenizer where weights are random: every id is its own label."""
-
-    def __init__(self, size: int) -> None:
-        from transformer.trace import Label
-
-        self.size = size
-        self.label = lambda index: Label(str(index))
-
-    def labels(self, ids: Sequence[int]) -> list[Any]:
-        return [self.label(index) for index in ids]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return " ".join(map(str, ids))
-
-
 def _random_model(shape: str, max_target: int) -> Any:
     import dataclasses
 
@@ -95,11 +79,12 @@ def _random_model(shape: str, max_target: int) -> Any:
 
     from transformer.models.seq2seq import Transformer
     from transformer.pipeline import Translator
+    from transformer.text.numbers import Numbers
 
     keras.utils.set_random_seed(1)
     network = Transformer(dataclasses.replace(SHAPES[shape], max_source=40, max_target=max_target))
     network.build()
-    return Translator(shape, network, _Numbers(network.config.vocabulary))
+    return Translator(shape, network, Numbers(network.config.vocabulary))
 
 
 def _greedy(name: str, shape: str) -> Iterator[Row]:

@@ -77,6 +77,7 @@ class ModelConfig(_Record):
     """
 
     vocabulary: int = 8000
+    source_vocabulary: int = 0  # of an encoder that reads other tokens than the decoder writes; 0: the same
     encoder_layers: int = 6
     decoder_layers: int = 6
     width: int = 512
@@ -131,7 +132,9 @@ class ModelConfig(_Record):
         for name in (*sizes, "bins", "stem_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, received {getattr(self, name)}")
-        for name in ("decoder_heads", "decoder_feed_forward", "position_offset", "token_types", "classes"):
+        if self.source_vocabulary and self.shared_embeddings:
+            raise ValueError("expected tables apart where source_vocabulary is set, received shared_embeddings")
+        for name in ("source_vocabulary", "decoder_heads", "decoder_feed_forward", "position_offset", "token_types", "classes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected {name} of at least 0, received {getattr(self, name)}")
         if min(self.encoder_layers, self.decoder_layers) < 0 or not (

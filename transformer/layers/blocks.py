@@ -27,11 +27,19 @@ class TokenEmbedding(keras.layers.Layer):
         start, places, position_scale: see `PositionTable`.
     """
 
-    def __init__(self, config: ModelConfig, length: int, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        length: int,
+        *,
+        vocabulary: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.scale = config.width**0.5 if config.scale_embeddings else 1.0
         self.tokens = keras.layers.ReversibleEmbedding(
-            config.vocabulary,
+            vocabulary or config.vocabulary,
             config.width,
             # With the sqrt(D) factor this makes inputs and tied logits both start at unit variance.
             embeddings_initializer=keras.initializers.RandomNormal(stddev=config.width**-0.5),

@@ -58,7 +58,13 @@ class Transformer(keras.Model):
         self.config = config
         policy = self.dtype_policy
         self.source_embedding: Any = (
-            TokenEmbedding(config, config.max_source, dtype=policy, name="source_embedding")
+            TokenEmbedding(
+                config,
+                config.max_source,
+                vocabulary=config.source_vocabulary or config.vocabulary,
+                dtype=policy,
+                name="source_embedding",
+            )
             if config.stem == "none"
             else SoundEmbedding(config, dtype=policy, name="source_embedding")
         )
@@ -119,23 +125,18 @@ class Transformer(keras.Model):
         encoded, real = self.encode(
             source, real, gates=gates.encoder, position_scale=position_scale, training=training
         )
-        decoded = self.decoder(
-            self.target_embedding(target, position_scale=position_scale, training=training),
+        decoded = self.look(
             encoded.vectors,
-            memory_real=real,
-            real=target_real,
-            gates=gates.decoder,
-            cross_gates=gates.cross,
+            real,
+            target,
+            target_real=target_real,
+            gates=gates,
+            position_scale=position_scale,
             training=training,
         )
-        return Forward(
-            self.output_projection(decoded.vectors),
-            encoded.attention,
-            decoded.attention,
-            decoded.cross,
-            (encoded.projections, decoded.projections, decoded.cross_projections),
-            self.ctc(encoded.vectors) if self.ctc else None,
-        )
+        projections = (encoded.projections, *decoded.projections[1:])
+        ctc = self.ctc(encoded.vectors) if self.ctc else None
+        return decoded._replace(encoder=encoded.attention, projections=projections, ctc=ctc)
 
     def encode(
         self,
@@ -150,6 +151,34 @@ class Transformer(keras.Model):
         real = self._real(source) if real is None else real
         x = self.source_embedding(source, position_scale=position_scale, training=training)
         return self.encoder(x, real=real, gates=gates, training=training), real
+
+    def look(
+        self,
+        memory: Any,
+        real: Any,
+        target: Any,
+        *,
+        target_real: Any = None,
+        gates: Gates = ALL_ON,
+        position_scale: Any = None,
+        training: bool | None = None,
+    ) -> Forward:
+        """The decoder's side of `forward`, over the encoder's vectors (B, S, D): everything but the encoder's map."""
+        decoded = self.decoder(
+            self.target_embedding(target, position_scale=position_scale, training=training),
+            memory,
+            memory_real=real,
+            real=target_real,
+            gates=gates.decoder,
+            cross_gates=gates.cross,
+            training=training,
+        )
+        return Forward(
+            self.output_projection(decoded.vectors),
+            decoder=decoded.attention,
+            cross=decoded.cross,
+            projections=((), decoded.projections, decoded.cross_projections),
+        )
 
     def start(self, source: Any, length: int, *, real: Any = None, position_scale: Any = None) -> State:
         """Encode sources as in `forward` and make room for `length` target tokens."""

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from transformer.checkpoints import folder
+from transformer.checkpoints.foreign import is_foreign
 from transformer.models.assembly import assemble
+from transformer.pipeline.checkpoint import KINDS, open_checkpoint
+from transformer.pipeline.listener import Listener
 from transformer.pipeline.model import MAX_CHARACTERS, Model
 from transformer.pipeline.reader import TextReader
 from transformer.pipeline.translator import Embedded, Translator
@@ -16,6 +19,7 @@ from transformer.text.tokenizer import SubwordTokenizer
 __all__ = [
     "MAX_CHARACTERS",
     "Embedded",
+    "Listener",
     "Model",
     "TextReader",
     "Translator",
@@ -26,23 +30,28 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "models"
-KINDS: dict[str, type[Model]] = {"seq2seq": Translator, "decoder": Writer, "encoder": TextReader}
 
 
 def load(name: str) -> Any:
-    """A shipped model by name, or any model folder: a `Translator`, a `Writer` or a `TextReader`.
+    """A shipped model by name, or any model folder, of this project or in the Hugging Face format.
+
+    Returns:
+        A `Translator`, `Writer`, `TextReader` or `Listener`, as the network is.
 
     Raises:
-        ValueError: nothing there by that name, or a folder that is not a whole model of this project.
+        ValueError: nothing there by that name, or a folder that is not a whole model of a family that is known.
     """
     path = find(name)
+    if is_foreign(path):
+        return open_checkpoint(path)
     config = folder.load_config(path)
-    if config.family not in KINDS:
-        raise ValueError(f"expected a network of {', '.join(KINDS)}, received one of {config.family}")
     network = assemble(config)
     network.build()
     folder.assign_weights(network, folder.load_weights(path / folder.WEIGHTS))
-    return KINDS[config.family](path.name, network, SubwordTokenizer.load(path / folder.TOKENIZER))
+    tokenizer = SubwordTokenizer.load(path / folder.TOKENIZER)
+    if tokenizer.size != config.vocabulary:
+        raise ValueError(f"expected a tokenizer of {config.vocabulary} subwords, received {tokenizer.size}")
+    return KINDS[config.family](path.name, network, tokenizer)
 
 
 def find(name: str) -> Path:

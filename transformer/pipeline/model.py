@@ -10,7 +10,7 @@ import numpy as np
 
 from transformer import reference
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
-from transformer.config import ModelConfig
+from transformer.config import NO_ID, ModelConfig
 from transformer.layers.attention import MultiHeadAttention
 from transformer.reference import Opinion
 from transformer.runtime import Projected
@@ -25,7 +25,7 @@ class Model:
     """A network with its tokenizer. Immutable after loading: visitors share it.
 
     Raises:
-        ValueError: a tokenizer of another size than the network's vocabulary.
+        ValueError: a tokenizer with more subwords than the network's vocabulary.
     """
 
     runtime: Any
@@ -33,9 +33,9 @@ class Model:
     tokenizer: Any
 
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
-        if tokenizer.size != network.config.vocabulary:
+        if not tokenizer.size <= network.config.vocabulary:
             raise ValueError(
-                f"expected a tokenizer of {network.config.vocabulary} subwords, received {tokenizer.size}"
+                f"expected a tokenizer of at most {network.config.vocabulary} subwords, received {tokenizer.size}"
             )
         self.name, self.network, self.tokenizer = name, network, tokenizer
 
@@ -89,13 +89,12 @@ class Model:
 
     def _known(self, ids: Sequence[int], longest: int) -> None:
         self._fits(ids, longest)
-        # Where an id stands for padding, it stands for no token.
-        beyond = [
-            int(i) for i in ids if not 0 <= int(i) < self.config.vocabulary or int(i) == self.config.pad_id
-        ]
+        # Where an id stands for padding alone, it stands for no token.
+        padding = self.config.pad_id if self.config.pad_id != self.config.end_id else NO_ID
+        beyond = [int(i) for i in ids if not 0 <= int(i) < self.config.vocabulary or int(i) == padding]
         if beyond:
-            lowest, last = 1 if self.config.pad_id == 0 else 0, self.config.vocabulary - 1
-            other = f" other than {self.config.pad_id}" if self.config.pad_id > 0 else ""
+            lowest, last = 1 if padding == 0 else 0, self.config.vocabulary - 1
+            other = f" other than {padding}" if padding > 0 else ""
             raise ValueError(f"expected ids from {lowest} to {last}{other}, received {beyond[0]}")
 
     def _own(self, trace: Trace) -> None:

@@ -8,5 +8,14 @@ from transformer.runtime.common import ALTERNATIVES, Projected, Recorded
 from transformer.runtime.language import LanguageRuntime
 from transformer.runtime.reader import ReaderRuntime
 from transformer.runtime.seq2seq import Runtime
+from transformer.runtime.speech import SpeechRuntime
 
-__all__ = ["ALTERNATIVES", "LanguageRuntime", "Projected", "ReaderRuntime", "Recorded", "Runtime"]
+__all__ = [
+    "ALTERNATIVES",
+    "LanguageRuntime",
+    "Projected",
+    "ReaderRuntime",
+    "Recorded",
+    "Runtime",
+    "SpeechRuntime",
+]

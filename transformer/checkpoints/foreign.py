@@ -1,0 +1,177 @@
+"""Published checkpoints in the Hugging Face folder format -> a configuration and weights of this project.
+
+Every tensor is used exactly once: what is missing, left over or of another shape is listed. Nothing of a folder runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from transformer.checkpoints.families import FAMILIES, Family, Row
+from transformer.checkpoints.shards import Header, headers, read_json, size, tensors
+from transformer.config import ModelConfig
+
+CONFIG, GENERATION = "config.json", "generation_config.json"
+# A network of these is far beyond what anyone opens here; a config of a stranger must not ask for more.
+MOST_LAYERS, MOST_NUMBERS = 200, 20_000_000_000
+
+
+class Checkpoint(NamedTuple):
+    """A folder that has been looked at, without its numbers: family, our configuration, its settings, its tensors."""
+
+    folder: Path
+    family: str
+    config: ModelConfig
+    settings: Mapping[str, Any]
+    headers: Mapping[str, Header]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers its files hold."""
+        return size(self.headers.values())
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes while it is opened: float32, and one tensor beside them."""
+        largest = max(int(np.prod(header.shape)) for header in self.headers.values())
+        return 4 * (self.parameters + largest)
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether a folder's config.json is one of Hugging Face's, not of this project."""
+    try:
+        return "family" not in read_json(folder / CONFIG)
+    except ValueError:
+        return False
+
+
+def inspect(folder: Path) -> Checkpoint:
+    """Look at a folder: what it holds and whether it can be opened; reads settings and headers alone.
+
+    Raises:
+        ValueError: not such a folder, a family or setting that is not supported, or damaged files.
+    """
+    settings = read_json(folder / CONFIG)
+    kind = settings.get("model_type")
+    if not isinstance(kind, str) or kind not in FAMILIES:
+        raise ValueError(f"expected a model_type out of {', '.join(FAMILIES)}, received {kind!r}")
+    family = FAMILIES[kind]
+    for name, allowed in family.fixed.items():
+        if settings.get(name) not in allowed:
+            raise ValueError(
+                f"expected {name} to be {next(iter(allowed))!r}, received {settings[name]!r}: not supported"
+            )
+    if (folder / GENERATION).is_file():
+        settings = settings | read_json(folder / GENERATION)
+    family.settings(settings, ())  # what is not supported is said before its files are opened
+    stored = headers(folder)
+    found = {_plain(name, family): header for name, header in stored.items()}
+    if len(found) != len(stored):
+        raise ValueError(f"expected each tensor once, received {len(stored) - len(found)} of them twice")
+    if size(found.values()) > MOST_NUMBERS:
+        raise ValueError(f"expected at most {MOST_NUMBERS:,} numbers, received {size(found.values()):,}")
+    config = family.settings(settings, found.keys())
+    if max(config.encoder_layers, config.decoder_layers) > MOST_LAYERS:
+        raise ValueError(
+            f"expected at most {MOST_LAYERS} layers, received {max(config.encoder_layers, config.decoder_layers)}"
+        )
+    # Every weight comes out of a tensor: settings that ask for more numbers than the files hold would only cost memory.
+    width = config.width
+    least = width * (config.vocabulary + config.encoder_layers * (4 * width + 2 * config.feed_forward))
+    longest = config.max_source if config.encoder_layers else config.max_target
+    if least + width * longest * (config.positions == "learned") > size(found.values()):
+        raise ValueError(
+            f"expected at least {least:,} numbers for the sizes in {CONFIG}, received {size(found.values()):,}"
+        )
+    return Checkpoint(folder, kind, config, settings, found)
+
+
+def weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """The weights of `checkpoint` by our names, float32.
+
+    Raises:
+        ValueError: lists tensors that are missing, and those that are there and not used.
+    """
+    family, found = FAMILIES[checkpoint.family], checkpoint.headers
+    rows = _rows(family, checkpoint.config)
+    wanted = {row.theirs for row in rows}
+    copies = {copy: of for copy, of in family.copies.items() if copy in found and copy not in wanted}
+    spare = {name for name in found if name not in wanted and _spare(name, family)}
+    problems = [f"missing {name}" for name in sorted(wanted - found.keys())]
+    problems += [f"unused {name}" for name in sorted(found.keys() - wanted - spare - copies.keys())]
+    if problems:
+        shown = "; ".join(problems[:10]) + ("; ..." if len(problems) > 10 else "")
+        raise ValueError(
+            f"expected the tensors of a {checkpoint.family}, received {len(problems)} differences: {shown}"
+        )
+    by_tensor: dict[str, list[Row]] = {}
+    for row in rows:
+        by_tensor.setdefault(row.theirs, []).append(row)
+    ours: dict[str, np.ndarray] = {}
+    kept: dict[str, np.ndarray] = {}
+    plain = {found[name].name: name for name in wanted | copies.keys()}
+    for header, tensor in tensors(found[name] for name in plain.values()):
+        name = plain[header.name]
+        if name in copies or name in copies.values():
+            kept[name] = tensor
+        for row in by_tensor.get(name, ()):
+            ours[row.ours] = _changed(tensor, row).astype(np.float32)
+    for copy, original in copies.items():
+        if original not in kept or not np.array_equal(kept[copy], kept[original]):
+            raise ValueError(
+                f"expected {copy} to repeat {original}, received other numbers: the config calls them tied"
+            )
+    return ours
+
+
+def _plain(name: str, family: Family) -> str:
+    """A tensor's name without what stands before all of them, and with today's names of scale and shift."""
+    name = name.removeprefix(family.prefix)
+    return re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))
+
+
+def _spare(name: str, family: Family) -> bool:
+    return any(name.startswith(start) for start in family.spare) or any(
+        re.fullmatch(re.escape(start).replace(r"\{\}", r"\d+"), name) for start in family.spare
+    )
+
+
+def _rows(family: Family, config: ModelConfig) -> list[Row]:
+    """The table with a row for each layer."""
+    rows = []
+    for row in family.rows(config):
+        if "{}" not in row.theirs:
+            rows.append(row)
+            continue
+        depth = config.encoder_layers if row.ours.startswith("encoder/") else config.decoder_layers
+        rows += [Row(row.theirs.format(i), row.ours.format(i), row.change) for i in range(depth)]
+    return rows
+
+
+def _changed(tensor: np.ndarray, row: Row) -> np.ndarray:
+    """A tensor of theirs as ours.
+
+    Raises:
+        ValueError: a shape that cannot be turned so.
+    """
+    dims = {"transpose": 2, "convolution": 3}.get(row.change)
+    if dims not in (None, tensor.ndim) or tensor.ndim == 0:
+        raise ValueError(f"expected {row.theirs} with {dims} dimensions, received shape {tensor.shape}")
+    if row.change == "transpose":
+        return tensor.T
+    if row.change == "convolution":
+        return tensor.transpose(2, 1, 0)
+    if row.change == "squeeze":
+        return tensor.reshape(-1)
+    if row.change.endswith("/3"):
+        if tensor.shape[-1] % 3:
+            raise ValueError(f"expected {row.theirs} in three equal parts, received shape {tensor.shape}")
+        third = tensor.shape[-1] // 3
+        start = ("first/3", "second/3", "last/3").index(row.change) * third
+        return tensor[..., start : start + third]
+    return tensor

@@ -1,0 +1,97 @@
+"""A published checkpoint as a model: its network, its tokenizer where it has one, and what its settings say of use."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformer.checkpoints import folder, foreign
+from transformer.config import NO_ID, ModelConfig
+from transformer.models.assembly import assemble
+from transformer.pipeline.listener import Listener, Spoken
+from transformer.pipeline.model import Model
+from transformer.pipeline.reader import TextReader
+from transformer.pipeline.translator import Translator
+from transformer.pipeline.writer import Writer
+from transformer.text.numbers import Numbers
+
+KINDS: dict[str, Any] = {
+    "seq2seq": Translator,
+    "decoder": Writer,
+    "encoder": TextReader,
+    "speech": Listener,
+}
+
+
+def open_checkpoint(path: Path) -> Model:
+    """Open a folder in the Hugging Face format.
+
+    Raises:
+        ValueError: see `checkpoints.foreign`; or a network that does not fit into this machine's memory.
+    """
+    from transformer.text.foreign import open_tokenizer
+
+    checkpoint = foreign.inspect(path)
+    fits(checkpoint.memory)
+    tokenizer: Any = open_tokenizer(path, checkpoint.family)
+    config = checkpoint.config
+    if tokenizer is not None:
+        config = _special(config, tokenizer)
+    network = assemble(config)
+    network.build()
+    folder.assign_weights(network, foreign.weights(checkpoint))
+    tokenizer = tokenizer or Numbers(config.vocabulary)
+    if config.family == "speech":
+        return Listener(path.name, network, tokenizer, spoken(checkpoint.settings, tokenizer))
+    model: Model = KINDS[config.family](path.name, network, tokenizer)
+    return model
+
+
+def fits(needed: int) -> None:
+    """Refuse a network that needs more bytes than the machine has left.
+
+    Raises:
+        ValueError: with both sizes.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ValueError(
+            f"expected a network that fits into {free / 1e9:.1f} GB of free memory, received one that needs about "
+            f"{needed / 1e9:.1f} GB"
+        )
+
+
+def spoken(settings: Mapping[str, Any], tokenizer: Any) -> Spoken:
+    """What Whisper is told with tokens, by its generation_config.json; where that is silent, by the tokens' names."""
+    languages = _ids(settings.get("lang_to_id"))
+    tasks = _ids(settings.get("task_to_id"))
+    without = settings.get("no_timestamps_token_id")
+    heads = settings.get("alignment_heads") or []
+    if not all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(i) is int for i in pair) for pair in heads
+    ):
+        raise ValueError(f"expected alignment_heads as pairs of layer and head, received {str(heads)[:80]}")
+    return Spoken(
+        {code.strip("<|>"): i for code, i in languages.items()},
+        tasks,
+        without if type(without) is int else None,
+        tuple((layer, head) for layer, head in heads),
+    )
+
+
+def _ids(found: Any) -> dict[str, int]:
+    return {str(k): v for k, v in found.items() if type(v) is int} if isinstance(found, dict) else {}
+
+
+def _special(config: ModelConfig, tokenizer: Any) -> ModelConfig:
+    """The configuration with the special ids that only the tokenizer knows."""
+    known = {
+        name: value
+        for name in ("mask_id", "unknown_id")
+        if getattr(config, name) == NO_ID and (value := getattr(tokenizer, name)) is not None
+    }
+    return dataclasses.replace(config, **known)

@@ -1,0 +1,225 @@
+"""Sound to text: transcribe, and record where in the sound every head listened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from transformer.audio.decode import RATE, Sound, decode
+from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
+from transformer.layers.stem import STRIDES
+from transformer.models.seq2seq import Gates
+from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.runtime import Projected, SpeechRuntime
+from transformer.trace import AttentionMap, Label, Spectrogram, Trace
+
+REST = "rest"  # the key that stands for all of the padding behind a clip
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The tokens with which a network is told what to do (Radford et al. 2022, section 2.3); empty where it has none.
+
+    Args:
+        languages: the token of each language by its code, such as "en".
+        tasks: the token of each task, "transcribe" and "translate".
+        without_times: the token that asks for text without time stamps.
+        alignment_heads: (layer, head) pairs of cross-attention that follow the sound, as the checkpoint says.
+    """
+
+    languages: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
+    without_times: int | None = None
+    alignment_heads: tuple[tuple[int, int], ...] = ()
+
+
+class Listener(Model):
+    """A speech Transformer with its tokenizer."""
+
+    def __init__(self, name: str, network: Any, tokenizer: Any, spoken: Spoken | None = None) -> None:
+        super().__init__(name, network, tokenizer)
+        self.runtime = SpeechRuntime(network)
+        self.spoken = spoken or Spoken()
+        self.features = Features(
+            "whisper" if network.config.stem == "whisper" else "t2t", network.config.bins
+        )
+
+    @property
+    def longest_seconds(self) -> float:
+        """The longest clip that one pass takes."""
+        return float(self.runtime.longest * HOP_SECONDS)
+
+    def trace(
+        self,
+        sound: bytes | Sound | np.ndarray,
+        *,
+        target: str | None = None,
+        beams: int = 1,
+        language: str = "",
+        task: str = "transcribe",
+        name: str = "",
+        whole: bool = False,
+        gates: Gates | None = None,
+    ) -> Trace:
+        """Transcribe a clip, then record what every head looked at.
+
+        Args:
+            sound: a file's bytes, or what `audio.decode` made of them, or samples at 16 kHz.
+            target: forces this transcript.
+            beams: 1 decodes greedily.
+            language: a code that the network knows; "" lets it find out. Of a network that knows languages only.
+            task: "transcribe", or "translate" into English where the network can.
+            name: what the trace calls the clip.
+            whole: keep the attention to the silence that a network pads clips with; otherwise its columns are one, the
+                last, and its rows are left out.
+            gates: one number a head; 0 switches it off.
+
+        Raises:
+            ValueError: sound that cannot be read, longer than one pass takes, or a language or task it does not know.
+        """
+        samples = np.asarray(sound) if isinstance(sound, np.ndarray) else _samples(sound)
+        if not len(samples):
+            raise ValueError("expected a clip with sound, received an empty one")
+        seconds = len(samples) / RATE
+        if seconds > self.longest_seconds:
+            raise ValueError(
+                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
+            )
+        features, frames = self.log_mel(samples)
+        heard = self.runtime.hear(features, gates, frames)
+        prefix, found = self._prefix(heard, language, task)
+        options: dict[str, Any] = {"seconds": round(seconds, 3), **found}
+        if target is not None:
+            ids = [*prefix, *self.tokenizer.encode_target(readable(target)).ids]
+            if ids[-1] != self.config.end_id:
+                ids.append(self.config.end_id)
+            self._fits(ids, self.config.max_target)
+            options["decoding"] = "forced"
+        else:
+            ids = self.runtime.decode(heard, prefix=prefix, beams=beams)
+            options["decoding"] = "greedy" if beams == 1 else "beam"
+        return self._trace(name, features, heard, ids, options, whole, gates)
+
+    def trace_ids(self, features: np.ndarray, target: Sequence[int]) -> Trace:
+        """The same for ready-made log-mel features (frames, bins) and target ids, nothing left out.
+
+        Raises:
+            ValueError: features or ids that do not fit the network.
+        """
+        target = [int(i) for i in target]
+        self._known(target, self.config.max_target)
+        features = np.asarray(features, np.float32)
+        heard = self.runtime.hear(features)
+        return self._trace("", features, heard, target, {"decoding": "forced"}, True, None)
+
+    def log_mel(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
+        """The features that the network reads for samples at 16 kHz, and how many of their frames are of the clip."""
+        if not self.runtime.whole:
+            features = log_mel(samples, self.features)
+            return features, len(features)
+        padded = np.zeros(self.runtime.longest * HOP, np.float32)
+        padded[: len(samples)] = samples
+        return log_mel(padded, self.features), min(-(-len(samples) // HOP), self.runtime.longest)
+
+    def projections(self, trace: Trace) -> dict[str, Projected]:
+        """The queries and keys behind a trace of this model whose sound is all there, and what each layer was given.
+
+        Raises:
+            ValueError: a trace of another model, or one without ids, features, or all of its positions.
+        """
+        self._own(trace)
+        if trace.spectrogram is None or "cut" in trace.options:
+            raise ValueError("expected a trace with all of its positions, received one without its silence")
+        return self.runtime.projections(trace.spectrogram.values, ids_of(trace.target))
+
+    def warm(self, lengths: Sequence[float] = (4,)) -> None:
+        """Compile ahead for clips of up to these many seconds."""
+        self.runtime.warm(lengths)
+
+    def _prefix(self, heard: Any, language: str, task: str) -> tuple[list[int], dict[str, Any]]:
+        """What the output begins with, and what it says."""
+        spoken, found = self.spoken, dict[str, Any]()
+        prefix: list[int] = []
+        if spoken.languages:
+            if language and language not in spoken.languages:
+                raise ValueError(
+                    f"expected a language out of {', '.join(spoken.languages)}, received {language!r}"
+                )
+            codes = {token: code for code, token in spoken.languages.items()}
+            chosen = spoken.languages[language] if language else self.runtime.first(heard, list(codes))
+            prefix.append(chosen)
+            found["language"] = codes[chosen]
+        elif language:
+            raise ValueError(f"expected no language for a network that knows one only, received {language!r}")
+        if spoken.tasks:
+            if task not in spoken.tasks:
+                raise ValueError(f"expected a task out of {', '.join(spoken.tasks)}, received {task!r}")
+            prefix.append(spoken.tasks[task])
+            found["task"] = task
+        elif task != "transcribe":
+            raise ValueError(f"expected the task transcribe, received {task!r}")
+        if spoken.without_times is not None:
+            prefix.append(spoken.without_times)
+        return prefix or list(self.config.prefix), found
+
+    def _trace(
+        self,
+        name: str,
+        features: np.ndarray,
+        heard: Any,
+        ids: Sequence[int],
+        options: dict[str, Any],
+        whole: bool,
+        gates: Gates | None,
+    ) -> Trace:
+        recorded = self.runtime.record(heard, ids, gates)
+        stride = STRIDES[self.config.stem]
+        count = recorded.encoder.shape[-1]
+        seconds = stride * HOP_SECONDS
+        places = [
+            Label(f"{i * seconds:.2f} s", start=round(i * seconds, 4), end=round((i + 1) * seconds, 4))
+            for i in range(count)
+        ]
+        encoder, cross = recorded.encoder, recorded.cross
+        if not whole and heard.positions < count:
+            kept = heard.positions
+            encoder, cross = _cut(encoder, kept)[:, :, :kept], _cut(cross, kept)
+            rest = Label(REST, special=True, start=places[kept].start, end=places[-1].end)
+            queries, places = places[:kept], [*places[:kept], rest]
+            features = features[: kept * stride]
+            options["cut"] = kept
+        else:
+            queries = places
+        written = numbered(self.tokenizer.labels(ids), ids)
+        read_ids = [self.config.start_id, *ids[:-1]]
+        read = numbered(self.tokenizer.labels(read_ids), read_ids)
+        table = self.network.source_embedding.positions.table()
+        return Trace(
+            (
+                AttentionMap("encoder", encoder, queries, places),
+                AttentionMap("decoder", recorded.decoder, written, read),
+                AttentionMap("cross", cross, written, places),
+            ),
+            str(self.tokenizer.decode(ids)).strip(),
+            steps_of(self.tokenizer, written, recorded),
+            source=queries,
+            target=written,
+            positions=None if table is None else table[: len(queries)],
+            spectrogram=Spectrogram(features, HOP_SECONDS),
+            model=self.name,
+            input=name,
+            options=options,
+        )
+
+
+def _cut(weights: np.ndarray, kept: int) -> np.ndarray:
+    """(..., keys) -> (..., kept + 1): the weights beyond `kept` as one, so that rows still sum to 1."""
+    rest = weights[..., kept:].sum(-1, keepdims=True, dtype=np.float32)
+    return np.concatenate([weights[..., :kept], rest], axis=-1)
+
+
+def _samples(sound: bytes | Sound) -> np.ndarray:
+    return (decode(sound) if isinstance(sound, bytes) else sound).samples

@@ -1,0 +1,194 @@
+"""Compiled inference from sound to tokens: the encoder once, then greedy, beam and forced passes over what it heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from transformer.config import ModelConfig
+from transformer.generate import EMPTY, beam, greedy
+from transformer.layers.stem import STRIDES
+from transformer.models.seq2seq import Gates, State, Transformer
+from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
+
+_SECONDS = (2, 4, 6, 8, 10, 15, 20, 30)  # padded lengths of sound
+
+
+class Heard(NamedTuple):
+    """What the encoder made of a clip: tensors that stay where the network runs.
+
+    vectors (1, S, D), real (1, S) booleans, attention (1, layers, H, S, S), ctc (1, S, vocabulary) or an empty tensor;
+    positions: how many of the S are of the clip itself, the rest being padding.
+    """
+
+    vectors: Any
+    real: Any
+    attention: Any
+    ctc: Any
+    positions: int
+
+
+class _Listening(NamedTuple):
+    """A network as `generate` takes it, over what has been heard."""
+
+    network: Transformer
+    real: Any
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.network.config
+
+    def start(self, memory: Any, length: int) -> State:
+        return State(self.real, self.network.decoder.start(memory, length))
+
+    def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
+        return self.network.step(token, index, state)
+
+
+class SpeechRuntime:
+    """Passes of one speech Transformer, compiled.
+
+    A network that pads clips itself (Whisper: always 30 s, and silence counts as heard) is given all its positions;
+    any other is given the clip, padded to one of a few lengths, and told which positions are real.
+    """
+
+    def __init__(self, network: Transformer) -> None:
+        self.network = network
+        self.stride = STRIDES[network.config.stem]
+        self.whole = network.config.stem == "whisper"
+        self._encode = tf.function(self._run_encode, jit_compile=True, autograph=False)
+        self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
+        self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
+        self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
+        self._first = tf.function(self._run_first, autograph=False)
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest clip that one pass takes."""
+        return self.network.config.max_source * self.stride
+
+    def hear(self, features: np.ndarray, gates: Gates | None = None, frames: int | None = None) -> Heard:
+        """Run the encoder over log-mel features (frames, bins); `frames` says how many of them are sound, all if None.
+
+        Raises:
+            ValueError: another number of bins, no frames, or more than the network can read.
+        """
+        config = self.network.config
+        if features.ndim != 2 or features.shape[1] != config.bins:
+            raise ValueError(f"expected features (frames, {config.bins}), received {features.shape}")
+        count = len(features) if frames is None else frames
+        if not 1 <= count <= len(features) or len(features) > self.longest:
+            raise ValueError(f"expected from 1 to {self.longest} frames, received {len(features)}")
+        if self.whole and len(features) != self.longest:
+            raise ValueError(f"expected {self.longest} frames, silence included, received {len(features)}")
+        length = len(features) if self.whole else self._padded(len(features))
+        padded = np.zeros((1, length, config.bins), np.float32)
+        padded[0, : len(features)] = features
+        heard = self._encode(
+            tf.constant(padded), tf.constant([length if self.whole else count]), gate_tensors(config, gates)
+        )
+        return Heard(*heard, positions=-(-count // self.stride))
+
+    def decode(
+        self, heard: Heard, *, prefix: Sequence[int] = (), beams: int = 1, alpha: float = 0.6
+    ) -> list[int]:
+        """What the network writes after `prefix`, which is part of the result: ids up to and with the end token."""
+        config = self.network.config
+        limit = config.max_target
+        if len(prefix) >= limit:
+            raise ValueError(f"expected a prefix below {limit} tokens, received {len(prefix)}")
+        if beams > 1:
+            if tuple(prefix) != config.prefix:
+                raise ValueError(f"expected greedy decoding after a prefix, received {beams} beams")
+            ids = self._beam(heard.vectors, heard.real, beams, tf.constant(alpha, tf.float32))
+        else:
+            ids = self._greedy(heard.vectors, heard.real, ids_row(prefix, limit, EMPTY))
+        return [int(i) for i in ids.numpy()[0] if i != EMPTY]
+
+    def record(self, heard: Heard, target: Sequence[int], gates: Gates | None = None) -> Recorded:
+        """One pass over finished ids; maps are cropped to the clip's own positions by whoever shows them."""
+        config = self.network.config
+        row = ids_row(target, bucket(len(target), config.max_target), max(config.pad_id, 0))
+        decoder, cross, *said = (
+            part.numpy()[0]
+            for part in self._forced(heard.vectors, heard.real, row, gate_tensors(config, gates))
+        )
+        count = len(target)
+        encoder = heard.attention.numpy()[0]
+        real = encoder.shape[-1] if self.whole else heard.positions
+        return Recorded(
+            encoder[:, :, :real, :real],
+            decoder[:, :, :count, :count],
+            cross[:, :, :count, :real],
+            *(part[:count] for part in said),
+        )
+
+    def first(self, heard: Heard, among: Sequence[int]) -> int:
+        """Which of these ids the network would most likely write first (Whisper: the language of the clip)."""
+        logits = self._first(heard.vectors, heard.real).numpy()[0, 0]
+        return int(among[int(logits[list(among)].argmax())])
+
+    def ctc(self, heard: Heard) -> np.ndarray | None:
+        """Natural log-probabilities of the second output (positions, vocabulary), padding being the blank.
+
+        None where the network has no such output.
+        """
+        if not self.network.config.ctc:
+            return None
+        logits = heard.ctc.numpy()[0, : heard.positions].astype(np.float64)
+        logits -= logits.max(-1, keepdims=True)
+        result: np.ndarray = (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
+        return result
+
+    def projections(self, features: np.ndarray, target: Sequence[int]) -> dict[str, Projected]:
+        """Queries and keys of every layer and head for features as `hear` takes them, without padding, and a target."""
+        forward = self.network.forward(features[None], self._read(tf.constant([list(target)])))
+        found = {}
+        for kind, stack in zip(("encoder", "decoder", "cross"), forward.projections, strict=True):
+            found[kind] = Projected(*(np.stack([p[i].numpy()[0] for p in stack]) for i in range(3)))
+        return found
+
+    def warm(self, seconds: Sequence[float] = (4,)) -> None:
+        """Compile ahead for clips of these lengths."""
+        config = self.network.config
+        for length in seconds:
+            frames = self.longest if self.whole else min(int(length * 100), self.longest)
+            heard = self.hear(np.zeros((frames, config.bins), np.float32))
+            ids = self.decode(heard, prefix=config.prefix)
+            self.record(heard, ids or [config.end_id])
+
+    def _padded(self, frames: int) -> int:
+        return min(next((100 * s for s in _SECONDS if 100 * s >= frames), self.longest), self.longest)
+
+    def _run_encode(self, features: Any, frames: Any, gates: Gates) -> tuple[Any, ...]:
+        network = self.network
+        real = network.source_embedding.real(frames, -(-int(features.shape[1]) // self.stride))
+        encoded, real = network.encode(features, real, gates=gates.encoder)
+        ctc = network.ctc(encoded.vectors) if network.ctc else ops.zeros((0,))
+        return encoded.vectors, real, encoded.attention, ctc
+
+    def _run_greedy(self, vectors: Any, real: Any, prefix: Any) -> Any:
+        return greedy(_Listening(self.network, real), vectors, int(prefix.shape[1]), prefix).ids
+
+    def _run_beam(self, vectors: Any, real: Any, beams: int, alpha: Any) -> Any:
+        network = self.network
+        # State is tiled with the beams, so what is real must be part of it: it is, see `_Listening.start`.
+        return beam(_Listening(network, real), vectors, network.config.max_target, beams, alpha).ids
+
+    def _run_forced(self, vectors: Any, real: Any, target: Any, gates: Gates) -> tuple[Any, ...]:
+        result = self.network.look(vectors, real, self._read(target), gates=gates)
+        return result.decoder, result.cross, *foretold(result.logits, target, self.network.config)
+
+    def _run_first(self, vectors: Any, real: Any) -> Any:
+        return self.network.look(
+            vectors, real, ops.full((1, 1), self.network.config.start_id, "int32")
+        ).logits
+
+    def _read(self, target: Any) -> Any:
+        """What the decoder reads while it writes `target`."""
+        return ops.concatenate(
+            [ops.full((1, 1), self.network.config.start_id, "int32"), target[:, :-1]], axis=1
+        )
