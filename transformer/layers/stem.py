@@ -1,8 +1,8 @@
 """From a log-mel picture to encoder positions: the convolutions below a speech Transformer, and positions.
 
 `t2t`: two 3x3 convolutions of stride 2 over time and bins, then a dense layer over what is left of the bins
-(Tensor2Tensor `layers/modalities.py`, speech_recognition_bottom): 40 ms a position. `whisper`: two convolutions of width
-3 over time, the second of stride 2 (Radford et al. 2022, arXiv:2212.04356, section 2.2): 20 ms a position.
+(Tensor2Tensor `layers/modalities.py`, speech_recognition_bottom): 40 ms a position. `whisper`: two convolutions of
+width 3 over time, the second of stride 2 (Radford et al. 2022, arXiv:2212.04356, section 2.2): 20 ms a position.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ STRIDES = {"t2t": 4, "whisper": 2}  # frames a position
 
 
 class SoundEmbedding(keras.layers.Layer):
-    """Log-mel pictures (B, frames, bins) -> vectors (B, S, D), S = ceil(frames / stride).
+    """Log-mel pictures (B, frames, bins) -> vectors (B, S, D), S = ceil(frames / stride); position i hears the frames
+    around i * stride, whatever follows. Those of `t2t` are multiplied by sqrt(D) where `scale_embeddings` says so.
 
     Call arguments:
         inputs: (B, frames, bins).
@@ -35,7 +36,7 @@ class SoundEmbedding(keras.layers.Layer):
         if self.kind == "t2t":
             self.convolutions = [
                 keras.layers.Conv2D(
-                    self.channels, 3, 2, "same", activation="relu", dtype=policy, name=f"convolution_{i}"
+                    self.channels, 3, 2, "valid", activation="relu", dtype=policy, name=f"convolution_{i}"
                 )
                 for i in range(2)
             ]
@@ -66,20 +67,19 @@ class SoundEmbedding(keras.layers.Layer):
     def real(self, frames: Any, length: int) -> Any:
         """(B,) numbers of real frames -> (B, S) booleans, true where a position has heard one; S = `length`."""
         stride = STRIDES[self.kind]
-        return ops.arange(length)[None] < ((frames + stride - 1) // stride)[:, None]
+        heard = (ops.cast(frames, "int32") + stride - 1) // stride
+        return ops.arange(length)[None] < heard[:, None]
 
     def call(self, inputs: Any, position_scale: Any = None, training: bool | None = None) -> Any:
+        # Padded by hand: "same" of TensorFlow shifts what a position hears by whether the frames are even in number.
         if self.kind == "t2t":
             x = inputs[..., None]
             for convolution in self.convolutions:
-                x = convolution(x)
-            x = (
-                self.projection(ops.reshape(x, (ops.shape(x)[0], ops.shape(x)[1], x.shape[2] * x.shape[3])))
-                * self.scale
-            )
+                x = convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))))
+            x = ops.reshape(x, (ops.shape(x)[0], ops.shape(x)[1], x.shape[2] * x.shape[3]))
+            x = self.projection(x) * self.scale
         else:
             x = inputs
             for convolution in self.convolutions:
-                # Padded by hand: "same" of TensorFlow pads a stride of 2 on the right only.
                 x = convolution(ops.pad(x, ((0, 0), (1, 1), (0, 0))))
         return self.dropout(self.positions(x, scale=position_scale), training=training)
