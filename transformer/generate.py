@@ -101,7 +101,8 @@ def greedy(
 
 def nucleus(noise: Any, temperature: Any, top_k: Any, top_p: Any) -> Callable[[Any, Any], Any]:
     """Draws from the `top_k` likeliest tokens, and of these from the fewest that hold `top_p` of the probability
-    (Holtzman et al. 2019, arXiv:1904.09751), after dividing scores by `temperature`.
+    (Holtzman et al. 2019, arXiv:1904.09751), after dividing scores by `temperature`. Tokens exactly as likely as the
+    last one that stays stay too.
 
     Args:
         noise: (T, vocabulary) draws from the standard Gumbel distribution, one row a step: the largest sum of score and

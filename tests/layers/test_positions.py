@@ -71,8 +71,8 @@ def test_a_width_of_two_has_one_frequency_in_every_convention() -> None:
         np.testing.assert_allclose(sinusoids(3, 2, kind)[2], [math.sin(2), math.cos(2)], atol=1e-6)
 
 
-def layer(kind: str) -> PositionTable:
-    made = PositionTable(LENGTH, WIDTH, kind, dtype="float32")
+def layer(kind: str, offset: int = 0) -> PositionTable:
+    made = PositionTable(LENGTH, WIDTH, kind, offset=offset, dtype="float32")
     made.build(None)
     return made
 
@@ -87,6 +87,31 @@ def test_the_layer_adds_the_rows_from_its_start(kind: str) -> None:
     np.testing.assert_allclose(np.asarray(made(x, start=11)), x + table[11:16], atol=1e-6)
     one = made(x[:, :1], start=keras.ops.convert_to_tensor(39))
     np.testing.assert_allclose(np.asarray(one), x[:, :1] + table[39:], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [*SINUSOIDS, "learned"])
+def test_the_layer_adds_the_rows_of_its_places(kind: str) -> None:
+    made, x = layer(kind), np.random.default_rng(0).normal(size=(2, 4, WIDTH)).astype(np.float32)
+    places = np.array([[0, 0, 1, 2], [39, 5, 5, 0]])
+    table = made.table()
+    assert table is not None
+    np.testing.assert_allclose(np.asarray(made(x, places=places)), x + table[places], atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(made(x, places=places, scale=0.5)), x + table[places] / 2, atol=1e-6
+    )
+
+
+def test_with_an_offset_the_first_position_takes_a_later_row() -> None:
+    made, x = layer("learned", offset=2), np.zeros((1, 3, WIDTH), np.float32)
+    rows = np.asarray(made.learned)
+    assert rows.shape == (LENGTH + 2, WIDTH)
+    np.testing.assert_array_equal(made.table(), rows[2:])
+    for found, expected in (
+        (made(x), rows[2:5]),
+        (made(x, start=4), rows[6:9]),
+        (made(x, places=np.array([[7, 0, LENGTH - 1]])), rows[[9, 2, LENGTH + 1]]),
+    ):
+        np.testing.assert_array_equal(np.asarray(found)[0], expected)
 
 
 def test_a_learned_table_is_a_weight_and_the_others_are_none() -> None:
