@@ -2,10 +2,12 @@
 
 import math
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.golden.sound import chirp
 from transformer.audio.features import HOP, WINDOW, Features, log_mel, mel_filters, normalise, raw_log_mel
 
 T2T, WHISPER = Features("t2t"), Features("whisper")
@@ -194,3 +196,16 @@ def test_normalising_joined_features_is_that_of_one_utterance() -> None:
     joined = np.concatenate([raw_log_mel(noise(3000, 1)), raw_log_mel(noise(3000, 2))])
     expected = (joined - joined.mean(0)) / np.sqrt(joined.var(0) + 1e-9)
     np.testing.assert_allclose(normalise(joined), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("bins", [80, 128])
+@pytest.mark.parametrize("name", ["short", "long"])
+def test_whisper_equals_the_reference_librarys_extractor(root: Path, bins: int, name: str) -> None:
+    """Recorded by tests/golden/make.py: a chirp padded with zeros, or cut, to one second."""
+    recorded = np.load(root / "tests" / "golden" / f"whisper-features-{bins}" / "expected.npz")
+    heard = chirp(float(recorded[f"{name}/seconds"]))
+    assert heard.astype(np.float64).sum() == pytest.approx(float(recorded[f"{name}/samples_sum"]))
+    second = np.zeros(16_000, np.float32)
+    second[: len(heard)] = heard[:16_000]
+    found = log_mel(second, Features("whisper", bins))
+    np.testing.assert_allclose(found.T, recorded[f"{name}/features"], atol=1e-4)
