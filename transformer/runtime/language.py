@@ -12,7 +12,18 @@ from transformer.config import ModelConfig
 from transformer.generate import EMPTY, greedy, nucleus, permitted
 from transformer.models.language import LanguageModel
 from transformer.models.seq2seq import Gates
-from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
+from transformer.runtime.common import (
+    WIDE,
+    Projected,
+    Recorded,
+    bucket,
+    compiled,
+    foretold,
+    gate_signature,
+    gate_tensors,
+    ids_row,
+    tf,
+)
 
 ROOM = 32  # tokens that one call writes at most
 PATHS, DEPTH = (
@@ -52,13 +63,12 @@ class LanguageRuntime:
 
     def __init__(self, network: LanguageModel) -> None:
         self.network = network
-        self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
-        self._write = tf.function(self._run_write, jit_compile=True, autograph=False)
-        self._words = tf.function(self._run_words, jit_compile=True, autograph=False)
-        self._scores = tf.function(self._run_scores, jit_compile=True, autograph=False)
-        self._projections = tf.function(
-            self._run_projections, autograph=False, input_signature=[tf.TensorSpec((1, None), tf.int32)]
-        )
+        row = tf.TensorSpec((1, None), tf.int32)
+        self._forced = compiled(self._run_forced, network.config, [row, gate_signature(network.config)])
+        self._write = compiled(self._run_write, network.config)
+        self._words = compiled(self._run_words, network.config)
+        self._scores = compiled(self._run_scores, network.config)
+        self._projections = tf.function(self._run_projections, autograph=False, input_signature=[row])
 
     def record(self, ids: Sequence[int], gates: Gates | None = None) -> Recorded:
         """One pass over finished ids (T,): the decoder's maps, and of each token but the first what was foretold.
@@ -68,7 +78,8 @@ class LanguageRuntime:
         """
         config = self.network.config
         length = len(ids)
-        row = self._pad(ids, bucket(length, config.max_target))
+        padded = bucket(length, config.max_target)
+        row = self._pad(ids, length if config.width >= WIDE else padded)
         maps, *said = (part.numpy()[0] for part in self._forced(row, gate_tensors(config, gates)))
         return Recorded(None, maps[:, :, :length, :length], None, *(part[: length - 1] for part in said))
 

@@ -10,7 +10,17 @@ from keras import ops
 
 from transformer.models.reader import Reader
 from transformer.models.seq2seq import Gates
-from transformer.runtime.common import Projected, bucket, foretold, gate_tensors, ids_row, tf
+from transformer.runtime.common import (
+    WIDE,
+    Projected,
+    bucket,
+    compiled,
+    foretold,
+    gate_signature,
+    gate_tensors,
+    ids_row,
+    tf,
+)
 
 
 class Read(NamedTuple):
@@ -34,8 +44,8 @@ class ReaderRuntime:
 
     def __init__(self, network: Reader) -> None:
         self.network = network
-        self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
         row = tf.TensorSpec((1, None), tf.int32)
+        self._forced = compiled(self._run_forced, network.config, [row, row, gate_signature(network.config)])
         self._projections = tf.function(self._run_projections, autograph=False, input_signature=[row, row])
 
     def record(
@@ -73,7 +83,7 @@ class ReaderRuntime:
         config = self.network.config
         length = bucket(len(ids), config.max_source)
         # Without an id for padding a padded row could not be told from a longer text.
-        length = len(ids) if whole or config.pad_id < 0 else length
+        length = len(ids) if whole or config.pad_id < 0 or config.width >= WIDE else length
         return ids_row(ids, length, config.pad_id), ids_row(types or (), length, 0)
 
     def _run_forced(self, ids: Any, types: Any, gates: Gates) -> tuple[Any, ...]:

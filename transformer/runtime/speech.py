@@ -59,10 +59,11 @@ class SpeechRuntime:
         self.network = network
         self.stride = STRIDES[network.config.stem]
         self.whole = network.config.stem == "whisper"
-        self._encode = tf.function(self._run_encode, jit_compile=True, autograph=False)
+        # Whisper's 1,500 positions are large matrices already in its narrowest network: see `common.WIDE`.
+        self._encode = tf.function(self._run_encode, jit_compile=not self.whole, autograph=False)
         self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
         self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
-        self._forced = tf.function(self._run_forced, jit_compile=True, autograph=False)
+        self._forced = tf.function(self._run_forced, jit_compile=not self.whole, autograph=False)
         self._first = tf.function(self._run_first, autograph=False)
 
     @property
