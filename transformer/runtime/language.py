@@ -55,7 +55,9 @@ class _Continuing(NamedTuple):
         return self.network.start(prompt, int(prompt.shape[1]) + length)[1]
 
     def step(self, token: Any, index: Any, state: Any) -> tuple[Any, Any]:
-        return self.network.step(token, self.last + index, state)
+        # What is written past the last position is cut off; until then it needs a place as well.
+        place = ops.minimum(self.last + index, self.config.max_target - 1)
+        return self.network.step(token, place, state)
 
 
 class LanguageRuntime:
