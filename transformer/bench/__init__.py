@@ -1,0 +1,41 @@
+"""How long a person waits, on this machine: medians of what the pages do, from the network up to painted pixels.
+
+Rows named by a shape (`4x128`: 4 + 4 layers of width 128) or a published checkpoint (`bert-base`) run networks of that
+shape with random weights, one input at a time; everything that a trace holds is included. Rows with the name of a
+shipped model run that. `Enter-to-painted/N` runs the whole app in a headless browser, from the key to all heads of an N-token
+sentence on screen, and counts the bytes that the browser received for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from transformer.bench import browser, checkpoints, processes, sound, translators
+from transformer.bench.measure import Row
+
+__all__ = ["Row", "run"]
+
+
+def run(only: str | None = None) -> Iterator[Row]:
+    """Measure group by group; `only` keeps the groups whose name contains it."""
+    for name, measure in _groups().items():
+        if only is None or only in name:
+            yield from measure()
+
+
+def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
+    groups: dict[str, Callable[[], Iterator[Row]]] = {}
+    for shape in translators.SHAPES:
+        name = f"greedy-30/{translators.GREEDY_NAMES.get(shape, shape)}"
+        groups[name] = lambda name=name, shape=shape: translators.greedy(name, shape)  # type: ignore[misc]
+    for shape in translators.SHAPES:
+        name = f"forced/{shape}"
+        groups[name] = lambda name=name, shape=shape: translators.forced(name, shape)  # type: ignore[misc]
+    groups["encoder/bert-base"] = checkpoints.encoders
+    groups["decoder/gpt2"] = checkpoints.decoders
+    groups["speech/whisper-tiny"] = checkpoints.speech
+    groups["load/bert-90MB"] = checkpoints.loading
+    groups["audio-decode features"] = sound.sound
+    groups["cold-import load/pt-en first-trace/pt-en trace/pt-en"] = processes.processes
+    groups["first-paint Enter-to-painted"] = browser.browser
+    return groups

@@ -1,0 +1,156 @@
+"""Networks of the shapes of published checkpoints with random weights, everything that a trace holds included."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transformer.bench.measure import Row, median
+from transformer.config import NO_ID, ModelConfig
+
+_STACK: dict[str, Any] = dict(
+    width=768, heads=12, feed_forward=3072, positions="learned", scale_embeddings=False, suppressed=()
+)
+BERT_BASE = ModelConfig(
+    **_STACK,
+    vocabulary=30_522,
+    encoder_layers=12,
+    decoder_layers=0,
+    max_source=512,
+    embedding_norm=True,
+    token_types=2,
+    activation="gelu",
+    output="vectors",
+)
+GPT2_SMALL = ModelConfig(
+    **_STACK,
+    vocabulary=50_257,
+    encoder_layers=0,
+    decoder_layers=12,
+    max_target=1024,
+    norm="pre",
+    activation="gelu_tanh",
+    pad_id=NO_ID,
+    start_id=NO_ID,
+    unknown_id=NO_ID,
+    end_id=50_256,
+)
+WHISPER_TINY = ModelConfig(
+    vocabulary=51_865,
+    encoder_layers=4,
+    decoder_layers=4,
+    width=384,
+    heads=6,
+    feed_forward=1536,
+    max_source=1500,
+    max_target=448,
+    norm="pre",
+    norm_epsilon=1e-5,
+    positions="learned",
+    stem="whisper",
+    activation="gelu",
+    scale_embeddings=False,
+    shared_embeddings=False,
+    key_bias=False,
+    pad_id=50_257,
+    start_id=50_258,
+    end_id=50_257,
+    unknown_id=NO_ID,
+    suppressed=(),
+)
+LENGTHS = (16, 128, 512)
+
+
+def _network(config: ModelConfig) -> Any:
+    import keras
+
+    from transformer.models.assembly import assemble
+
+    keras.utils.set_random_seed(1)
+    network = assemble(config)
+    network.build()
+    return network
+
+
+def encoders() -> Iterator[Row]:
+    """BERT-base over texts of some lengths, all attention returned."""
+    from transformer.runtime import ReaderRuntime
+
+    runtime = ReaderRuntime(_network(BERT_BASE))
+    for length in LENGTHS:
+        ids = list(range(1000, 1000 + length))
+        yield {"name": f"encoder/bert-base-{length}", "median_ms": median(lambda: runtime.record(ids), 7)}  # noqa: B023
+
+
+def decoders() -> Iterator[Row]:
+    """GPT-2 small over texts of some lengths, all attention and what each token foretells returned."""
+    from transformer.runtime import LanguageRuntime
+
+    runtime = LanguageRuntime(_network(GPT2_SMALL))
+    for length in LENGTHS:
+        ids = list(range(1000, 1000 + length))
+        yield {"name": f"decoder/gpt2-{length}", "median_ms": median(lambda: runtime.record(ids), 7)}  # noqa: B023
+
+
+def speech() -> Iterator[Row]:
+    """Whisper-tiny over 30 s: the encoder alone, and with a forced pass over 30 tokens."""
+    from transformer.runtime import SpeechRuntime
+
+    runtime = SpeechRuntime(_network(WHISPER_TINY))
+    features = np.random.default_rng(0).normal(size=(3000, 80)).astype(np.float32)
+    target = list(range(1000, 1030))
+    yield {
+        "name": "speech/whisper-tiny-encoder",
+        "median_ms": median(lambda: runtime.hear(features).attention.numpy(), 7),
+    }
+    yield {
+        "name": "speech/whisper-tiny-forced-30",
+        "median_ms": median(lambda: runtime.record(runtime.hear(features), target), 7),
+    }
+
+
+def loading() -> Iterator[Row]:
+    """Opening a published BERT folder of 90 MB (22.7 million float32 numbers, 6 layers of width 384)."""
+    import json
+
+    from safetensors.numpy import save_file
+
+    from transformer.pipeline import load
+
+    settings = dict(
+        model_type="bert", vocab_size=30_522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12,
+        intermediate_size=1536, max_position_embeddings=512, type_vocab_size=2, layer_norm_eps=1e-12,
+        hidden_act="gelu", pad_token_id=0,
+    )  # fmt: skip
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (30_522, 384),
+        "embeddings.position_embeddings.weight": (512, 384),
+        "embeddings.token_type_embeddings.weight": (2, 384),
+    }
+    for part in ("weight", "bias"):
+        shapes[f"embeddings.LayerNorm.{part}"] = (384,)
+    sizes = {"attention.self.query": 384, "attention.self.key": 384, "attention.self.value": 384}
+    sizes |= {"attention.output.dense": 384, "intermediate.dense": 1536, "output.dense": 384}
+    for layer in range(6):
+        for name, out in sizes.items():
+            shapes[f"encoder.layer.{layer}.{name}.weight"] = (out, 1536 if name == "output.dense" else 384)
+            shapes[f"encoder.layer.{layer}.{name}.bias"] = (out,)
+        for norm in ("attention.output", "output"):
+            for part in ("weight", "bias"):
+                shapes[f"encoder.layer.{layer}.{norm}.LayerNorm.{part}"] = (384,)
+    rng = np.random.default_rng(0)
+    tensors = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "bert"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(settings))
+        save_file(tensors, folder / "model.safetensors")
+        yield {
+            "name": "load/bert-90MB",
+            "median_ms": median(lambda: load(str(folder)), 5),
+            "bytes": (folder / "model.safetensors").stat().st_size,
+        }

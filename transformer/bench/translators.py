@@ -1,0 +1,55 @@
+"""Translators of stated shapes with random weights: source 40 and 30 written or 31 forced tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from transformer.bench.measure import Row, median
+from transformer.config import ModelConfig
+
+SHAPES = {
+    "4x128": ModelConfig(
+        vocabulary=8000, encoder_layers=4, decoder_layers=4, width=128, heads=8, feed_forward=512
+    ),
+    "4x256": ModelConfig(
+        vocabulary=8000, encoder_layers=4, decoder_layers=4, width=256, heads=8, feed_forward=1024
+    ),
+    "6x512": ModelConfig(
+        vocabulary=58_101, encoder_layers=6, decoder_layers=6, width=512, heads=8, feed_forward=2048
+    ),
+}
+GREEDY_NAMES = {"6x512": "6x512-58k"}
+
+
+def _random_model(shape: str, max_target: int) -> Any:
+    import keras
+
+    from transformer.models.seq2seq import Transformer
+    from transformer.pipeline import Translator
+    from transformer.text.numbers import Numbers
+
+    keras.utils.set_random_seed(1)
+    network = Transformer(dataclasses.replace(SHAPES[shape], max_source=40, max_target=max_target))
+    network.build()
+    return Translator(shape, network, Numbers(network.config.vocabulary))
+
+
+def greedy(name: str, shape: str) -> Iterator[Row]:
+    model = _random_model(shape, 30)
+    source = list(range(100, 140))
+    written = model.runtime.decode(source)
+    if len(written) != 30:
+        raise ValueError(f"expected random weights to write 30 tokens, received {len(written)}")
+
+    def work() -> None:
+        model.trace_ids(source, model.runtime.decode(source))
+
+    yield {"name": name, "median_ms": median(work)}
+
+
+def forced(name: str, shape: str) -> Iterator[Row]:
+    model = _random_model(shape, 31)
+    source, target = list(range(100, 140)), list(range(200, 231))
+    yield {"name": name, "median_ms": median(lambda: model.runtime.record(source, target))}
