@@ -1,6 +1,6 @@
-"""Compiled inference of a decoder alone: against the network called plainly, and against trying every word."""
+"""A decoder's graphs: against the network called plainly, and against trying every word."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,11 +10,13 @@ import pytest
 from tests import toy
 from transformer.config import END, PAD, START, UNKNOWN
 from transformer.models.seq2seq import Gates
-from transformer.runtime import ALTERNATIVES, LanguageRuntime, common, language
-from transformer.runtime.language import DEPTH, ROOM, Ends
+from transformer.runtime import ALTERNATIVES, LanguageRuntime
+from transformer.runtime.language import DEPTH, Ends
+from transformer.runtime.sampling import Drawing
 
 LONGEST, WORDS = 40, 27
 BARRED = [PAD, START, UNKNOWN]
+NEVER = [*BARRED, END]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +54,7 @@ def test_what_is_recorded_is_what_the_logits_say(runtime: LanguageRuntime, lengt
     assert found.encoder is None and found.cross is None
 
 
-def test_the_padded_length_changes_nothing(runtime: LanguageRuntime) -> None:
-    """The same beginning, once padded to 16 and once to 40."""
+def test_what_comes_later_changes_nothing(runtime: LanguageRuntime) -> None:
     one, other = runtime.record(text(LONGEST)[:9]), runtime.record(text(LONGEST))
     np.testing.assert_allclose(one.decoder, other.decoder[..., :9, :9], atol=1e-5)
     np.testing.assert_allclose(one.log_probability, other.log_probability[:8], atol=1e-5)
@@ -99,7 +100,7 @@ def test_writing_the_likeliest_is_a_plain_loop_over_whole_passes(runtime: Langua
         ids, expected = text(length), []
         for _ in range(6):
             log_p = log_probabilities(runtime, [[*ids, *expected]])[0]
-            log_p[[*BARRED, END]] = -np.inf
+            log_p[NEVER] = -np.inf
             expected.append(int(log_p.argmax()))
         assert runtime.write(ids, 6, top_k=1) == expected
 
@@ -107,7 +108,7 @@ def test_writing_the_likeliest_is_a_plain_loop_over_whole_passes(runtime: Langua
 def test_the_first_token_is_drawn_as_often_as_the_filtered_softmax_says(runtime: LanguageRuntime) -> None:
     ids, count = text(5), 400
     log_p = log_probabilities(runtime, [ids])[0] / 0.7
-    log_p[[*BARRED, END]] = -np.inf
+    log_p[NEVER] = -np.inf
     best = np.argsort(-log_p)[:4]
     expected = toy.softmax(log_p[best])
     drawn = [runtime.write(ids, 1, temperature=0.7, top_k=4, seed=seed)[0] for seed in range(count)]
@@ -120,13 +121,13 @@ def test_a_seed_decides_what_is_written(runtime: LanguageRuntime) -> None:
     written = [tuple(runtime.write(text(5), 12, seed=seed)) for seed in (1, 1, 2)]
     assert written[0] == written[1] != written[2]
     assert all(len(row) == 12 for row in written)
-    assert not set(written[0] + written[2]) & {*BARRED, END}
+    assert not set(written[0] + written[2]) & {*NEVER}
     # A longer text by the same seed begins with the shorter one.
     assert tuple(runtime.write(text(5), 5, seed=1)) == written[0][:5]
 
 
-def test_writing_stops_at_its_room_and_at_the_last_position(runtime: LanguageRuntime) -> None:
-    assert len(runtime.write(text(3), 1000)) == ROOM
+def test_writing_stops_at_the_last_position(runtime: LanguageRuntime) -> None:
+    assert len(runtime.write(text(3), 1000)) == LONGEST - 3
     assert len(runtime.write(text(LONGEST - 4), 30)) == 4
     assert len(runtime.write(text(LONGEST - 1), 30)) == 1
     for wrong in ([], text(LONGEST)):
@@ -134,52 +135,53 @@ def test_writing_stops_at_its_room_and_at_the_last_position(runtime: LanguageRun
             runtime.write(wrong, 1)
 
 
-def test_wide_networks_take_another_way_to_the_same_numbers(
-    runtime: LanguageRuntime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (common, language):
-        monkeypatch.setattr(module, "WIDE", 1)
-    wide, ids = LanguageRuntime(runtime.network), text(9)
-    for one, other in zip(wide.record(ids)[3:], runtime.record(ids)[3:], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
-    np.testing.assert_allclose(wide.record(ids).decoder, runtime.record(ids).decoder, atol=1e-5)
-    ends = ends_of({4, 5}, {4, 5, 6})
-    for (word, score), (same, expected) in zip(wide.words(ids, ends), runtime.words(ids, ends), strict=True):
-        assert word == same and score == pytest.approx(expected, abs=1e-4)
-    for length in (9, LONGEST - 3, LONGEST - 1):
-        assert wide.write(text(length), 20, top_k=1) == runtime.write(text(length), 20, top_k=1)
+def test_the_first_token_can_be_restricted(runtime: LanguageRuntime) -> None:
+    drawn = list(runtime.draw(text(5), 3, Drawing(), 1, np.arange(WORDS) == 9))
+    assert drawn[0] == 9 and len(drawn) == 3
+
+
+def test_caches_of_another_size_say_the_same() -> None:
+    runtime = LanguageRuntime(toy.network(toy.decoder(vocabulary=WORDS, max_target=160, positions="none")))
+    for length in (20, 60, 100):  # 64 positions, and 128
+        log_p = log_probabilities(runtime, [text(length)])[0]
+        log_p[NEVER] = -np.inf
+        assert runtime.write(text(length), 5, top_k=1)[0] == log_p.argmax()
+    assert sorted(runtime._steps) == [64, 128]
 
 
 # Words
 
 
 def every_word(
-    runtime: LanguageRuntime, ids: list[int], ends: Ends
-) -> tuple[dict[tuple[int, ...], float], float]:
-    """The natural log of the probability of each word of up to DEPTH tokens, and the probability of what is longer."""
-    begun: dict[tuple[int, ...], float] = {(): 0.0}
-    words, longer = {}, 0.0
-    for depth in range(DEPTH):
-        log_p = log_probabilities(runtime, [[*ids, *word] for word in begun])
-        further = {}
-        for (word, score), row in zip(begun.items(), log_p, strict=True):
-            for token in range(len(row)):
-                last = word[-1] if word else None
-                if token in BARRED or (last is not None and token == END):
-                    continue
-                if last is not None and (ends.begins[token] and not ends.open[last]):
-                    continue
-                further[(*word, token)] = score + row[token]
-        following = log_probabilities(runtime, [[*ids, *word] for word in further])
-        over = np.log(np.exp(following[:, ends.begins]).sum(-1))
+    runtime: LanguageRuntime, ids: list[int], ends: Ends, how: Drawing
+) -> dict[tuple[int, ...], tuple[float, float]]:
+    """Each word of up to four tokens: the natural logs of its probability as it is drawn, and as the network has it."""
+
+    def after(words: Iterable[tuple[int, ...]]) -> np.ndarray:
+        own = log_probabilities(runtime, [[*ids, *word] for word in words])
+        drawn = np.exp(own / how.temperature)
+        drawn[:, NEVER] = 0
+        for row in drawn:
+            row[np.argsort(-row)[how.top_k or WORDS :]] = 0
+        with np.errstate(divide="ignore"):
+            return np.stack([np.log(drawn / drawn.sum(-1, keepdims=True)), own], -1)  # (words, vocabulary, 2)
+
+    begun: dict[tuple[int, ...], np.ndarray] = {(): np.zeros(2)}
+    words = {}
+    for _ in range(4):
+        further = {
+            (*word, token): score + row[token]
+            for (word, score), row in zip(begun.items(), after(begun), strict=True)
+            for token in range(WORDS)
+            if row[token, 0] > -np.inf and (not word or ends.open[word[-1]] or not ends.begins[token])
+        }
+        with np.errstate(divide="ignore"):
+            over = np.log(np.exp(after(further)[:, ends.begins]).sum(1))
         for (word, score), end in zip(further.items(), over, strict=True):
             if not ends.open[word[-1]]:
                 words[word] = score if ends.alone[word[-1]] else score + end
         begun = {word: score for word, score in further.items() if not ends.alone[word[-1]]}
-        if depth == DEPTH - 1:
-            whole = dict(zip(further, over, strict=True))
-            longer = sum(np.exp(s) * (1 - np.exp(whole[w])) for w, s in begun.items())
-    return words, float(longer)
+    return {word: (float(drawn), float(own)) for word, (drawn, own) in words.items()}
 
 
 def ends_of(continuing: Collection[int], parts: Collection[int], opened: Collection[int] = ()) -> Ends:
@@ -188,43 +190,38 @@ def ends_of(continuing: Collection[int], parts: Collection[int], opened: Collect
     return Ends(~np.isin(every, list(continuing)), ~np.isin(every, list(parts)), np.isin(every, list(opened)))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_word_and_its_probability_are_found(runtime: LanguageRuntime, seed: int) -> None:
-    ends, ids = ends_of({4, 5}, {4, 5, 6}), text(4, seed)
-    expected, longer = every_word(runtime, ids, ends)
-    found = dict(runtime.words(ids, ends))
-    assert found.keys() == expected.keys()
-    assert len(found) == 24 + 3 * 2 + 6 * 2 + 12 * 2
-    for word, score in expected.items():
-        assert found[word] == pytest.approx(score, abs=1e-4), word
-    scores = [score for _, score in runtime.words(ids, ends)]
-    assert scores == sorted(scores, reverse=True)
-    # What is left: words that are longer, and tokens that are never written.
-    barred = np.exp(log_probabilities(runtime, [ids])[0][BARRED]).sum()
-    assert longer > 0 and np.exp(scores).sum() + longer + barred <= 1 + 1e-5
+@pytest.mark.parametrize("opened", [set(), {7}])
+@pytest.mark.parametrize("how", [Drawing(), Drawing(0.7), Drawing(1.4, top_k=9)])
+def test_the_likeliest_words_of_all_are_found(
+    runtime: LanguageRuntime, how: Drawing, opened: set[int]
+) -> None:
+    """Token 7, where it is open, is no word on its own: what follows it, even what begins something new, is its."""
+    ends, ids = ends_of({4, 5}, {4, 5, 6, 7}, opened), text(4)
+    expected = every_word(runtime, ids, ends, how)
+    best = sorted(expected, key=lambda word: -expected[word][0])[:12]
+    found = runtime.words(ids, ends, count=12, how=how)
+    assert [word.tokens for word in found] == best
+    for word in found:
+        assert (word.drawn, word.own) == pytest.approx(expected[word.tokens], abs=1e-3)
+    assert runtime.words(ids, ends, count=3, how=how) == found[:3]
 
 
-def test_a_mark_that_begins_a_word_is_none_on_its_own(runtime: LanguageRuntime) -> None:
-    """Token 7 is open: what follows it, even what begins something new, is its word."""
-    ends, ids = ends_of({4}, {4, 7, 8}, {7}), text(5)
-    expected, _ = every_word(runtime, ids, ends)
-    found = dict(runtime.words(ids, ends))
-    assert (7,) not in found and any(word[0] == 7 and len(word) == 2 for word in found)
-    for word, score in found.items():
-        assert score == pytest.approx(expected[word], abs=1e-4), word
-    best = sorted(expected, key=lambda word: -expected[word])[:10]
-    assert [word for word, _ in runtime.words(ids, ends)[:10]] == best
+def test_a_word_after_a_space_begins_one(runtime: LanguageRuntime) -> None:
+    ends, ids = ends_of({4, 5}, {4, 5, 6}), text(4)
+    free = {word.tokens: word for word in runtime.words(ids, ends, count=40)}
+    over = runtime.words(ids, ends, first=ends.begins)
+    assert {4, 5} & {word[0] for word in free} and not {4, 5} & {word.tokens[0] for word in over}
+    begins = np.log(np.exp(log_probabilities(runtime, [ids])[0])[ends.begins].sum())
+    for word in over:
+        assert word.own == pytest.approx(free[word.tokens].own - begins, abs=1e-4)
 
 
-def test_padding_of_the_prompt_does_not_change_its_words(runtime: LanguageRuntime) -> None:
+def test_words_are_found_up_to_the_last_positions(runtime: LanguageRuntime) -> None:
     ends = ends_of({4, 5}, {4, 5, 6})
     for length in (1, 16, LONGEST - DEPTH):
-        ids = text(length)
-        expected, _ = every_word(runtime, ids, ends)
-        best = max(expected, key=lambda word: expected[word])
-        word, score = runtime.words(ids, ends)[0]
-        assert word == best
-        assert score == pytest.approx(expected[best], abs=1e-4)
+        expected = every_word(runtime, text(length), ends, Drawing())
+        best = max(expected, key=lambda word: expected[word][0])
+        assert runtime.words(text(length), ends)[0].tokens == best
     with pytest.raises(ValueError, match=f"expected from 1 to {LONGEST - DEPTH} tokens"):
         runtime.words(text(LONGEST - DEPTH + 1), ends)
 
@@ -250,11 +247,16 @@ def test_what_cannot_be_recorded_is_refused(runtime: LanguageRuntime, ids: list[
             act(ids)
 
 
-def test_warming_compiles_what_a_text_of_that_length_needs(runtime: LanguageRuntime) -> None:
+def test_warming_builds_all_that_a_text_needs() -> None:
+    runtime = LanguageRuntime(toy.shared(toy.decoder(vocabulary=WORDS, max_target=LONGEST)))
     runtime.warm((16,))
-    before = runtime._forced.experimental_get_tracing_count(), runtime._words.experimental_get_tracing_count()
-    nothing = np.zeros(WORDS, bool)
+
+    def built() -> list[int]:
+        graphs = (runtime._forced, runtime._start, *runtime._steps.values())
+        return [graph.experimental_get_tracing_count() for graph in graphs]
+
+    assert built() == [1, 1, 1]
     runtime.record(text(9))
-    runtime.words(text(9), Ends(~nothing, ~nothing, nothing))
-    after = runtime._forced.experimental_get_tracing_count(), runtime._words.experimental_get_tracing_count()
-    assert before == after
+    runtime.words(text(20), ends_of({4}, {4}))
+    runtime.write(text(3), 4)
+    assert built() == [1, 1, 1]

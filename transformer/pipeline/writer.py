@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,17 +14,28 @@ import numpy as np
 from transformer.models.seq2seq import Gates
 from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
-from transformer.runtime.language import DEPTH, ROOM, Ends
+from transformer.runtime.language import Ends
+from transformer.runtime.sampling import Drawing
 from transformer.text.tokenizer import clean
-from transformer.trace import AttentionMap, Trace
+from transformer.trace import AttentionMap, Label, Trace
+
+ROOM = 32  # tokens that are kept free for what comes next
 
 
 class Word(NamedTuple):
-    """A word that could come next: as it is appended to the text, its probability (0 to 1), and its tokens."""
+    """A word that could come next.
+
+    Args:
+        text: as it is appended to the text: with a space before it where it needs one.
+        probability: that it is drawn, 0 to 1.
+        ids: its tokens.
+        own: the network's own probability, before temperature, top-k and top-p.
+    """
 
     text: str
     probability: float
     ids: tuple[int, ...]
+    own: float
 
 
 class Writer(Model):
@@ -38,9 +51,26 @@ class Writer(Model):
         Raises:
             ValueError: nothing to read, or more than the network can.
         """
-        ids = [*self._start, *self._plain(readable(text))]
+        ids = self._encode(readable(text))
         self._fits(ids, self.config.max_target)
         return ids
+
+    @property
+    def longest(self) -> int:
+        """How many tokens a text may have so that the network can still go on with it."""
+        return self.config.max_target - min(ROOM, self.config.max_target // 4)
+
+    def tail(self, text: str, longest: int | None = None) -> str:
+        """The last part of `text` that has at most `longest` tokens (None: as many as the property), from the
+        beginning of a word; all of it where it fits. Of a word that alone is too long, its end."""
+        most = min(self.longest, longest or self.longest)
+        if len(self._encode(text)) <= most:
+            return text
+        starts = [word.start() for word in re.finditer(r"\S+", text)]
+        if len(self._encode(text[starts[-1] :])) > most:
+            starts = list(range(starts[-1], len(text)))
+        fits = bisect_left(starts, True, key=lambda start: len(self._encode(text[start:])) <= most)
+        return text[starts[min(fits, len(starts) - 1)] :]
 
     def trace(
         self, text: str, *, target: str | None = None, tokens: int = 0, gates: Gates | None = None
@@ -65,12 +95,11 @@ class Writer(Model):
             # One text to the tokenizer, so that the join is made as it would be in running text.
             whole = self.encode(f"{text} {readable(target)}")
             prompt, written = whole[: len(prompt)], whole[len(prompt) :]
-        while len(written) < tokens and len(prompt) + len(written) < self.config.max_target:
-            more = self.runtime.write([*prompt, *written], tokens - len(written), top_k=1)
-            if not more:
-                break
-            written += more
+        elif tokens and len(prompt) < self.config.max_target:
+            written = self.runtime.write(prompt, tokens, top_k=1)
         options: dict[str, Any] = {"decoding": "forced" if target is not None or not tokens else "greedy"}
+        if unknown := self.tokenizer.encode(text).unknown:
+            options["unknown"] = " ".join(dict.fromkeys(unknown))
         return self._trace(clean(text), prompt, written, options, gates)
 
     def trace_ids(self, ids: Sequence[int]) -> Trace:
@@ -83,33 +112,41 @@ class Writer(Model):
         self._known(ids, self.config.max_target)
         return self._trace(self.tokenizer.decode(ids), ids, [], {"decoding": "forced"})
 
-    def next_words(self, text: str, *, count: int = 10, temperature: float = 1.0) -> list[Word]:
+    def next_words(
+        self,
+        text: str,
+        *,
+        count: int = 10,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+    ) -> list[Word]:
         """The likeliest next words after `text`, best first; subwords are joined.
+
+        A text that ends in a space is over: only what begins a word comes next. Without one its last word may go on.
 
         Args:
             text: how it begins.
             count: how many.
-            temperature: every word's probability is raised to 1/temperature and the results of all that were found
-                scaled back to their sum; 1 leaves them as the network gives them.
+            temperature, top_k, top_p: of each token, as `write` draws it: see `Drawing`.
 
         Raises:
-            ValueError: nothing to read, or no room for another word.
+            ValueError: nothing to read, no room for another word, or a setting out of its range.
         """
+        how = _drawing(temperature, top_k, top_p)
         ids = self.encode(text)
-        self._fits(ids, self.config.max_target - DEPTH)
-        before = self.tokenizer.decode(ids)
-        joined: dict[str, tuple[float, tuple[int, ...]]] = {}
-        for tokens, score in self.runtime.words(ids, self._ends):
-            after = self.tokenizer.decode([*ids, *tokens])
-            # A tokenizer's text of a longer row begins with that of the shorter one, spaces at the end aside.
-            word = after[len(before) :] if after.startswith(before) else " " + self.tokenizer.decode(tokens)
-            known = joined.get(word, (0.0, tokens))
-            joined[word] = (known[0] + math.exp(score), known[1])
-        total = sum(p for p, _ in joined.values())
-        sharpened = {word: p ** (1 / temperature) for word, (p, _) in joined.items()}
-        scale = total / sum(sharpened.values()) if temperature != 1 and sharpened else 1.0
-        found = [Word(word, sharpened[word] * scale, joined[word][1]) for word in joined]
-        return sorted(found, key=lambda word: -word.probability)[:count]
+        self._fits(ids, self.longest)
+        joined: dict[str, Word] = {}
+        # A few more than asked for: two rows of tokens may spell one word.
+        for tokens, drawn, own in self.runtime.words(
+            ids, self._ends, count=count + 5, how=how, first=self._first(text)
+        ):
+            word = self._after(text, ids, tokens)
+            known = joined.get(word, Word(word, 0.0, tokens, 0.0))
+            joined[word] = known._replace(
+                probability=known.probability + math.exp(drawn), own=known.own + math.exp(own)
+            )
+        return sorted(joined.values(), key=lambda word: -word.probability)[:count]
 
     def write(
         self,
@@ -121,43 +158,34 @@ class Writer(Model):
         top_p: float = 1.0,
         seed: int = 0,
     ) -> str:
-        """`text` and up to `words` more words, drawn from what the network foretells.
+        """`text` and `words` more words, drawn from what the network foretells.
+
+        What it foretells depends on the last part of a text that it can read (`tail`).
 
         Args:
-            temperature: above 0; below 1 makes the likely likelier.
-            top_k: draw from this many tokens; 1 takes the likeliest, None all.
-            top_p: draw from the fewest tokens that hold this much of the probability, 0 to 1.
+            words: how many, 1 to 200; the end of a word that `text` broke off is one.
+            temperature, top_k, top_p: see `Drawing`.
             seed: the same seed gives the same text.
 
         Raises:
-            ValueError: nothing to read, no room for more, or a setting out of its range.
+            ValueError: nothing to read, or a setting out of its range.
         """
-        for name, value, fine in (
-            ("temperature", temperature, 0 < temperature <= 10),
-            ("top_p", top_p, 0 < top_p <= 1),
-            ("top_k", top_k, top_k is None or top_k >= 1),
-            ("words", words, 1 <= words <= 200),
-        ):
-            if not fine:
-                raise ValueError(f"expected a {name} that can be drawn with, received {value}")
-        ids, begins = self.encode(text), self._ends.begins
-        self._fits(ids, self.config.max_target - 1)
-        written: list[int] = []
-        while len(ids) + len(written) < self.config.max_target:
-            more = self.runtime.write(
-                [*ids, *written],
-                ROOM,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                seed=seed + len(written),
-            )
-            for token in more:
+        how = _drawing(temperature, top_k, top_p)
+        if not 1 <= words <= 200:
+            raise ValueError(f"expected from 1 to 200 words, received {words}")
+        first, new = self._first(readable(text)), ""
+        for turn in range(words):
+            ids, written = self._encode(self.tail(text + new)), list[int]()
+            room = self.config.max_target - len(ids)
+            for token in self.runtime.draw(ids, room, how, seed + turn, first):
                 # The word after the last one has begun: it is not ours.
-                if begins[token] and self._words(written) >= words and not self._ends.alone[token]:
-                    return self._joined(ids, written)
+                if self._ends.begins[token] and not self._ends.alone[token]:
+                    more = self._after(text + new, ids, written)
+                    if len((new + more).split()) >= words:
+                        return text + new + more
                 written.append(token)
-        return self._joined(ids, written)
+            new, first = new + self._after(text + new, ids, written), None
+        return text + new
 
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, and what each layer was given.
@@ -172,31 +200,46 @@ class Writer(Model):
         """Compile ahead for texts of up to these many tokens."""
         self.runtime.warm(lengths)
 
-    @property
-    def _start(self) -> list[int]:
-        return [self.config.start_id] if self.config.start_id >= 0 else []
+    def _encode(self, text: str) -> list[int]:
+        """The ids of any text; what stands after its last letter is no part of it."""
+        ids = list(self.tokenizer.encode(text.rstrip()).ids)
+        ids = ids[:-1] if ids and ids[-1] == self.config.end_id else ids
+        return [self.config.start_id, *ids] if self.config.start_id >= 0 else ids
 
-    def _plain(self, text: str) -> list[int]:
-        ids = list(self.tokenizer.encode(text).ids)
-        return ids[:-1] if ids and ids[-1] == self.config.end_id else ids
+    def _after(self, text: str, ids: Sequence[int], tokens: Sequence[int]) -> str:
+        """What `tokens` add to `text`, whose ids are `ids`: a space before them where they need one."""
+        before, after = self.tokenizer.decode(ids), self.tokenizer.decode([*ids, *tokens])
+        # The text of a longer row begins with that of the shorter one, unless that has nothing that can be spelled.
+        if before and after.startswith(before):
+            new = str(after[len(before) :])
+        else:
+            begins = bool(tokens) and not self._joins[tokens[0]]
+            new = " " * begins + str(self.tokenizer.decode(tokens))
+        return new.lstrip() if text[-1:].isspace() else new
 
-    def _words(self, ids: Sequence[int]) -> int:
-        return len(self.tokenizer.decode(ids).split()) if ids else 0
+    def _first(self, text: str) -> np.ndarray | None:
+        """What the first token after `text` may be; None: anything."""
+        return ~self._joins if text[-1:].isspace() else None
 
-    def _joined(self, ids: Sequence[int], written: Sequence[int]) -> str:
-        return str(self.tokenizer.decode([*ids, *written]))
+    @cached_property
+    def _joins(self) -> np.ndarray:
+        return np.array([label.joins for label in self._labels])
+
+    @cached_property
+    def _labels(self) -> list[Label]:
+        # Rows of the table beyond the tokenizer's size stand for nothing.
+        spare = [Label("", special=True)] * (self.config.vocabulary - self.tokenizer.size)
+        return [*(self.tokenizer.label(i) for i in range(self.tokenizer.size)), *spare]
 
     @cached_property
     def _ends(self) -> Ends:
-        labels = [self.tokenizer.label(i) for i in range(self.config.vocabulary)]
-        letters = np.array([any(c.isalnum() for c in label.text) for label in labels])
-        special = np.array([label.special for label in labels])
-        joins = np.array([label.joins for label in labels])
-        blank = np.array([not label.text.strip() for label in labels]) & ~special
-        inner = np.array([label.text in ("'", "\u2019", "-") for label in labels]) & joins
-        # Punctuation that joins what stands before it ends a word all the same; an apostrophe may stand inside one.
-        begins = ~joins | special | (~letters & ~inner)
-        return Ends(begins, (special | ~letters) & ~blank, blank)
+        letters = np.array([any(c.isalnum() for c in label.text) for label in self._labels])
+        special = np.array([label.special for label in self._labels])
+        blank = np.array([not label.text.strip() for label in self._labels]) & ~special
+        # An apostrophe may stand inside a word; other punctuation that joins what stands before it ends that.
+        inner = np.array([label.text in ("'", "\u2019") for label in self._labels]) & self._joins
+        begins = ~self._joins | special | (~letters & ~inner)
+        return Ends(begins, (special | ~letters) & ~blank & ~inner, blank)
 
     def _trace(
         self,
@@ -221,3 +264,14 @@ class Writer(Model):
             input=text,
             options=options,
         )
+
+
+def _drawing(temperature: float, top_k: int | None, top_p: float) -> Drawing:
+    for name, value, fine in (
+        ("temperature above 0 and at most 10", temperature, 0 < temperature <= 10),
+        ("top_p above 0 and at most 1", top_p, 0 < top_p <= 1),
+        ("top_k of at least 1", top_k, top_k is None or top_k >= 1),
+    ):
+        if not fine:
+            raise ValueError(f"expected a {name}, received {value}")
+    return Drawing(temperature, top_k, top_p)

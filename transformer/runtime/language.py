@@ -1,19 +1,21 @@
-"""Compiled inference of a decoder alone: the forced pass, writing on, and the likeliest next words."""
+"""Compiled inference of a decoder alone: the forced pass, writing on, and the likeliest next words.
+
+One text after the other has another length. So nothing here is compiled by XLA for a length, which takes seconds:
+a pass over a text is one graph for every length, and a step over caches one for each of a few sizes of the caches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
-from transformer.config import ModelConfig
-from transformer.generate import EMPTY, greedy, nucleus, permitted
-from transformer.models.language import LanguageModel
+from transformer.layers.attention import KeyValue
+from transformer.models.language import LanguageModel, Written
 from transformer.models.seq2seq import Gates
 from transformer.runtime.common import (
-    WIDE,
     Projected,
     Recorded,
     bucket,
@@ -24,12 +26,10 @@ from transformer.runtime.common import (
     ids_row,
     tf,
 )
+from transformer.runtime.sampling import NEVER, Drawing, largest, only, shaped, together
 
-ROOM = 32  # tokens that one call writes at most
-PATHS, DEPTH = (
-    24,
-    4,
-)  # of the search for words: how many beginnings are followed, and how many tokens a word has
+PATHS, DEPTH = 24, 6  # of the search for words: beginnings that are followed at once, and tokens of a word
+SMALLEST = 64  # positions of the smallest caches
 
 
 class Ends(NamedTuple):
@@ -41,36 +41,31 @@ class Ends(NamedTuple):
     open: np.ndarray
 
 
-class _Continuing(NamedTuple):
-    """A network as `generate` takes it, going on after a prompt whose last token stands at `last`."""
+class Found(NamedTuple):
+    """A word as tokens, and the natural logs of two probabilities: that it is drawn, and the network's own."""
 
-    network: LanguageModel
-    last: Any
-
-    @property
-    def config(self) -> ModelConfig:
-        return self.network.config
-
-    def start(self, prompt: Any, length: int) -> Any:
-        return self.network.start(prompt, int(prompt.shape[1]) + length)[1]
-
-    def step(self, token: Any, index: Any, state: Any) -> tuple[Any, Any]:
-        # What is written past the last position is cut off; until then it needs a place as well.
-        place = ops.minimum(self.last + index, self.config.max_target - 1)
-        return self.network.step(token, place, state)
+    tokens: tuple[int, ...]
+    drawn: float
+    own: float
 
 
 class LanguageRuntime:
-    """Forced and writing passes of one decoder, compiled."""
+    """Forced and writing passes of one decoder."""
 
     def __init__(self, network: LanguageModel) -> None:
         self.network = network
-        row = tf.TensorSpec((1, None), tf.int32)
-        self._forced = compiled(self._run_forced, network.config, [row, gate_signature(network.config)])
-        self._write = compiled(self._run_write, network.config)
-        self._words = compiled(self._run_words, network.config)
-        self._scores = compiled(self._run_scores, network.config)
-        self._projections = tf.function(self._run_projections, autograph=False, input_signature=[row])
+        config, ids = network.config, tf.TensorSpec((1, None), tf.int32)
+        self._forced = tf.function(
+            self._run_forced, autograph=False, input_signature=[ids, gate_signature(config)]
+        )
+        self._projections = tf.function(self._run_projections, autograph=False, input_signature=[ids])
+        self._start = tf.function(
+            self._run_start, autograph=False, input_signature=[ids, tf.TensorSpec((), tf.int32)]
+        )
+        self._steps: dict[int, Any] = {}  # by the size of the caches
+        self._scores = compiled(self._run_scores, config)
+        self._barred = np.zeros(config.vocabulary, bool)
+        self._barred[[i for i in (*config.suppressed, config.end_id) if i >= 0]] = True
 
     def record(self, ids: Sequence[int], gates: Gates | None = None) -> Recorded:
         """One pass over finished ids (T,): the decoder's maps, and of each token but the first what was foretold.
@@ -78,12 +73,8 @@ class LanguageRuntime:
         Raises:
             ValueError: no ids, or more than the network's positions.
         """
-        config = self.network.config
-        length = len(ids)
-        padded = bucket(length, config.max_target)
-        row = self._pad(ids, length if config.width >= WIDE else padded)
-        maps, *said = (part.numpy()[0] for part in self._forced(row, gate_tensors(config, gates)))
-        return Recorded(None, maps[:, :, :length, :length], None, *(part[: length - 1] for part in said))
+        maps, *said = (part.numpy()[0] for part in self._forced(*self._checked(ids, gates)))
+        return Recorded(None, maps, None, *said)
 
     def write(
         self,
@@ -95,44 +86,104 @@ class LanguageRuntime:
         top_p: float = 1.0,
         seed: int = 0,
     ) -> list[int]:
-        """Up to `count` (at most `ROOM`) more ids after `ids`; as many as there are positions left.
+        """Up to `count` more ids after `ids`, as many as there are positions left; arguments as of `draw`."""
+        return list(self.draw(ids, count, Drawing(temperature, top_k, top_p), seed))
 
-        `top_k=1` takes the likeliest token at each step. The end token is not written.
+    def draw(
+        self,
+        ids: Sequence[int],
+        count: int,
+        how: Drawing,
+        seed: int = 0,
+        first: np.ndarray | None = None,
+    ) -> Iterator[int]:
+        """Up to `count` ids, one after the other; the end token is never drawn.
+
+        The largest sum of log-probability and Gumbel noise is a draw from the distribution (Gumbel 1954), so the same
+        seed gives the same ids.
+
+        Args:
+            ids: what stands before them.
+            count: how many, as long as there are positions left.
+            how: see `Drawing`.
+            seed: of the noise.
+            first: (vocabulary,) booleans, what the first one may be; None: anything.
 
         Raises:
             ValueError: no ids, or more than the network's positions leave room after.
         """
-        config = self.network.config
-        length = bucket(len(ids), config.max_target - 1)
-        noise = np.random.default_rng(seed).gumbel(size=(ROOM, config.vocabulary)).astype(np.float32)
-        written = self._write(
-            self._pad(ids, length),
-            tf.constant(len(ids) - 1),
-            tf.constant(noise),
-            tf.constant(temperature, tf.float32),
-            tf.constant(top_k or config.vocabulary),
-            tf.constant(top_p, tf.float32),
-        )
-        room = min(count, ROOM, config.max_target - len(ids))
-        return [int(i) for i in written.numpy()[0][:room]]
+        config, noise = self.network.config, np.random.default_rng(seed)
+        bucket(len(ids), config.max_target - 1)
+        state, token = self._begin(ids, count), int(ids[-1])
+        for index in range(len(ids) - 1, min(len(ids) - 1 + count, config.max_target - 1)):
+            log_p, state = self._step(state, [0], [token], index)
+            if first is not None and index == len(ids) - 1:
+                log_p = only(log_p, first)
+            drawn = shaped(np.where(self._barred, NEVER, log_p), how)[0]
+            token = int(np.argmax(drawn + noise.gumbel(size=drawn.shape)))
+            yield token
 
-    def words(self, ids: Sequence[int], ends: Ends) -> list[tuple[tuple[int, ...], float]]:
-        """The likeliest next words after `ids`: their tokens and the natural log of their probability, best first.
+    def words(
+        self,
+        ids: Sequence[int],
+        ends: Ends,
+        *,
+        count: int = 10,
+        how: Drawing | None = None,
+        first: np.ndarray | None = None,
+    ) -> list[Found]:
+        """The `count` likeliest next words after `ids`, best first; words of more than `DEPTH` tokens are left out.
 
         A word's probability is that of its tokens one after the other, times the probability that what follows them
-        begins something new. Words of more than `DEPTH` tokens are left out.
+        begins something new. A beginning that is less likely than `count` words already is not followed.
+
+        Args:
+            ids: what stands before them.
+            ends: how tokens make words.
+            count: how many.
+            how: see `Drawing`; None: as the network foretells.
+            first: (vocabulary,) booleans, what the first token may be; None: anything.
+
+        Raises:
+            ValueError: no ids, or more than the network's positions leave room after.
         """
-        config = self.network.config
-        length = bucket(len(ids), config.max_target - DEPTH)
-        tokens, scores = self._words(
-            self._pad(ids, length), tf.constant(len(ids) - 1), *(tf.constant(part) for part in ends)
-        )
-        found = {
-            tuple(int(i) for i in row if i != EMPTY): float(score)
-            for row, score in zip(tokens.numpy().reshape(-1, DEPTH), scores.numpy().reshape(-1), strict=True)
-            if score > -1e8
-        }
-        return sorted(found.items(), key=lambda item: -item[1])
+        config, how = self.network.config, how or Drawing()
+        bucket(len(ids), config.max_target - DEPTH)
+        own, state = self._step(self._begin(ids, DEPTH), [0], [int(ids[-1])], len(ids) - 1)  # (1, V)
+        if first is not None:
+            own = only(own, first)
+        drawn = shaped(np.where(self._barred, NEVER, own), how)
+        paths = [Found((), 0.0, 0.0)]
+        found: list[Found] = []
+        for depth in range(DEPTH):
+            # The likeliest beginnings that could still be among the answer, each with the path that it goes on from.
+            least = found[count - 1].drawn if len(found) >= count else NEVER
+            total = (np.array([path.drawn for path in paths])[:, None] + drawn).ravel()
+            best = largest(total, PATHS)
+            best = best[total[best] > least]
+            if not len(best):
+                break
+            parents, tokens = np.divmod(best, config.vocabulary)
+            paths = [
+                Found((*paths[i].tokens, int(j)), float(total[at]), paths[i].own + float(own[i, j]))
+                for at, i, j in zip(best, parents, tokens, strict=True)
+            ]
+            own, state = self._step(state, parents, tokens, len(ids) + depth)  # (paths, V)
+            drawn = shaped(np.where(self._barred, NEVER, own), how)
+            whole, partly = ends.alone[tokens], ends.open[tokens]
+            # What must follow for a word to be over.
+            over = [
+                np.where(whole, 0.0, np.where(partly, NEVER, together(x, ends.begins))) for x in (drawn, own)
+            ]
+            found += [
+                Found(path.tokens, path.drawn + a, path.own + b)
+                for path, a, b in zip(paths, *(part.tolist() for part in over), strict=True)
+                if a > NEVER
+            ]
+            found.sort(key=lambda word: -word.drawn)
+            goes_on = (~ends.begins | partly[:, None]) & ~whole[:, None]
+            drawn = np.where(goes_on, drawn, NEVER)
+        return found[:count]
 
     def score(self, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Natural log-probabilities (B, T) of `labels` after `inputs`, both (B, T)."""
@@ -141,12 +192,11 @@ class LanguageRuntime:
 
     def projections(self, ids: Sequence[int]) -> dict[str, Projected]:
         """Queries and keys of every layer and head for finished ids."""
-        bucket(len(ids), self.network.config.max_target)
-        result = self._projections(self._pad(ids, len(ids)))
+        result = self._projections(self._checked(ids)[0])
         return {"decoder": Projected(*(part.numpy() for part in result))}
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
-        """Compile forced passes and searches for prompts of these lengths ahead."""
+        """Build the graphs that texts of up to these many tokens need."""
         config = self.network.config
         nothing = np.zeros(config.vocabulary, bool)
         for length in lengths:
@@ -154,19 +204,55 @@ class LanguageRuntime:
             self.record(ids)
             self.words(ids, Ends(nothing, nothing, nothing))
 
-    def _pad(self, ids: Sequence[int], length: int) -> Any:
-        # What stands after the last real token is never looked at: any id will do.
-        return ids_row(ids, length, max(self.network.config.pad_id, 0))
+    def _checked(self, ids: Sequence[int], gates: Gates | None = None) -> tuple[Any, Gates]:
+        bucket(len(ids), self.network.config.max_target)
+        return ids_row(ids, len(ids), 0), gate_tensors(self.network.config, gates)
+
+    def _begin(self, ids: Sequence[int], more: int) -> Written:
+        """The caches after `ids`, with room for `more`."""
+        longest, size = self.network.config.max_target, SMALLEST
+        while size < min(len(ids) + more, longest):
+            size *= 2
+        started: Written = self._start(ids_row(ids, len(ids), 0), tf.constant(min(size, longest)))
+        return started
+
+    def _step(
+        self, state: Written, parents: Sequence[int], tokens: Sequence[int], index: int
+    ) -> tuple[np.ndarray, Written]:
+        """Put `tokens` (N,) at `index`, each after the row of the caches that `parents` names: what is foretold after
+        them, natural log-probabilities (N, vocabulary), and the state."""
+        size = int(state.caches[0].self_attention.key.shape[2])
+        if size not in self._steps:
+            rows = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), state)
+            several, one = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
+            self._steps[size] = tf.function(
+                self._run_step, autograph=False, input_signature=[rows, several, several, one]
+            )
+        given = (tf.constant(np.asarray(part, np.int32)) for part in (parents, tokens, index))
+        log_p, state = self._steps[size](state, *given)
+        return log_p.numpy(), state
 
     def _run_forced(self, ids: Any, gates: Gates) -> tuple[Any, ...]:
         result = self.network.forward(ids, gates=gates)
         return result.decoder, *foretold(result.logits[:, :-1], ids[:, 1:], self.network.config)
 
-    def _run_write(self, prompt: Any, last: Any, noise: Any, temperature: Any, top_k: Any, top_p: Any) -> Any:
-        choose = nucleus(noise, temperature, top_k, top_p)
-        first = ops.take(prompt, last, axis=1)
-        model = _Continuing(self.network, last)
-        return greedy(model, prompt, ROOM, first=first, choose=choose, end=False).ids
+    def _run_start(self, ids: Any, size: Any) -> Written:
+        caches = self.network.decoder(self.network.embedding(ids)).cache
+
+        def widen(x: Any) -> Any:
+            return tf.pad(x, ((0, 0), (0, 0), (0, size - tf.shape(x)[2]), (0, 0)))
+
+        return Written(
+            tuple(
+                cache._replace(self_attention=KeyValue(*(widen(part) for part in cache.self_attention)))
+                for cache in caches
+            )
+        )
+
+    def _run_step(self, state: Written, parents: Any, tokens: Any, index: Any) -> tuple[Any, Written]:
+        state = tf.nest.map_structure(lambda x: tf.gather(x, parents), state)
+        logits, state = self.network.step(tokens, index, state)
+        return ops.log_softmax(ops.cast(logits, "float32"), axis=-1), state
 
     def _run_scores(self, inputs: Any, labels: Any) -> Any:
         log_p = ops.log_softmax(ops.cast(self.network.forward(inputs).logits, "float32"), axis=-1)
@@ -175,36 +261,3 @@ class LanguageRuntime:
     def _run_projections(self, ids: Any) -> tuple[Any, ...]:
         stack = self.network.forward(ids).projections[1]
         return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))
-
-    def _run_words(self, prompt: Any, last: Any, begins: Any, alone: Any, opened: Any) -> tuple[Any, Any]:
-        config = self.network.config
-        paths = min(PATHS, config.vocabulary)
-        logits, state = self.network.start(prompt, int(prompt.shape[1]) + DEPTH)
-        log_p = ops.log_softmax(ops.cast(ops.take(logits, last, axis=1), "float32"), axis=-1)  # (1, V)
-        score, token = ops.top_k(permitted(log_p, config)[0], paths)  # (paths,)
-        token = ops.cast(token, "int32")
-        tokens = ops.pad(token[:, None], ((0, 0), (0, DEPTH - 1)), constant_values=EMPTY)  # (paths, DEPTH)
-        caches = tf.nest.map_structure(lambda x: ops.repeat(x, paths, axis=0), state)
-        found_tokens, found_scores = [], []
-        for depth in range(DEPTH):
-            logits, caches = self.network.step(token, last + 1 + depth, caches)
-            log_p = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)  # (paths, V)
-            whole, partly = ops.take(alone, token), ops.take(opened, token)
-            # What must follow for the word to be over.
-            over = ops.logsumexp(ops.where(begins[None], log_p, -1e9), axis=-1)
-            over = ops.where(whole, 0.0, ops.where(partly, -1e9, over))
-            found_tokens.append(tokens)
-            found_scores.append(score + over)
-            if depth == DEPTH - 1:
-                break
-            goes_on = ops.logical_or(ops.logical_not(begins)[None], partly[:, None])
-            goes_on = ops.logical_and(goes_on, ops.logical_not(whole)[:, None])
-            gains, following = ops.top_k(ops.where(goes_on, permitted(log_p, config, end=False), -1e9), paths)
-            total = ops.reshape(score[:, None] + gains, (-1,))
-            score, best = ops.top_k(total, paths)
-            parent = ops.cast(best, "int32") // paths
-            token = ops.take(ops.reshape(ops.cast(following, "int32"), (-1,)), best)
-            here = (ops.arange(DEPTH) == depth + 1)[None]
-            tokens = ops.where(here, token[:, None], ops.take(tokens, parent, axis=0))
-            caches = tf.nest.map_structure(lambda x, rows=parent: ops.take(x, rows, axis=0), caches)
-        return ops.stack(found_tokens), ops.stack(found_scores)
