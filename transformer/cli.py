@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return int(options.run(options) or 0)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"transformer {options.command}: {error.strerror or error}{where}", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"transformer {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -35,8 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     trace = commands.add_parser("trace", help="answer one input and record what every head looked at")
-    trace.add_argument("model", help="a shipped name or a model folder")
-    trace.add_argument("input", help="the text")
+    trace.add_argument("model", help="a shipped name, a model folder or a hub id (org/name)")
+    trace.add_argument("input", help="the text, or for a speech model the path of an audio file")
+    trace.add_argument(
+        "--language", default="", metavar="CODE", help="of the clip, for a network that knows several"
+    )
     trace.add_argument("--target", metavar="TEXT", help="force this output instead of the network's own")
     trace.add_argument(
         "--beam", type=int, default=1, metavar="N", help="beams; 1 is greedy (default: %(default)s)"
@@ -52,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     trace.set_defaults(run=_trace)
 
     evaluate = commands.add_parser("evaluate", help="measure a model on a test file")
-    evaluate.add_argument("model", help="a shipped name or a model folder")
+    evaluate.add_argument("model", help="a shipped name, a model folder or a hub id (org/name)")
     evaluate.add_argument(
         "--data", type=Path, required=True, metavar="FILE", help="source<TAB>target, .tsv or .tsv.gz"
     )
@@ -105,13 +113,22 @@ def _trace(options: argparse.Namespace) -> None:
         raise ValueError(f"expected --out to end in .npz, .json or .html, received {options.out.name}")
     from transformer.pipeline import load
 
-    model = load(options.model)
+    model = load(options.model, progress=_fetched)
+    given: Any = options.input
+    if model.config.family == "speech":
+        given = Path(options.input).read_bytes()
     settings = {
+        "speech": {
+            "target": options.target,
+            "beams": options.beam,
+            "language": options.language,
+            "name": Path(options.input).name,
+        },
         "seq2seq": {"target": options.target, "beams": options.beam},
         "decoder": {"target": options.target, "tokens": options.tokens},
         "encoder": {"target": options.target},
     }
-    trace = model.trace(options.input, **settings[model.config.family])
+    trace = model.trace(given, **settings[model.config.family])
     if suffix == "html":
         from transformer.figures.standalone import html
 
@@ -123,6 +140,12 @@ def _trace(options: argparse.Namespace) -> None:
         print(f"not in the vocabulary: {trace.options['unknown']}", file=sys.stderr)
 
 
+def _fetched(done: int, total: int) -> None:
+    if sys.stderr.isatty() or done == total:
+        end = "\n" if done == total else ""
+        print(f"\rfetched {done / 1e6:.1f} of {total / 1e6:.1f} MB", file=sys.stderr, end=end, flush=True)
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     from transformer.training.data import read_pairs
 
@@ -132,7 +155,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from transformer.evaluate import translation
     from transformer.pipeline import load
 
-    figures = translation(load(options.model), pairs, beams=options.beam)
+    figures = translation(load(options.model, progress=_fetched), pairs, beams=options.beam)
     if options.json:
         print(json.dumps(figures))
     else:
