@@ -6,7 +6,8 @@ Every tensor is used exactly once: what is missing, left over or of another shap
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from transformer.config import ModelConfig
 CONFIG, GENERATION = "config.json", "generation_config.json"
 # A network of these is far beyond what anyone opens here; a config of a stranger must not ask for more.
 MOST_LAYERS, MOST_NUMBERS = 200, 20_000_000_000
+MOST_POSITIONS, MOST_BINS = 100_000, 1_000
 
 
 class Checkpoint(NamedTuple):
@@ -37,9 +39,13 @@ class Checkpoint(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """Bytes that it takes while it is opened: float32, and one tensor beside them."""
-        largest = max(int(np.prod(header.shape)) for header in self.headers.values())
-        return 4 * (self.parameters + largest)
+        """Bytes that it takes while it is opened."""
+        return memory(self.headers.values())
+
+
+def memory(found: Collection[Header]) -> int:
+    """Bytes that opening these tensors takes: float32, once as read and once in the network, and one tensor more."""
+    return 4 * (2 * size(found) + max(prod(header.shape) for header in found))
 
 
 def is_foreign(folder: Path) -> bool:
@@ -50,44 +56,70 @@ def is_foreign(folder: Path) -> bool:
         return False
 
 
-def inspect(folder: Path) -> Checkpoint:
-    """Look at a folder: what it holds and whether it can be opened; reads settings and headers alone.
+def known(folder: Path) -> tuple[str, dict[str, Any], ModelConfig]:
+    """The `model_type` of a folder, its settings, and our configuration as far as settings alone tell it.
 
     Raises:
-        ValueError: not such a folder, a family or setting that is not supported, or damaged files.
+        ValueError: no settings, or a family or setting that is not supported.
     """
     settings = read_json(folder / CONFIG)
     kind = settings.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise ValueError(f"expected a model_type out of {', '.join(FAMILIES)}, received {kind!r}")
-    family = FAMILIES[kind]
-    for name, allowed in family.fixed.items():
+    for name, allowed in FAMILIES[kind].fixed.items():
         if settings.get(name) not in allowed:
             raise ValueError(
                 f"expected {name} to be {next(iter(allowed))!r}, received {settings[name]!r}: not supported"
             )
     if (folder / GENERATION).is_file():
         settings = settings | read_json(folder / GENERATION)
-    family.settings(settings, ())  # what is not supported is said before its files are opened
+    return kind, settings, FAMILIES[kind].settings(settings, ())
+
+
+def plausible(config: ModelConfig, numbers: int) -> None:
+    """Refuse settings that ask for more numbers than the files hold: every weight comes out of a tensor, so that they
+    would only cost memory.
+
+    Raises:
+        ValueError: too many numbers, layers or positions, or fewer numbers than the sizes take at least.
+    """
+    if numbers > MOST_NUMBERS:
+        raise ValueError(f"expected at most {MOST_NUMBERS:,} numbers, received {numbers:,}")
+    width, reads, writes = config.width, config.encoder_layers, config.decoder_layers
+    if max(reads, writes) > MOST_LAYERS:
+        raise ValueError(f"expected at most {MOST_LAYERS} layers, received {max(reads, writes)}")
+    rows = config.vocabulary + config.source_vocabulary + config.token_types
+    if config.positions == "learned":
+        rows += config.max_source * bool(reads) + config.max_target * bool(writes)
+    wide = 2 * config.feed_forward, 2 * (config.decoder_feed_forward or config.feed_forward)
+    rows += reads * (4 * width + wide[0]) + writes * (4 * width * (1 + bool(reads)) + wide[1])
+    # Twice: where a few are missing, the tensor that they are missing from is named later.
+    if width * rows > 2 * numbers:
+        raise ValueError(
+            f"expected at least {width * rows:,} numbers for the sizes in {CONFIG}, received {numbers:,}"
+        )
+    longest = max(config.max_source, config.max_target)
+    if longest > MOST_POSITIONS or config.bins > MOST_BINS:
+        raise ValueError(
+            f"expected at most {MOST_POSITIONS:,} positions and {MOST_BINS:,} mel bins, received {longest:,} and "
+            f"{config.bins:,}"
+        )
+
+
+def inspect(folder: Path) -> Checkpoint:
+    """Look at a folder: what it holds and whether it can be opened; reads settings and headers alone.
+
+    Raises:
+        ValueError: not such a folder, a family or setting that is not supported, or damaged files.
+    """
+    kind, settings, _ = known(folder)  # what is not supported is said before its files are opened
+    family = FAMILIES[kind]
     stored = headers(folder)
     found = {_plain(name, family): header for name, header in stored.items()}
     if len(found) != len(stored):
         raise ValueError(f"expected each tensor once, received {len(stored) - len(found)} of them twice")
-    if size(found.values()) > MOST_NUMBERS:
-        raise ValueError(f"expected at most {MOST_NUMBERS:,} numbers, received {size(found.values()):,}")
     config = family.settings(settings, found.keys())
-    if max(config.encoder_layers, config.decoder_layers) > MOST_LAYERS:
-        raise ValueError(
-            f"expected at most {MOST_LAYERS} layers, received {max(config.encoder_layers, config.decoder_layers)}"
-        )
-    # Every weight comes out of a tensor: settings that ask for more numbers than the files hold would only cost memory.
-    width = config.width
-    least = width * (config.vocabulary + config.encoder_layers * (4 * width + 2 * config.feed_forward))
-    longest = config.max_source if config.encoder_layers else config.max_target
-    if least + width * longest * (config.positions == "learned") > size(found.values()):
-        raise ValueError(
-            f"expected at least {least:,} numbers for the sizes in {CONFIG}, received {size(found.values()):,}"
-        )
+    plausible(config, size(found.values()))
     return Checkpoint(folder, kind, config, settings, found)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transformer.checkpoints import folder
-from transformer.checkpoints.foreign import is_foreign
+from transformer.checkpoints import folder, hub
+from transformer.checkpoints.hub import Progress
+from transformer.checkpoints.look import OURS, fits, look
 from transformer.models.assembly import assemble
 from transformer.pipeline.checkpoint import KINDS, open_checkpoint
 from transformer.pipeline.listener import Listener
@@ -26,42 +27,60 @@ __all__ = [
     "Writer",
     "find",
     "load",
+    "open_folder",
     "shipped",
 ]
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "models"
 
 
-def load(name: str) -> Any:
-    """A shipped model by name, or any model folder, of this project or in the Hugging Face format.
+def load(name: str, *, progress: Progress | None = None) -> Any:
+    """A shipped model by name; any model folder, of this project or in the Hugging Face format; or a hub id.
+
+    Args:
+        name: such as "pt-en", "runs/mine" or "org/name".
+        progress: told how many bytes of a hub id have been fetched, and of how many.
 
     Returns:
         A `Translator`, `Writer`, `TextReader` or `Listener`, as the network is.
 
     Raises:
-        ValueError: nothing there by that name, or a folder that is not a whole model of a family that is known.
+        ValueError: nothing there by that name, a folder that is not a whole model of a family that is known, or one
+            that does not fit into memory.
     """
-    path = find(name)
-    if is_foreign(path):
-        return open_checkpoint(path)
-    config = folder.load_config(path)
+    path = find(name, progress=progress)
+    return open_folder(path, path.name if name in shipped() or Path(name).is_dir() else name)
+
+
+def open_folder(path: Path, name: str) -> Any:
+    """The model in a folder, called `name`; see `load`."""
+    found = look(path)
+    fits(found.memory)
+    if found.kind != OURS:
+        return open_checkpoint(path, name)
+    config = found.config
     network = assemble(config)
     network.build()
     folder.assign_weights(network, folder.load_weights(path / folder.WEIGHTS))
     tokenizer = SubwordTokenizer.load(path / folder.TOKENIZER)
     if tokenizer.size != config.vocabulary:
         raise ValueError(f"expected a tokenizer of {config.vocabulary} subwords, received {tokenizer.size}")
-    return KINDS[config.family](path.name, network, tokenizer)
+    return KINDS[config.family](name, network, tokenizer)
 
 
-def find(name: str) -> Path:
-    """The folder of a shipped name, or the folder of that path."""
+def find(name: str, *, progress: Progress | None = None) -> Path:
+    """The folder of a shipped name, the folder of that path, or that of a hub id, which is fetched if need be."""
     if name in shipped():
         return SHIPPED / name
     path = Path(name)
     if path.is_dir():
         return path.resolve()
-    raise ValueError(f"expected a shipped model ({', '.join(shipped())}) or a folder, received {name!r}")
+    if hub.is_id(name):
+        return hub.fetch(name, progress)
+    raise ValueError(
+        f"expected a shipped model ({', '.join(shipped())}), a folder or a hub id such as org/name, "
+        f"received {name[:200]!r}"
+    )
 
 
 def shipped() -> list[str]:

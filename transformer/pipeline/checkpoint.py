@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transformer.checkpoints import folder, foreign
+from transformer.checkpoints.look import fits
 from transformer.config import NO_ID, ModelConfig
 from transformer.models.assembly import assemble
 from transformer.pipeline.listener import Listener, Spoken
@@ -25,8 +26,8 @@ KINDS: dict[str, Any] = {
 }
 
 
-def open_checkpoint(path: Path) -> Model:
-    """Open a folder in the Hugging Face format.
+def open_checkpoint(path: Path, name: str = "") -> Model:
+    """Open a folder in the Hugging Face format; the model is called `name`, or as the folder is.
 
     Raises:
         ValueError: see `checkpoints.foreign`; or a network that does not fit into this machine's memory.
@@ -44,25 +45,9 @@ def open_checkpoint(path: Path) -> Model:
     folder.assign_weights(network, foreign.weights(checkpoint))
     tokenizer = tokenizer or Numbers(config.vocabulary)
     if config.family == "speech":
-        return Listener(path.name, network, tokenizer, spoken(checkpoint.settings, tokenizer))
-    model: Model = KINDS[config.family](path.name, network, tokenizer)
+        return Listener(name or path.name, network, tokenizer, spoken(checkpoint.settings, tokenizer))
+    model: Model = KINDS[config.family](name or path.name, network, tokenizer)
     return model
-
-
-def fits(needed: int) -> None:
-    """Refuse a network that needs more bytes than the machine has left.
-
-    Raises:
-        ValueError: with both sizes.
-    """
-    import psutil
-
-    free = psutil.virtual_memory().available
-    if needed > free:
-        raise ValueError(
-            f"expected a network that fits into {free / 1e9:.1f} GB of free memory, received one that needs about "
-            f"{needed / 1e9:.1f} GB"
-        )
 
 
 def spoken(settings: Mapping[str, Any], tokenizer: Any) -> Spoken:

@@ -1,0 +1,23 @@
+"""What whoever runs Headlight may set in the environment, read anew each time it is asked for.
+
+HEADLIGHT_MODELS: the one directory below which the pages open model folders; not set, they open any folder.
+HEADLIGHT_HUB: "off" (or 0, no, false) keeps the program from fetching anything; on where it is not set.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MODELS, HUB = "HEADLIGHT_MODELS", "HEADLIGHT_HUB"
+
+
+def models_directory() -> Path | None:
+    """The directory below which folders may be opened, links resolved; None: any folder may."""
+    place = os.environ.get(MODELS, "").strip()
+    return Path(place).expanduser().resolve() if place else None
+
+
+def hub_allowed() -> bool:
+    """Whether files may be fetched from the hub."""
+    return os.environ.get(HUB, "on").strip().lower() not in ("off", "0", "no", "false")
