@@ -1,0 +1,135 @@
+"""Tokenizers of published model folders: text <-> ids as the reference library does it, labels as people write them.
+
+`foreign_files` reads the files, `foreign_labels` says what ids are for and how tokens are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from transformer.text.foreign_files import (
+    SentencePieceSide,
+    Side,
+    byte_pairs,
+    settings_of,
+    whole_file,
+    words,
+)
+from transformer.text.foreign_labels import AROUND, ROLES
+from transformer.text.tokenizer import Encoded
+from transformer.trace import Label
+
+# Names that published settings give to one family.
+FAMILY = {"roberta": "bert", "distilbert": "bert"}
+
+
+class ForeignTokenizer:
+    """The tokenizer of a published folder, with the interface of `SubwordTokenizer`.
+
+    Where input and output have vocabularies of their own (some of Marian's), `size`, the ids, `label`, `labels` and
+    `decode` speak of the output's. Special tokens that someone types are plain text, except the one that leaves a gap
+    for BERT to fill. An id that a family lacks is None: GPT-2 and Whisper know every text and have no `unknown_id`.
+    """
+
+    def __init__(self, family: str, source: Side, target: Side) -> None:
+        self._source, self._target, self._around = source, target, AROUND[family]
+        roles = target.vocabulary.roles
+        self.size = max(target.vocabulary.tokens) + 1
+        self.start_id, self.end_id, self.pad_id = roles["start"], roles["end"], roles["pad"]
+        self.mask_id, self.unknown_id = roles.get("mask"), roles["unknown"]
+
+    def encode(self, text: str) -> Encoded:
+        """Text -> ids, special tokens around as the family has them. Unknown pieces keep their own text as label."""
+        return self._encode(self._source, text)
+
+    def encode_target(self, text: str) -> Encoded:
+        """The same on the side of the output."""
+        return self._encode(self._target, text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """ids of many texts, as `encode` gives them."""
+        before, after = self._markers(self._source)
+        return [[*before, *(piece.id for piece in self._source.pieces(_whole(t))), *after] for t in texts]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """ids -> text; special ids, unknown ones and those without a token are left out."""
+        known = self._target.vocabulary
+        dropped = known.markers | {known.roles["unknown"]}
+        return self._target.text([int(i) for i in ids if i in known.tokens and i not in dropped])
+
+    def labels(self, ids: Sequence[int]) -> list[Label]:
+        """A label for each id of one sequence, as `encode_target` gives them."""
+        return _first_starts([self.label(i) for i in ids])
+
+    def label(self, index: int) -> Label:
+        """The label of one id on its own. A network may have more ids than there are tokens: `‹50260›`."""
+        if index < 0:
+            raise ValueError(f"expected an id from 0 on, received {index}")
+        return self._target.vocabulary.label(int(index))
+
+    def _markers(self, side: Side) -> list[list[int]]:
+        """The ids before and after a text."""
+        roles = side.vocabulary.roles
+        return [[i for role in part if (i := roles[role]) is not None] for part in self._around]
+
+    def _encode(self, side: Side, text: str) -> Encoded:
+        known, pieces = side.vocabulary, side.pieces(_whole(text))
+        before, after = self._markers(side)
+        lacking = known.roles["unknown"]
+        labels = [
+            Label(p.surface or "?", joins=p.joins) if p.id == lacking else known.label(p.id) for p in pieces
+        ]
+        return Encoded(
+            [*before, *(piece.id for piece in pieces), *after],
+            [*map(known.label, before), *_first_starts(labels), *map(known.label, after)],
+            [piece.surface for piece in pieces if piece.id == lacking],
+        )
+
+
+def open_tokenizer(folder: Path, family: str) -> ForeignTokenizer | None:
+    """The tokenizer of a folder; None where it holds no tokenizer files.
+
+    `tokenizer.json` is read, else `vocab.txt`, else `vocab.json` and `merges.txt`. Marian has its two SentencePiece
+    files and `vocab.json` first, as the reference library does.
+
+    Args:
+        family: bert (or roberta, distilbert), gpt2, marian or whisper.
+
+    Raises:
+        ValueError: another family; a file that is damaged, empty, over 64 MB, missing beside another one, or that
+            does not work. The message names the file.
+    """
+    family = FAMILY.get(family, family)
+    if family not in ROLES:
+        raise ValueError(f"expected a family out of {', '.join(ROLES)}, received {family!r}")
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if family == "marian" and ({"source.spm", "target.spm"} & there or "tokenizer.json" not in there):
+        return _translator(folder) if {"source.spm", "target.spm", "vocab.json"} & there else None
+    for name, opened in (("tokenizer.json", whole_file), ("vocab.txt", words), ("vocab.json", byte_pairs)):
+        if name in there:
+            side = opened(folder / name, family, settings_of(folder))
+            return ForeignTokenizer(family, side, side)
+    return None
+
+
+def _translator(folder: Path) -> ForeignTokenizer:
+    """Marian's files: a model of pieces for each language, and one vocabulary or two."""
+    settings, first = settings_of(folder), folder / "vocab.json"
+    second = folder / "target_vocab.json" if settings.get("separate_vocabs") is True else first
+    source = SentencePieceSide(folder / "source.spm", first, settings)
+    return ForeignTokenizer("marian", source, SentencePieceSide(folder / "target.spm", second, settings))
+
+
+def _first_starts(labels: list[Label]) -> list[Label]:
+    """The first real token begins a word, whatever its mark says."""
+    first = next((i for i, label in enumerate(labels) if not label.special), None)
+    if first is not None:
+        labels[first] = replace(labels[first], joins=False)
+    return labels
+
+
+def _whole(text: str) -> str:
+    """Halves of surrogate pairs, which no library takes, joined or replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,257 @@
+"""The tokenizer files of a published folder: what do they hold, and what is refused?
+
+`tokenizer.json`; `vocab.txt` (WordPiece, Wu et al. 2016, arXiv:1609.08144, with BERT's rules for text); `vocab.json`
+and `merges.txt` (byte-level BPE, Radford et al. 2019); `source.spm`, `target.spm` (SentencePiece, Kudo and Richardson
+2018, arXiv:1808.06226) and `vocab.json`. All of them are data: nothing in a folder is run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sentencepiece import SentencePieceProcessor
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from transformer.text.foreign_labels import (
+    LANGUAGE,
+    ROLES,
+    TIMESTAMP,
+    Settings,
+    Vocabulary,
+    byte_word,
+    candidates,
+    marked_word,
+    roles_of,
+    word_piece,
+)
+from transformer.text.tokenizer import WORD_START
+from transformer.trace import Label
+
+# A vocabulary of half a million subwords takes about 20 MB.
+LIMIT = 64 * 2**20
+
+STYLES: dict[type, Callable[[str], Label]] = {
+    decoders.WordPiece: word_piece,
+    decoders.ByteLevel: byte_word,
+    decoders.Metaspace: marked_word,
+}
+# With a letter of each kind, and signs that few vocabularies have.
+TRIAL = "a B1, é ☃ 你"
+
+
+class Piece(NamedTuple):
+    """One subword of a text: its id, what stands in the text, and whether that continues a word."""
+
+    id: int
+    surface: str
+    joins: bool
+
+
+class Side:
+    """One language of a translator, or the only one there is."""
+
+    vocabulary: Vocabulary
+
+    def pieces(self, text: str) -> list[Piece]:
+        """The subwords of a text, without special tokens around."""
+        raise NotImplementedError
+
+    def text(self, ids: list[int]) -> str:
+        """What ids of plain tokens spell."""
+        raise NotImplementedError
+
+
+class LibrarySide(Side):
+    """A side by the `tokenizers` library, read from the file `name`; `special` are the tokens that mark something."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, family: str, settings: Settings, special: set[str], name: str
+    ) -> None:
+        ids = tokenizer.get_vocab()
+        roles = roles_of(ids, family, settings, name)
+        markers = {ids[token] for token in special} | {i for i in roles.values() if i is not None}
+        added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+        read = next((style for kind, style in STYLES.items() if isinstance(tokenizer.decoder, kind)), Label)
+        timeless = ids.get("<|notimestamps|>")  # the timestamps follow it
+        self.vocabulary = Vocabulary(
+            {index: token for token, index in ids.items()},
+            roles,
+            frozenset(markers - {roles["unknown"]}),
+            lambda token: Label(token.strip() or " ") if token in added else read(token),
+            None if timeless is None else timeless + 1,
+        )
+        tokenizer.encode_special_tokens = True  # then those that someone types are plain text
+        self._tokenizer, self._name, self._marks_words = tokenizer, name, read is marked_word
+        self.text([piece.id for piece in self.pieces(TRIAL)])  # what cannot work fails here
+
+    def pieces(self, text: str) -> list[Piece]:
+        with reading(f"a tokenizer in {self._name} that takes this text"):
+            encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        pieces = []
+        for index, (begin, stop) in zip(encoding.ids, encoding.offsets, strict=True):
+            apart = begin == 0 or any(letter.isspace() for letter in text[begin - 1 : begin + 1])
+            pieces.append(Piece(index, text[begin:stop].strip(), self._marks_words and not apart))
+        return pieces
+
+    def text(self, ids: list[int]) -> str:
+        with reading(f"a tokenizer in {self._name} that writes these ids"):
+            return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+
+def whole_file(path: Path, family: str, settings: Settings) -> Side:
+    """tokenizer.json. What it says of padding, cutting and tokens around a text is for batches of its own library."""
+    values, gap = _object(path), candidates(family, "mask", settings)
+    values |= {"padding": None, "truncation": None, "post_processor": None}
+    with reading(f"a tokenizer in {path.name}"):
+        special = set()
+        for row in values.get("added_tokens") or []:
+            if row["special"] or TIMESTAMP.fullmatch(row["content"]):
+                special.add(row["content"])
+            row["special"] = row["content"] in special and row["content"] not in gap
+        tokenizer = Tokenizer.from_str(json.dumps(values))
+        return LibrarySide(tokenizer, family, settings, special, path.name)
+
+
+def words(path: Path, family: str, settings: Settings) -> Side:
+    """vocab.txt: WordPiece, one token a line, with BERT's own rules for text."""
+    with reading(f"one subword a line in {path.name}"):
+        lines = _content(path).decode("utf-8").removesuffix("\n").split("\n")
+    ids = {line.removesuffix("\r"): index for index, line in enumerate(lines)}
+    unknown = next((token for token in candidates(family, "unknown", settings) if token in ids), "[UNK]")
+    with reading(f"settings for {path.name} in tokenizer_config.json"):
+        tokenizer = Tokenizer(models.WordPiece(ids, unk_token=unknown))
+        tokenizer.normalizer = normalizers.BertNormalizer(
+            lowercase=settings.get("do_lower_case", True),
+            strip_accents=settings.get("strip_accents"),
+            handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+        )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix="##")
+    special = _add_special(tokenizer, (), family, settings)
+    return LibrarySide(tokenizer, family, settings, special, path.name)
+
+
+def byte_pairs(path: Path, family: str, settings: Settings) -> Side:
+    """vocab.json and merges.txt: byte-level BPE, with the tokens that other files of the folder add."""
+    ids, more, merging = _ids(path), path.with_name("added_tokens.json"), path.with_name("merges.txt")
+    added = _ids(more) if more.exists() else {}
+    with reading("added tokens by id in tokenizer_config.json"):
+        rows = settings.get("added_tokens_decoder", {})
+        added |= {str(row["content"]): int(index) for index, row in rows.items()}
+    with reading(f"merges of {path.name}, two subwords a line, in {merging.name}"):
+        lines = _content(merging).decode("utf-8").split("\n")
+        pairs = [line.rstrip("\r").split(" ") for line in lines if line and not line.startswith("#version")]
+        merges = [(first, second) for first, second in pairs]
+        tokenizer = Tokenizer(models.BPE(ids | added, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(
+        add_prefix_space=settings.get("add_prefix_space") is True
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = _add_special(tokenizer, added, family, settings)
+    return LibrarySide(tokenizer, family, settings, special, path.name)
+
+
+def _add_special(tokenizer: Tokenizer, added: Iterable[str], family: str, settings: Settings) -> set[str]:
+    """Tell a tokenizer which of its tokens are special; returns them. The one for a gap is read where it is typed."""
+    gap = set(candidates(family, "mask", settings))
+    special = set(added).union(*(candidates(family, role, settings) for role in ROLES[family]))
+    special = {token for token in special if tokenizer.token_to_id(token) is not None}
+    tokenizer.add_special_tokens(sorted(special - gap))
+    # RoBERTa's takes the space before it along, as its published tokenizer.json says.
+    tokenizer.add_tokens(
+        [AddedToken(token, lstrip=token == "<mask>", normalized=False) for token in sorted(special & gap)]
+    )
+    return special
+
+
+class SentencePieceSide(Side):
+    """One language of a translator: pieces by a SentencePiece model, their ids by a vocabulary in another file."""
+
+    def __init__(self, path: Path, vocabulary: Path, settings: Settings) -> None:
+        ids = _ids(vocabulary)
+        roles = roles_of(ids, "marian", settings, vocabulary.name)
+        if roles["unknown"] is None:
+            raise ValueError(f"expected <unk> in {vocabulary.name}, received a vocabulary without it")
+        special = {i for i in roles.values() if i is not None}
+        # A piece of a text that happens to be spelt like a special token is none.
+        self._ids = {token: i for token, i in ids.items() if i not in special}
+        languages = {i for token, i in ids.items() if LANGUAGE.fullmatch(token)}
+        markers = frozenset((special | languages) - {roles["unknown"]})
+        self.vocabulary = Vocabulary({i: token for token, i in ids.items()}, roles, markers, marked_word)
+        self._name, self._unknown, self._model = path.name, roles["unknown"], SentencePieceProcessor()
+        with reading(f"a SentencePiece model in {path.name}"):
+            self._model.LoadFromSerializedProto(_content(path))
+        self.text([piece.id for piece in self.pieces(TRIAL)])
+
+    def pieces(self, text: str) -> list[Piece]:
+        # Which language to translate into may stand ahead of the text: `>>por<< Hello`.
+        code = LANGUAGE.match(text)
+        found = [Piece(self._ids.get(code[0], self._unknown), code[0], False)] if code else []
+        with reading(f"a SentencePiece model in {self._name} that takes this text"):
+            tokens = self._model.encode(text[code.end() :] if code else text, out_type=str)
+        for token in tokens:
+            surface = token.replace(WORD_START, " ").strip()
+            found.append(
+                Piece(self._ids.get(token, self._unknown), surface, not token.startswith(WORD_START))
+            )
+        return found
+
+    def text(self, ids: list[int]) -> str:
+        with reading(f"a SentencePiece model in {self._name} that writes these ids"):
+            written = self._model.decode([self.vocabulary.tokens[i] for i in ids])
+        return str(written).replace(WORD_START, " ").strip()
+
+
+def settings_of(folder: Path) -> Settings:
+    """What else the folder says of its tokenizer."""
+    names = ("special_tokens_map.json", "tokenizer_config.json")
+    parts = [_object(folder / name) for name in names if (folder / name).exists()]
+    return {field: value for part in parts for field, value in part.items() if value is not None}
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"expected a file {path.name} in {path.parent.name}, received none")
+    with path.open("rb") as file:
+        content = file.read(LIMIT + 1)
+    if not 0 < len(content) <= LIMIT:
+        size = f"more than {LIMIT >> 20} MB" if content else "an empty file"
+        raise ValueError(f"expected a tokenizer file at {path.name}, received {size}")
+    return content
+
+
+def _object(path: Path) -> dict[str, Any]:
+    with reading(f"JSON in {path.name}"):
+        values = json.loads(_content(path))
+    if not isinstance(values, dict):
+        raise ValueError(f"expected a JSON object in {path.name}, received {type(values).__name__}")
+    return values
+
+
+def _ids(path: Path) -> dict[str, int]:
+    ids = _object(path)
+    wrong = [index for index in ids.values() if type(index) is not int or not 0 <= index < 2**31]
+    if wrong or not ids:
+        raise ValueError(
+            f"expected an id for each token in {path.name}, received {repr(wrong[0])[:40] if wrong else 'none'}"
+        )
+    return ids
+
+
+@contextmanager
+def reading(expected: str) -> Iterator[None]:
+    """Whatever a library makes of a bad file, as one ValueError of one line."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic in the library's Rust code is no Exception, and has no name to import.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        said = " ".join(str(error).split())
+        if isinstance(error, ValueError) and said.startswith("expected "):
+            raise
+        raise ValueError(f"expected {expected}, received {said[:160] or type(error).__name__}") from error
