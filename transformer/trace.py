@@ -144,10 +144,17 @@ class AttentionMap:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A token that the model could have written instead, and its probability (0 to 1)."""
+    """A token that the model could have written instead.
+
+    Args:
+        text: the token as people write it.
+        probability: 0 to 1.
+        id: the token's number in the network's vocabulary; None where it is not known, as in a trace from a file.
+    """
 
     text: str
     probability: float
+    id: int | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         if not -1e-6 <= self.probability <= 1 + 1e-6:

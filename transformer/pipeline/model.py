@@ -142,7 +142,7 @@ def steps_of(tokenizer: Any, written: Sequence[Label], recorded: Any) -> list[St
             float(min(0.0, recorded.log_probability[t])),
             float(max(0.0, recorded.entropy[t])),
             tuple(
-                Alternative(shown[int(i)], float(p))
+                Alternative(shown[int(i)], float(p), id=int(i))
                 for i, p in zip(recorded.alternatives[t], recorded.probabilities[t], strict=True)
             ),
         )

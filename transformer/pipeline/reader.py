@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from transformer.models.seq2seq import Gates
 from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, ReaderRuntime
-from transformer.text.tokenizer import clean
-from transformer.trace import AttentionMap, Label, Trace
+from transformer.text.tokenizer import Encoded, clean
+from transformer.text.words import Word, words
+from transformer.trace import Alternative, AttentionMap, Label, Trace
+
+MASK = "[MASK]"
 
 
 class TextReader(Model):
@@ -31,7 +36,8 @@ class TextReader(Model):
 
         A network that guesses masked tokens gives one step a position: the token that stands there, how likely the
         network holds it, and its best guesses; the output is the text with every mask filled in. One that classifies
-        gives its class as output, and the probability of each class as an option.
+        gives its class as output, and the probability of each class as an option. A mask is no special label: it stands
+        for a word, and continues one where the token under it does.
 
         Args:
             text: what is read.
@@ -44,17 +50,12 @@ class TextReader(Model):
         """
         if target is not None:
             raise ValueError("expected no target for a network that only reads, received one")
-        encoded = self.tokenizer.encode(readable(text))
-        self._fits(encoded.ids, self.config.max_source)
+        encoded = self._encode(text)
         ids = self._hide(list(encoded.ids), masked)
         options: dict[str, Any] = {}
         if encoded.unknown:
             options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
-        labels = [
-            self.tokenizer.label(i) if place in masked else label
-            for place, (label, i) in enumerate(zip(encoded.labels, ids, strict=True))
-        ]
-        return self._trace(clean(text), labels, ids, options, gates=gates)
+        return self._trace(clean(text), encoded.labels, ids, options, gates=gates)
 
     def trace_ids(self, ids: Sequence[int], types: Sequence[int] | None = None) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them, and their segments.
@@ -71,6 +72,55 @@ class TextReader(Model):
                 f"expected {len(ids)} segments below {self.config.token_types}, received {list(types)[:10]}"
             )
         return self._trace(self.tokenizer.decode(ids), self.tokenizer.labels(ids), ids, {}, types)
+
+    def words(self, text: str) -> list[Word]:
+        """The words of a text, each with its positions and where it stands in the text; errors as with `trace`."""
+        encoded = self._encode(text)
+        return words(text, self._marked(encoded.labels, encoded.ids))
+
+    def guesses(self, trace: Trace, places: Sequence[int], count: int = 5) -> list[Alternative]:
+        """What could stand at masked positions that make up one word, best first; markers such as padding cannot.
+
+        The network guesses each mask by itself, so the probability of several together is the product of theirs.
+
+        Args:
+            trace: of this model, with masks at these positions.
+            places: positions in order, at least one.
+            count: how many guesses there are at most.
+
+        Raises:
+            ValueError: a trace of another model, or one that has no guesses.
+        """
+        self._own(trace)
+        if not trace.steps or any(other.id is None for i in places for other in trace.steps[i].alternatives):
+            raise ValueError("expected a trace with the ids of its guesses, received one without")
+        best: list[tuple[Alternative, ...]] = [()]
+        for place in places:
+            # The best of all begin with one of the best so far.
+            real = [o for o in trace.steps[place].alternatives if not self.tokenizer.label(o.id).special]
+            longer = [(*begun, other) for begun in best for other in real]
+            best = sorted(longer, key=lambda run: -math.prod(o.probability for o in run))[:count]
+        return [Alternative(self._spelt(run), math.prod(other.probability for other in run)) for run in best]
+
+    def _spelt(self, run: Sequence[Alternative]) -> str:
+        text = ""
+        for other in run:
+            label = self.tokenizer.label(other.id)
+            text += label.text.strip() if label.joins or not text else f" {label.text.strip()}"
+        return text
+
+    def _encode(self, text: str) -> Encoded:
+        encoded: Encoded = self.tokenizer.encode(readable(text))
+        self._fits(encoded.ids, self.config.max_source)
+        return encoded
+
+    def _marked(self, labels: Sequence[Label], ids: Sequence[int]) -> list[Label]:
+        """Labels with every mask among them as a word that somebody left out."""
+        masked = [i == self.config.mask_id for i in ids]
+        return [
+            dataclasses.replace(label, text=MASK, special=False) if mask else label
+            for label, mask in zip(labels, masked, strict=True)
+        ]
 
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, and what each layer was given.
@@ -106,7 +156,7 @@ class TextReader(Model):
         gates: Gates | None = None,
     ) -> Trace:
         read = self.runtime.record(ids, types, gates)
-        source = numbered(labels, ids)
+        source = numbered(self._marked(labels, ids), ids)
         steps, output = [], text
         if read.alternatives is not None:
             steps = steps_of(self.tokenizer, source, read)
