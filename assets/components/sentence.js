@@ -1,7 +1,9 @@
 // The input and the output as a person writes them, each token a place to ask questions:
 //   * hover, focus or lock a token: its attention lights the tokens it looks at, or that look at it;
 //   * under a token of the output a card says how sure the network was and what else it considered;
-//     choosing one of these sends {step, alternative} to the page.
+//     choosing one of these sends {step, alternative} to the page;
+//   * where tokens of the input have the number of a `word`, a click or Enter sends that number: the word is to be
+//     masked, or its mask (`hidden` is what stands under it) taken off. A switch lets clicks lock tokens instead.
 //
 // Data (packed by transformer/ui/components.py): uint32 length, JSON, then one byte per weight of the
 // chosen view, (queries, keys), 255 = 1. `places.queries[i]` is the token that row i belongs to, counted
@@ -22,7 +24,7 @@ export default function mount({ data, parentElement, setTriggerValue }) {
   }
   const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
   const spec = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
-  sentence.update(spec, data.subarray(4 + length), (value) => setTriggerValue("chosen", value));
+  sentence.update(spec, data.subarray(4 + length), setTriggerValue);
   return () => {
     sentence.destroy();
     sentences.delete(parentElement);
@@ -39,6 +41,7 @@ class Sentence {
     this.card = new Card(this.host, (step, j, other) => this.chooseAlternative(step, j, other));
     root.append(this.host);
     this.direction = "forward"; // for self-attention: what a token looks at, or who looks at it
+    this.clicking = "mask"; // where words can be masked: that, or "lock"
     this.tokens = { source: [], target: [] }; // elements in reading order, the lead included
     this.tabStop = { source: 0, target: 0 };
     this.locked = this.hovered = this.focused = null; // elements of tokens
@@ -66,14 +69,14 @@ class Sentence {
     this.host.remove();
   }
 
-  update(spec, weights, choose) {
+  update(spec, weights, send) {
     const [queries, keys] = spec.shape;
     if (weights.length !== queries * keys) {
       throw new Error(`expected ${queries * keys} weights, received ${weights.length}`);
     }
     this.spec = spec;
     this.weights = weights;
-    this.choose = choose;
+    this.send = send;
     const theme = themeOf(this.host);
     this.host.dataset.theme = theme;
     this.host.style.setProperty("--accent", spec.accent[theme]);
@@ -126,6 +129,7 @@ class Sentence {
     const element = make("span", "token", word, blank ? "␣" : token.text);
     element.setAttribute("role", "button");
     element.setAttribute("aria-pressed", "false");
+    if (token.word !== undefined) element.dataset.word = token.word;
     element.tabIndex = -1;
     Object.assign(element.dataset, { side, index });
     if (token.special || blank) element.classList.add("special");
@@ -135,6 +139,11 @@ class Sentence {
       element.dataset.sure = token.probability >= 0.5 ? "yes" : token.probability >= 0.2 ? "half" : "no";
       name += `, probability ${percent(token.probability)}`;
     }
+    if (token.hidden !== undefined) {
+      element.classList.add("masked");
+      name = `mask instead of ${token.hidden}`;
+      element.title = `instead of “${token.hidden}”`;
+    }
     element.setAttribute("aria-label", name);
     return element;
   }
@@ -143,22 +152,13 @@ class Sentence {
   buildFooter() {
     const { queries, keys } = this.spec;
     const parts = [];
+    if (this.maskable) {
+      const ways = [["mask", "A click masks the word"], ["lock", "A click holds its attention"]];
+      parts.push(this.buildSwitch("What a click does", "clicking", ways));
+    }
     if (queries && queries === keys) {
-      const group = make("span", "switch");
-      group.setAttribute("role", "group");
-      group.setAttribute("aria-label", "What a token lights");
-      for (const [value, text] of [["forward", "what it looks at"], ["reverse", "who looks at it"]]) {
-        const button = make("button", "", group, text);
-        button.type = "button";
-        button.dataset.direction = value;
-        button.setAttribute("aria-pressed", String(this.direction === value));
-        button.addEventListener("click", () => {
-          this.direction = value;
-          for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
-          this.refresh();
-        });
-      }
-      parts.push(group);
+      const ways = [["forward", "what it looks at"], ["reverse", "who looks at it"]];
+      parts.push(this.buildSwitch("What a token lights", "direction", ways));
     }
     if (this.spec.sides.target.tokens.some((token) => token.probability !== undefined)) {
       const legend = make("span", "legend");
@@ -174,6 +174,29 @@ class Sentence {
     if (names === this.footerNames) return; // keeps the focus of the switch
     this.footerNames = names;
     this.footer.replaceChildren(...parts);
+  }
+
+  /** Buttons, one of which is taken; it sets a field of this object. */
+  buildSwitch(label, field, ways) {
+    const group = make("span", "switch");
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", label);
+    for (const [value, text] of ways) {
+      const button = make("button", "", group, text);
+      button.type = "button";
+      button.dataset[field] = value;
+      button.setAttribute("aria-pressed", String(this[field] === value));
+      button.addEventListener("click", () => {
+        this[field] = value;
+        for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
+        this.refresh();
+      });
+    }
+    return group;
+  }
+
+  get maskable() {
+    return this.spec.sides.source.tokens.some((token) => token.word !== undefined);
   }
 
   info(element) {
@@ -213,6 +236,8 @@ class Sentence {
     for (const side of ["source", "target"]) {
       for (const token of this.tokens[side]) {
         token.classList.toggle("current", token === current);
+        // A word is masked whole.
+        token.classList.toggle("sibling", this.masks(current) && token.dataset.word === current.dataset.word);
         token.setAttribute("aria-pressed", String(token === this.locked));
         token.style.removeProperty("--light");
         delete token.dataset.light;
@@ -244,7 +269,8 @@ class Sentence {
   say(current, found) {
     const view = make("span", "view", null, this.spec.view ? `${this.spec.view}: ` : "");
     if (!current) {
-      this.status.replaceChildren(view, "point at a word to see its attention; click to hold it, Escape lets go.");
+      const click = this.masks(this.body.querySelector("[data-word]")) ? "click to mask it" : "click to hold it, Escape lets go";
+      this.status.replaceChildren(view, `point at a word to see its attention; ${click}.`);
       return;
     }
     if (!found) {
@@ -288,7 +314,7 @@ class Sentence {
     token.focus({ preventScroll: true });
     this.dismiss();
     this.status.replaceChildren("Going on with “", make("bdi", "", null, other.text), "” …");
-    this.choose({ step: step.index, alternative });
+    this.send("chosen", { step: step.index, alternative });
   }
 
   dismiss() {
@@ -315,7 +341,24 @@ class Sentence {
 
   onClick(event) {
     const token = event.target.closest?.(".token");
-    if (token) this.toggleLock(token);
+    if (token) this.press(token);
+  }
+
+  /** Whether a click on this token masks its word. */
+  masks(token) {
+    return this.clicking === "mask" && token?.dataset.word !== undefined;
+  }
+
+  /** A click or Enter: the word is masked where that is asked for, else its attention is held. */
+  press(token) {
+    if (!this.masks(token)) {
+      this.toggleLock(token);
+      return;
+    }
+    this.locked = null;
+    token.focus({ preventScroll: true });
+    this.status.replaceChildren("Reading again …");
+    this.send("masked", Number(token.dataset.word));
   }
 
   toggleLock(token) {
@@ -372,7 +415,7 @@ class Sentence {
       // Down goes into the card of an output token, and from the input to the output.
       ArrowDown: () => (side === "source" ? nearest : this.card.choices()[0]),
     };
-    if (event.key === "Enter" || event.key === " ") this.toggleLock(event.target);
+    if (event.key === "Enter" || event.key === " ") this.press(event.target);
     else if (event.key in moves) moves[event.key]()?.focus();
     else return;
     event.preventDefault();

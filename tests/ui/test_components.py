@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from transformer.figures import theme
 from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
-from transformer.ui import components
+from transformer.ui import components, wire
+from transformer.ui.wire import quantise
 
 ROOT = Path(__file__).resolve().parents[2]
 END = Label("</s>", special=True)
@@ -50,23 +51,6 @@ class Mounted:
         return self.result
 
 
-def test_quantise_rounds_to_one_byte_per_weight() -> None:
-    values = np.array([[0, 1, 0.5], [0.2 / 255, 0.6 / 255, 254.4 / 255]], np.float32)
-    assert list(components.quantise(values)) == [0, 255, 128, 0, 1, 254]
-    assert components.quantise(np.array([1 + 1e-4, -1e-5], np.float32)) == bytes([255, 0])
-    assert components.quantise(np.zeros((0, 3), np.float32)) == b""
-    random = np.random.default_rng(0).random((2, 3, 5, 7), np.float32)
-    assert len(components.quantise(random)) == random.size
-    back = np.frombuffer(components.quantise(random), np.uint8).reshape(random.shape) / 255
-    assert np.abs(back - random).max() <= 0.5 / 255 + 1e-6
-
-
-@pytest.mark.parametrize("bad", [1.1, -0.1, np.nan, np.inf])
-def test_quantise_refuses_what_is_no_weight(bad: float) -> None:
-    with pytest.raises(ValueError, match="expected weights from 0 to 1, received"):
-        components.quantise(np.array([0.5, bad]))
-
-
 def test_a_sheet_sends_its_weights_once_and_apart(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
     mounted = Mounted(selected=[1, 2])
     monkeypatch.setattr(components, "_SHEET", mounted)
@@ -82,6 +66,16 @@ def test_a_sheet_sends_its_weights_once_and_apart(trace: Trace, monkeypatch: pyt
     assert control["shape"] == [2, 3, 4, 3]
     assert control["queries"] == ["the", "tr", "ain", "⏎ end"]
     json.dumps(control)  # a dict with anything else in it would arrive as its repr
+
+
+def test_blocks_are_named_by_their_first_and_last_word(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = Mounted()
+    monkeypatch.setattr(components, "_SHEET", mounted)
+    monkeypatch.setattr(wire, "MOST", 2 * 3 * 2 * 2)
+    components.sheet(trace["cross"], selected=(0, 0), key="k")
+    control, weights = (call["data"] for call in mounted.calls)
+    assert control["shape"] == [2, 3, 2, 2] and len(weights) == 16 + 2 * 3 * 2 * 2
+    assert control["queries"] == ["the … tr", "ain … ⏎ end"] and control["keys"] == ["o … trem", "⏎ end"]
 
 
 def test_a_selection_outside_the_map_is_clipped(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +138,7 @@ def test_a_sentence_sends_words_and_the_weights_of_one_view(
     chosen = components.sentence(trace, key="k", kind="cross", weights=view, titles=("Português", "English"))
     assert chosen == (1, 1) and chosen is not None and chosen.step == 1
     header, body = unpack(mounted.calls[0]["data"])
-    assert body == components.quantise(view)
+    assert body == quantise(view)
     assert (header["queries"], header["keys"], header["shape"]) == ("target", "source", [4, 3])
     assert header["places"] == {"queries": [0, 1, 2, 3], "keys": [0, 1, 2]}
     assert header["sides"]["source"]["title"] == "Português"
@@ -174,6 +168,31 @@ def test_a_sentence_says_what_does_not_fit(trace: Trace) -> None:
     stranger = Trace([uniform("encoder", (Label("x"), END), (Label("x"), END))], "", source=("a", "b"))
     with pytest.raises(ValueError, match="labels of an axis"):
         components.sentence(stranger, key="k", kind="encoder", weights=stranger["encoder"].weights[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(0, [0]), (7, [7]), (2, []), (None, []), (True, []), ("0", []), (-1, []), ([0], [])],
+)
+def test_a_click_masks_a_word_that_there_is(
+    answer: object, expected: list[int], trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = Mounted(masked=answer)
+    monkeypatch.setattr(components, "_SENTENCE", mounted)
+    monkeypatch.setattr("streamlit.session_state", {"k": {"masked": answer}})
+    heard: list[int] = []
+    found = components.maskable(
+        trace, key="k", kind="encoder", weights=trace["encoder"].weights[0, 0], words=(0, 7, None),
+        hidden={1: "comboio"}, on_mask=heard.append,
+    )  # fmt: skip
+    mounted.calls[0]["on_masked_change"]()
+    assert heard == expected and found == (expected[0] if expected else None)
+    header, body = unpack(mounted.calls[0]["data"])
+    assert body == quantise(trace["encoder"].weights[0, 0])
+    tokens = header["sides"]["source"]["tokens"]
+    assert [token.get("word") for token in tokens] == [0, 7, None]
+    assert [token.get("hidden") for token in tokens] == [None, "comboio", None]
+    assert header["sides"]["target"]["tokens"] == []
 
 
 def test_components_mount_in_a_page_without_a_browser() -> None:

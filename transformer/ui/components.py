@@ -11,11 +11,9 @@ Letters for shapes: L layers, H heads, Q queries, K keys.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import struct
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +23,9 @@ import streamlit as st
 
 from transformer.figures.theme import THEMES
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
+from transformer.ui.wire import TOLERANCE, packed, quantise
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "components"
-
-# What the browser draws rounds to this; rows of weights computed in half precision may pass 1 by a little.
-TOLERANCE = 1e-3
 
 # Markers of common tokenizers, and what they are called on the page.
 MARKERS = {
@@ -65,37 +61,6 @@ class Choice(NamedTuple):
     alternative: int
 
 
-def quantise(weights: npt.ArrayLike) -> bytes:
-    """Weights from 0 to 1 as one byte each, round(255 * w), in C order.
-
-    Args:
-        weights: any shape; values may pass the range by 1e-3 (half precision) and are clipped.
-
-    Raises:
-        ValueError: a value is not finite or farther outside 0 to 1.
-    """
-    array = np.asarray(weights, np.float32)
-    if array.size and not (array.min() >= -TOLERANCE and array.max() <= 1 + TOLERANCE):  # also false for NaN
-        raise ValueError(f"expected weights from 0 to 1, received {array.min():.6g} to {array.max():.6g}")
-    scaled = np.multiply(array, np.float32(255))
-    np.rint(scaled, out=scaled)
-    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8).tobytes()
-
-
-# A page runs again on every click; a map's bytes are made once and live as long as the map.
-_packed: weakref.WeakKeyDictionary[AttentionMap, tuple[bytes, bytes]] = weakref.WeakKeyDictionary()
-
-
-def _wire(attention: AttentionMap) -> tuple[bytes, bytes]:
-    """(16-byte digest, one byte per weight) of a map."""
-    found = _packed.get(attention)
-    if found is None:
-        weights = quantise(attention.weights)
-        found = hashlib.blake2b(weights, digest_size=16).digest(), weights
-        _packed[attention] = found
-    return found
-
-
 def sheet(
     attention: AttentionMap,
     *,
@@ -107,7 +72,8 @@ def sheet(
     """Every head of a map as a layers-by-heads sheet of thumbnails; a click, or Enter, selects one.
 
     Args:
-        attention: the map; its weights are quantised once and sent once, however often the page runs.
+        attention: the map; its weights are quantised once and sent once, however often the page runs. Of a map with
+            more than MOST weights each cell is the strongest of a block, and named by the block's first and last word.
         selected: (layer, head), counted from 0, outlined in the accent colour; None stands for all of them, so that
             a row, a column or the whole sheet is outlined. Values outside are clipped.
         key: the component's name on its page; a second, invisible part takes `key` + "-weights".
@@ -119,13 +85,15 @@ def sheet(
         (layer, head) in the one run that follows a click, otherwise None.
     """
     layers, heads = attention.layers, attention.heads
-    digest, weights = _wire(attention)
+    sent = packed(attention)
+    queries = _spans(attention.queries, sent.side)
+    keys = _spans(attention.keys, sent.side)
     data = {
-        "shape": list(attention.weights.shape),
-        "digest": digest.hex(),
+        "shape": [layers, heads, len(queries), len(keys)],
+        "digest": sent.digest.hex(),
         "selected": [_clipped(selected[0], layers), _clipped(selected[1], heads)],
-        "queries": [_shown(label) for label in attention.queries],
-        "keys": [_shown(label) for label in attention.keys],
+        "queries": queries,
+        "keys": keys,
         "title": title or NAMES[attention.kind],
         "rows": "output token" if attention.kind != "encoder" else "input token",
         "columns": "output token" if attention.kind == "decoder" else "input token",
@@ -140,7 +108,7 @@ def sheet(
 
     with st.container(gap=None):  # the invisible part must not leave a gap
         result = _SHEET(key=key, data=data, on_selected_change=called)
-        _SHEET(key=f"{key}-weights", data=digest + weights)
+        _SHEET(key=f"{key}-weights", data=sent.digest + sent.weights)
     return _pair(result.get("selected"), layers, heads)
 
 
@@ -172,9 +140,70 @@ def sentence(
     Raises:
         ValueError: kind and weights do not come together, or do not fit the trace.
     """
+    sides = {"source": _source(trace, titles[0]), "target": _target(trace, titles[1])}
+    data = _packed_sentence(trace, sides, kind, weights, view)
+
+    def called() -> None:
+        chosen = _choice(st.session_state[key].get("chosen"), trace)
+        if chosen is not None and on_choose is not None:
+            on_choose(chosen)
+
+    result = _SENTENCE(key=key, data=data, on_chosen_change=called)
+    return _choice(result.get("chosen"), trace)
+
+
+def maskable(
+    trace: Trace,
+    *,
+    key: str,
+    kind: str,
+    weights: FloatArray,
+    view: str = "",
+    title: str = "Input",
+    words: Sequence[int | None] = (),
+    hidden: Mapping[int, str] | None = None,
+    on_mask: Callable[[int], None] | None = None,
+) -> int | None:
+    """The input alone, each of its words a chip that masks it: for a network that reads and writes nothing.
+
+    Args:
+        trace, key, kind, weights, view, title: as for `sentence`.
+        words: for each position the number of its word, None where nothing can be masked; empty: nowhere.
+        hidden: what stands under a mask, by position.
+        on_mask: called with the number of the word that was clicked before the page runs again.
+
+    Returns:
+        That number in the one run that follows the click, otherwise None.
+    """
+    side = _source(trace, title)
+    for place, (token, word) in enumerate(zip(side["tokens"], words, strict=False)):
+        if word is not None:
+            token["word"] = word
+        if hidden and place in hidden:
+            token["hidden"] = hidden[place]
+    data = _packed_sentence(
+        trace, {"source": side, "target": {"title": "", "tokens": []}}, kind, weights, view
+    )
+
+    def word_of(value: object) -> int | None:
+        number = _integers([value], 1)
+        return number[0] if number and number[0] in words else None
+
+    def called() -> None:
+        word = word_of(st.session_state[key].get("masked"))
+        if word is not None and on_mask is not None:
+            on_mask(word)
+
+    result = _SENTENCE(key=key, data=data, on_masked_change=called)
+    return word_of(result.get("masked"))
+
+
+def _packed_sentence(
+    trace: Trace, sides: dict[str, Any], kind: str | None, weights: FloatArray | None, view: str
+) -> bytes:
+    """What sentence.js reads: its header and one byte per weight. Errors as for `sentence`."""
     if (kind is None) != (weights is None):
         raise ValueError("expected kind and weights together, received only one of them")
-    sides = {"source": _source(trace, titles[0]), "target": _target(trace, titles[1])}
     header: dict[str, Any] = {"sides": sides, "view": view, "shape": [0, 0], "accent": _accents()}
     body = b""
     if kind is not None and weights is not None:
@@ -192,18 +221,18 @@ def sentence(
             "keys": _places(attention.keys, lists[header["keys"]]),
         }
     text = json.dumps(header, ensure_ascii=False).encode()
-
-    def called() -> None:
-        chosen = _choice(st.session_state[key].get("chosen"), trace)
-        if chosen is not None and on_choose is not None:
-            on_choose(chosen)
-
-    result = _SENTENCE(key=key, data=struct.pack("<I", len(text)) + text + body, on_chosen_change=called)
-    return _choice(result.get("chosen"), trace)
+    return struct.pack("<I", len(text)) + text + body
 
 
 def _shown(label: Label) -> str:
     return MARKERS.get(label.text.strip().lower(), label.text) if label.special else label.text
+
+
+def _spans(labels: Sequence[Label], length: int) -> list[str]:
+    """What each block of labels is called: a label alone by itself, several by the first and the last."""
+    names = [_shown(label) for label in labels]
+    blocks = [names[i : i + length] for i in range(0, len(names), length)]
+    return [block[0] if len(block) == 1 else f"{block[0]} … {block[-1]}" for block in blocks]
 
 
 def _token(label: Label) -> dict[str, Any]:
