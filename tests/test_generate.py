@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.config import END, PAD, START, UNKNOWN
-from transformer.generate import EMPTY, beam, greedy, length_penalty
+from transformer.generate import EMPTY, beam, greedy, length_penalty, permitted
 
 LIMIT = 6
 BARRED = [PAD, START, UNKNOWN]
@@ -140,3 +140,51 @@ def test_the_length_penalty_is_that_of_wu_et_al() -> None:
     np.testing.assert_allclose(np.asarray(length_penalty(np.array([1, 7, 13]), 1.0)), [1, 2, 3])
     np.testing.assert_allclose(np.asarray(length_penalty(np.array([1, 7]), 0.6)), [1, 2**0.6], rtol=1e-6)
     np.testing.assert_allclose(np.asarray(length_penalty(np.array([1, 70]), 0.0)), [1, 1])
+
+
+def test_what_is_barred_scores_so_low_that_nothing_loses_against_it() -> None:
+    config = toy.config(suppressed=(0, 5), suppressed_first=(7,))
+    scores = np.linspace(-3, 0, 23).astype(np.float32)[None]
+    for first, barred in ((False, {0, 5}), (True, {0, 5, 7})):
+        found = np.asarray(permitted(scores, config, first=first))[0]
+        assert set(np.flatnonzero(found == -1e9)) == barred
+        rest = [i for i in range(23) if i not in barred]
+        np.testing.assert_array_equal(found[rest], scores[0, rest])
+    np.testing.assert_array_equal(np.asarray(permitted(scores, toy.config(suppressed=()))), scores)
+
+
+class Steps:
+    """A network for `generate` whose scores are a table: row t at step t, whatever was read."""
+
+    def __init__(self, scores: Any, **changes: Any) -> None:
+        self.scores, self.config = np.asarray(scores, np.float32), toy.config(**changes)
+        self.read: list[list[int]] = []
+
+    def start(self, source: Any, length: int) -> tuple:
+        return ()
+
+    def step(self, token: Any, index: Any, state: tuple) -> tuple[Any, tuple]:
+        self.read.append(np.asarray(token).tolist())
+        return np.tile(self.scores[int(index)], (len(token), 1)), state
+
+
+def test_the_first_step_reads_the_start_and_later_ones_what_was_written() -> None:
+    steps = Steps(np.eye(23)[[5, 9, 7]] * 9)
+    assert np.asarray(greedy(steps, np.zeros((2, 1)), 3).ids).tolist() == [[5, 9, 7]] * 2
+    assert steps.read == [[START, START], [5, 5], [9, 9]]
+
+
+def test_what_is_barred_first_may_come_later_and_counts_from_the_prefix() -> None:
+    scores, changes = np.eye(23)[[9, 9, 9]] * 9 + np.eye(23)[[6, 6, 6]], dict(suppressed_first=(9,))
+    found = greedy(Steps(scores, **changes), np.zeros((1, 1)), 3)
+    assert np.asarray(found.ids)[0].tolist() == [6, 9, 9]
+    after = greedy(Steps(scores, **changes), np.zeros((1, 1)), 3, np.array([[4, EMPTY, EMPTY]]))
+    assert np.asarray(after.ids)[0].tolist() == [4, 6, 9]
+
+
+def test_a_row_is_scored_by_the_whole_softmax_whatever_is_barred() -> None:
+    scores = np.random.default_rng(3).normal(size=(3, 23))
+    found = greedy(Steps(scores), np.zeros((1, 1)), 3, np.array([[4, 5, 6]]))
+    expected = sum(np.log(toy.softmax(scores[t]))[4 + t] for t in range(3))
+    assert float(np.asarray(found.score)[0]) == pytest.approx(expected, abs=1e-5)
+    assert np.asarray(found.ids)[0].tolist() == [4, 5, 6]

@@ -1,4 +1,4 @@
-"""From a source to an output: greedy, sampling and beam search over explicit key/value caches, on any Keras backend.
+"""From a source to an output: greedy and beam search over explicit key/value caches, on any Keras backend.
 
 Decoding keeps no attention; one forced pass over the finished output records it (see `pipeline`).
 Letters for shapes: B batch, N beams, S source, T longest output, V vocabulary.
@@ -6,7 +6,6 @@ Letters for shapes: B batch, N beams, S source, T longest output, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,18 +23,15 @@ class Decoded(NamedTuple):
     score: Any
 
 
-def permitted(log_probabilities: Any, config: ModelConfig, *, first: Any = False, end: bool = True) -> Any:
+def permitted(log_probabilities: Any, config: ModelConfig, *, first: Any = False) -> Any:
     """What is never an answer (`config.suppressed`, padding for one) gets a score that nothing loses against.
 
     Args:
         log_probabilities: (..., vocabulary).
         first: a scalar, whether this is the first token that is free: `config.suppressed_first` is barred there too.
-        end: whether an output may end.
     """
     barred = np.zeros(config.vocabulary, bool)
     barred[list(config.suppressed)] = True
-    if not end and config.end_id >= 0:
-        barred[config.end_id] = True
     mask = ops.convert_to_tensor(barred)
     if config.suppressed_first:
         early = np.zeros(config.vocabulary, bool)
@@ -44,26 +40,14 @@ def permitted(log_probabilities: Any, config: ModelConfig, *, first: Any = False
     return ops.where(mask, -1e9, log_probabilities)
 
 
-def greedy(
-    model: Any,
-    source: Any,
-    limit: int,
-    prefix: Any = None,
-    *,
-    first: Any = None,
-    choose: Callable[[Any, Any], Any] | None = None,
-    end: bool = True,
-) -> Decoded:
-    """The likeliest token at each step, or the one that `choose` takes.
+def greedy(model: Any, source: Any, limit: int, prefix: Any = None) -> Decoded:
+    """The likeliest token at each step.
 
     Args:
         model: has `config`, `start(source, length)` and `step(token, index, state)`.
         source: (B, S) ids or (B, frames, bins), whatever `start` takes.
         limit: T, at most this many tokens.
         prefix: (B, T) ids that the output must begin with, -1 from where the model is free.
-        first: (B,) the token that the first step reads; the start token if None.
-        choose: scores (B, vocabulary) and the step's number -> ids (B,).
-        end: whether an output may end before the limit.
     """
     batch, config = ops.shape(source)[0], model.config
     prefix = ops.full((batch, limit), EMPTY, "int32") if prefix is None else ops.cast(prefix, "int32")
@@ -78,9 +62,8 @@ def greedy(
         logits = ops.cast(logits, "float32")
         here = columns == index
         forced = ops.sum(ops.where(here, prefix, 0), axis=1)
-        allowed = permitted(logits, config, first=ops.equal(index, forced_count), end=end)
-        best = ops.cast(ops.argmax(allowed, axis=-1) if choose is None else choose(allowed, index), "int32")
-        token = ops.where(forced >= 0, forced, best)
+        allowed = permitted(logits, config, first=ops.equal(index, forced_count))
+        token = ops.where(forced >= 0, forced, ops.cast(ops.argmax(allowed, axis=-1), "int32"))
         picked = ops.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
         gain = picked - ops.logsumexp(logits, axis=-1)
         score = score + ops.where(done, 0.0, gain)
@@ -89,7 +72,7 @@ def greedy(
 
     start = (
         ops.convert_to_tensor(0, "int32"),
-        ops.full((batch,), config.start_id, "int32") if first is None else ops.cast(first, "int32"),
+        ops.full((batch,), config.start_id, "int32"),
         ops.full((batch, limit), EMPTY, "int32"),
         ops.zeros((batch,), "float32"),
         ops.zeros((batch,), "bool"),
@@ -97,33 +80,6 @@ def greedy(
     )
     _, _, ids, score, _, _ = ops.while_loop(unfinished, step, start)
     return Decoded(ids, score)
-
-
-def nucleus(noise: Any, temperature: Any, top_k: Any, top_p: Any) -> Callable[[Any, Any], Any]:
-    """Draws from the `top_k` likeliest tokens, and of these from the fewest that hold `top_p` of the probability
-    (Holtzman et al. 2019, arXiv:1904.09751), after dividing scores by `temperature`. Tokens exactly as likely as the
-    last one that stays stay too.
-
-    Args:
-        noise: (T, vocabulary) draws from the standard Gumbel distribution, one row a step: the largest sum of score and
-            noise is a draw from the softmax of the scores (Gumbel 1954), so that a seed decides everything.
-        temperature: above 0.
-        top_k: a whole number, at least 1.
-        top_p: above 0, at most 1.
-    """
-
-    def choose(scores: Any, index: Any) -> Any:
-        scaled = scores / temperature
-        ordered = ops.flip(ops.sort(scaled, axis=-1), axis=-1)  # (B, V), best first
-        shares = ops.softmax(ordered, axis=-1)
-        rank = ops.arange(ordered.shape[-1])
-        # A token stays as long as those before it hold less than top_p; the first always does.
-        kept = ops.logical_and(rank < top_k, ops.cumsum(shares, axis=-1) - shares < top_p)
-        lowest = ops.min(ops.where(kept, ordered, np.inf), axis=-1, keepdims=True)
-        drawn = ops.where(scaled >= lowest, scaled, -1e9) + ops.take(noise, index, axis=0)
-        return ops.argmax(drawn, axis=-1)
-
-    return choose
 
 
 def length_penalty(length: Any, alpha: float) -> Any:

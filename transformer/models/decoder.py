@@ -77,11 +77,11 @@ class Decoder(keras.layers.Layer):
             tuple(result.cross_projections for result in results),
         )
 
-    def go_on(self, caches: tuple[DecoderCache, ...], length: int) -> tuple[DecoderCache, ...]:
+    def go_on(self, caches: tuple[DecoderCache, ...], length: Any) -> tuple[DecoderCache, ...]:
         """The caches of a pass over the first tokens, with room for `length` in all."""
 
         def widen(x: Any) -> Any:
-            return ops.pad(x, ((0, 0), (0, 0), (0, length - x.shape[2]), (0, 0)))
+            return ops.pad(x, ((0, 0), (0, 0), (0, length - ops.shape(x)[2]), (0, 0)))
 
         return tuple(
             cache._replace(

@@ -69,8 +69,9 @@ class LanguageModel(keras.Model):
             projections=((), result.projections, ()),
         )
 
-    def start(self, ids: Any, length: int) -> tuple[Any, Written]:
-        """Read (B, P) ids at once and make room for `length` in all: logits (B, P, vocabulary) and the state.
+    def start(self, ids: Any, length: Any) -> tuple[Any, Written]:
+        """Read (B, P) ids at once and make room for `length` in all, a number or a scalar tensor: logits
+        (B, P, vocabulary) and the state.
 
         Padding after the real ids does no harm: its place in the caches is written over before anything looks at it.
         """

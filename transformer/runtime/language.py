@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from transformer.layers.attention import KeyValue
 from transformer.models.language import LanguageModel, Written
 from transformer.models.seq2seq import Gates
 from transformer.runtime.common import (
@@ -237,17 +236,8 @@ class LanguageRuntime:
         return result.decoder, *foretold(result.logits[:, :-1], ids[:, 1:], self.network.config)
 
     def _run_start(self, ids: Any, size: Any) -> Written:
-        caches = self.network.decoder(self.network.embedding(ids)).cache
-
-        def widen(x: Any) -> Any:
-            return tf.pad(x, ((0, 0), (0, 0), (0, size - tf.shape(x)[2]), (0, 0)))
-
-        return Written(
-            tuple(
-                cache._replace(self_attention=KeyValue(*(widen(part) for part in cache.self_attention)))
-                for cache in caches
-            )
-        )
+        state: Written = self.network.start(ids, size)[1]
+        return state
 
     def _run_step(self, state: Written, parents: Any, tokens: Any, index: Any) -> tuple[Any, Written]:
         state = tf.nest.map_structure(lambda x: tf.gather(x, parents), state)
