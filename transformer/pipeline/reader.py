@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from transformer.models.seq2seq import Gates
 from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, ReaderRuntime
@@ -73,6 +75,16 @@ class TextReader(Model):
             )
         return self._trace(self.tokenizer.decode(ids), self.tokenizer.labels(ids), ids, {}, types)
 
+    def classify(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities (N, classes) of many texts at once; nothing is recorded.
+
+        A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
+
+        Raises:
+            ValueError: a network that does not classify.
+        """
+        return self.runtime.classify([self._cut(row) for row in self.tokenizer.encode_all(texts)])
+
     def words(self, text: str) -> list[Word]:
         """The words of a text, each with its positions and where it stands in the text; errors as with `trace`."""
         encoded = self._encode(text)
@@ -113,6 +125,14 @@ class TextReader(Model):
         encoded: Encoded = self.tokenizer.encode(readable(text))
         self._fits(encoded.ids, self.config.max_source)
         return encoded
+
+    def _cut(self, ids: Sequence[int]) -> list[int]:
+        """The ids that fit, the marker at the end among them where there is one."""
+        longest = self.config.max_source
+        if len(ids) <= longest:
+            return list(ids)
+        last = [ids[-1]] if self.tokenizer.label(ids[-1]).special else []
+        return [*ids[: longest - len(last)], *last]
 
     def _marked(self, labels: Sequence[Label], ids: Sequence[int]) -> list[Label]:
         """Labels with every mask among them as a word that somebody left out."""

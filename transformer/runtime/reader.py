@@ -23,6 +23,9 @@ from transformer.runtime.common import (
 )
 
 
+TOGETHER = 8192  # tokens of one batch, padding included
+
+
 class Read(NamedTuple):
     """One pass over S tokens.
 
@@ -47,6 +50,9 @@ class ReaderRuntime:
         row = tf.TensorSpec((1, None), tf.int32)
         self._forced = compiled(self._run_forced, network.config, [row, row, gate_signature(network.config)])
         self._projections = tf.function(self._run_projections, autograph=False, input_signature=[row, row])
+        # For batches TensorFlow's own kernels are as fast as XLA, and one graph serves every length.
+        rows = [tf.TensorSpec((None, None), kind) for kind in (tf.int32, tf.bool)]
+        self._classes = tf.function(self._run_classes, autograph=False, input_signature=rows)
 
     def record(
         self, ids: Sequence[int], types: Sequence[int] | None = None, gates: Gates | None = None
@@ -66,6 +72,29 @@ class ReaderRuntime:
             return Read(maps, *(part[:length] for part in said))
         return Read(maps, classes=said[0] if said else None)
 
+    def classify(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Probabilities (N, classes) for many rows of ids, those of nearly one length together.
+
+        Raises:
+            ValueError: a network that does not classify, a row without ids, or one longer than its positions.
+        """
+        config = self.network.config
+        if config.output != "classes":
+            raise ValueError(f"expected a network that classifies, received one for {config.output}")
+        for row in rows:
+            bucket(len(row), config.max_source)
+        found = np.zeros((len(rows), config.classes), np.float32)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        while order:
+            longest = len(rows[order[-1]])
+            chosen = order[-max(1, TOGETHER // longest) :]
+            del order[-len(chosen) :]
+            real = np.arange(longest) < np.array([[len(rows[i])] for i in chosen])
+            ids = np.full(real.shape, max(config.pad_id, 0), np.int32)
+            ids[real] = np.concatenate([rows[i] for i in chosen])
+            found[chosen] = self._classes(tf.constant(ids), tf.constant(real)).numpy()
+        return found
+
     def projections(self, ids: Sequence[int], types: Sequence[int] | None = None) -> dict[str, Projected]:
         """Queries and keys of every layer and head for ids."""
         row, kinds = self._rows(ids, types, whole=True)
@@ -84,7 +113,7 @@ class ReaderRuntime:
         length = bucket(len(ids), config.max_source)
         # Without an id for padding a padded row could not be told from a longer text.
         length = len(ids) if whole or config.pad_id < 0 or config.width >= WIDE else length
-        return ids_row(ids, length, config.pad_id), ids_row(types or (), length, 0)
+        return ids_row(ids, length, config.pad_id), ids_row(() if types is None else types, length, 0)
 
     def _run_forced(self, ids: Any, types: Any, gates: Gates) -> tuple[Any, ...]:
         result = self.network.forward(ids, types=types, gates=gates)
@@ -93,6 +122,9 @@ class ReaderRuntime:
         if self.network.config.output == "classes":
             return result.encoder, ops.softmax(ops.cast(result.logits, "float32"), axis=-1)
         return (result.encoder,)
+
+    def _run_classes(self, ids: Any, real: Any) -> Any:
+        return ops.softmax(ops.cast(self.network.forward(ids, real=real).logits, "float32"), axis=-1)
 
     def _run_projections(self, ids: Any, types: Any) -> tuple[Any, ...]:
         stack = self.network.forward(ids, types=types).projections[0]
