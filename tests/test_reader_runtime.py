@@ -56,7 +56,8 @@ def test_what_is_recorded_is_what_the_logits_say(guesser: ReaderRuntime, length:
 def test_segments_may_come_as_an_array_and_count(guesser: ReaderRuntime) -> None:
     ids = text(6)
     listed = guesser.record(ids, [0, 0, 0, 1, 1, 1]).log_probability
-    np.testing.assert_array_equal(guesser.record(ids, np.array([0, 0, 0, 1, 1, 1])).log_probability, listed)
+    array: Any = np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(guesser.record(ids, array).log_probability, listed)
     assert np.abs(guesser.record(ids).log_probability - listed).max() > 1e-3
 
 

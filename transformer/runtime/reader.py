@@ -22,7 +22,6 @@ from transformer.runtime.common import (
     tf,
 )
 
-
 TOGETHER = 8192  # tokens of one batch, padding included
 
 
