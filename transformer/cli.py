@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         "--average", type=int, default=8, metavar="N", help="export the mean of the last N checkpoints"
     )
     train.add_argument("--tensorboard", type=Path, metavar="DIR")
+    train.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where decoded sound is kept (default: inside --out)"
+    )
     train.set_defaults(run=_train)
     return parser
 
@@ -216,6 +219,7 @@ def _train(options: argparse.Namespace) -> None:
             resume=options.resume,
             initial=options.init,
             tensorboard=options.tensorboard,
+            cache=options.cache,
             precision=options.precision,
             minutes=options.minutes,
             average=options.average,

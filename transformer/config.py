@@ -133,8 +133,17 @@ class ModelConfig(_Record):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, received {getattr(self, name)}")
         if self.source_vocabulary and self.shared_embeddings:
-            raise ValueError("expected tables apart where source_vocabulary is set, received shared_embeddings")
-        for name in ("source_vocabulary", "decoder_heads", "decoder_feed_forward", "position_offset", "token_types", "classes"):
+            raise ValueError(
+                "expected tables apart where source_vocabulary is set, received shared_embeddings"
+            )
+        for name in (
+            "source_vocabulary",
+            "decoder_heads",
+            "decoder_feed_forward",
+            "position_offset",
+            "token_types",
+            "classes",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected {name} of at least 0, received {getattr(self, name)}")
         if min(self.encoder_layers, self.decoder_layers) < 0 or not (
@@ -214,7 +223,7 @@ class TrainingConfig(_Record):
     """How a network is trained: Adam under the warm-up schedule of Vaswani et al. section 5.3, label smoothing."""
 
     steps: int = 100_000
-    batch_tokens: int = 25_000  # target tokens a step, padding included
+    batch_tokens: int = 25_000  # target tokens a step, padding included; of speech: frames of 10 ms
     learning_rate: float = 1.0  # multiplies width^-0.5 * min(step^-0.5, step * warmup^-1.5)
     warmup_steps: int = 4000
     cooldown_steps: int = 0  # over the last steps the rate falls in a straight line to 0; 0: it does not
@@ -224,6 +233,7 @@ class TrainingConfig(_Record):
     clip_norm: float = 0.0  # 0: no clipping of gradients
     label_smoothing: float = 0.1
     weight_decay: float = 0.0
+    ctc_weight: float = 0.3  # of speech: the share of CTC in the loss
 
 
 @dataclass(frozen=True)
@@ -328,6 +338,33 @@ PRESETS: dict[str, Preset] = {
             dropout=0.1,
         ),
         TrainingConfig(steps=30_000, batch_tokens=2048, warmup_steps=1500, clip_norm=1.0),
+    ),
+    "digits-en": Preset(
+        "trained here: spoken English digits, a small librispeech_v1 with CTC",
+        ModelConfig(
+            **_T2T_MODEL,
+            vocabulary=40,
+            stem="t2t",
+            stem_channels=32,
+            ctc=True,
+            encoder_layers=4,
+            decoder_layers=2,
+            width=128,
+            heads=4,
+            feed_forward=512,
+            max_source=750,
+            max_target=64,
+            shared_embeddings=False,
+        ),
+        TrainingConfig(
+            steps=3_000,
+            batch_tokens=6_000,
+            warmup_steps=400,
+            cooldown_steps=800,
+            beta_2=0.98,
+            clip_norm=1.0,
+            ctc_weight=0.5,
+        ),
     ),
     "next-word-en": Preset(
         "trained here: English novels, a decoder of 4 layers of width 256",

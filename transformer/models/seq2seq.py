@@ -92,10 +92,16 @@ class Transformer(keras.Model):
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """{"source": (B, S), "target": (B, T)} -> logits (B, T, vocabulary).
 
-        For sound the source is (B, frames, bins), and "frames" (B,) says how many of them are real.
+        For sound the source is (B, frames, bins), and "frames" (B,) says how many of them are real. A network with
+        two outputs gives both: {"tokens": logits, "ctc": (B, S, vocabulary), certain of the blank after the clip}.
         """
         real = self._real(inputs["source"], inputs.get("frames"))
-        return self.forward(inputs["source"], inputs["target"], real=real, training=training).logits
+        result = self.forward(inputs["source"], inputs["target"], real=real, training=training)
+        if result.ctc is None:
+            return result.logits
+        blank = ops.where(ops.arange(self.config.vocabulary) == self.config.pad_id, 0.0, -1e4)
+        ctc = ops.where(real[:, :, None], ops.cast(result.ctc, "float32"), blank[None, None])
+        return {"tokens": result.logits, "ctc": ctc}
 
     def forward(
         self,
@@ -194,7 +200,7 @@ class Transformer(keras.Model):
     def _real(self, source: Any, frames: Any = None) -> Any:
         if self.config.stem == "none":
             return ops.not_equal(source, self.config.pad_id)
-        length = -(-source.shape[1] // STRIDES[self.config.stem])
+        length = -(-ops.shape(source)[1] // STRIDES[self.config.stem])
         if frames is None:
             return ops.ones((ops.shape(source)[0], length), "bool")
         return self.source_embedding.real(frames, length)

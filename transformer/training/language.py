@@ -143,6 +143,9 @@ class Language:
         """Cross-entropy of the next token."""
         return SmoothedCrossEntropy(self.job.preset.training.label_smoothing)
 
+    def loss_weights(self) -> None:
+        """One loss alone."""
+
     def validate(self, network: Any) -> dict[str, float]:
         """Windows side by side, for the curve; the model card is measured with more context (`bits`)."""
         x, y = windows(self.valid.ids, self.length)

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +37,7 @@ class Job:
     resume: bool = False
     initial: Path | None = None  # a model folder whose weights and tokenizer to start from
     tensorboard: Path | None = None
+    cache: Path | None = None  # where decoded sound is kept; None: inside `out`
     precision: str = "mixed_bfloat16"
     minutes: float = 3.0  # between checkpoints
     validate_every: int = 1000
@@ -54,8 +55,11 @@ class Task(Protocol):
     def one_pass(self, rng: np.random.Generator) -> Iterator[tuple[dict[str, Any], Any]]:
         """(inputs, labels) of one pass over the data, in random order."""
 
-    def loss(self) -> Callable[[Any, Any], Any]:
-        """(labels, outputs) -> a scalar."""
+    def loss(self) -> Any:
+        """(labels, outputs) -> a scalar; of a network with several outputs, one for each by name."""
+
+    def loss_weights(self) -> dict[str, float] | None:
+        """The share of each, where there are several."""
 
     def validate(self, network: Any) -> dict[str, float]:
         """`valid_loss` and `figures` on the validation data."""
@@ -88,6 +92,7 @@ def fit(job: Job) -> None:
     network.compile(
         optimizer=adam,
         loss=task.loss(),
+        loss_weights=task.loss_weights(),
         # On a processor XLA is slower than TensorFlow's own kernels.
         jit_compile=False if on_tensorflow else "auto",
     )
@@ -108,7 +113,7 @@ def fit(job: Job) -> None:
         inputs, labels = next(batches)
         begun = time.monotonic()
         loss = network.train_on_batch(inputs, labels)
-        recent.append(float(loss))
+        recent.append(float(np.ravel(loss)[0]))  # the total stands before those of several outputs
         if not math.isfinite(recent[-1]):
             raise ValueError(f"expected a finite loss, received {recent[-1]} at step {state.step}")
         state.step += 1
@@ -160,6 +165,10 @@ def task_of(job: Job) -> Task:
         from transformer.training.language import Language
 
         return Language(job)
+    if config.family == "speech":
+        from transformer.training.speech import Speech
+
+        return Speech(job)
     raise ValueError(f"expected a network that can be trained, received one of family {config.family}")
 
 

@@ -68,6 +68,9 @@ class Translation:
         """Cross-entropy against smoothed labels."""
         return SmoothedCrossEntropy(self.job.preset.training.label_smoothing)
 
+    def loss_weights(self) -> None:
+        """One loss alone."""
+
     def validate(self, network: Any) -> dict[str, float]:
         """Loss over all pairs, BLEU over the first."""
         pairs = self.valid_pairs[: self.job.bleu_sentences]

@@ -1,0 +1,182 @@
+"""Learning to transcribe: cross-entropy of the decoder and CTC of the encoder together, word error rates.
+
+Joint training: Watanabe et al. 2017, "Hybrid CTC/Attention Architecture for End-to-End Speech Recognition", equation
+34; CTC: Graves et al. 2006, with padding as its blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from transformer.audio.features import Features
+from transformer.config import END, PAD
+from transformer.generate import greedy
+from transformer.training.augment import SpecAugment
+from transformer.training.data import Source
+from transformer.training.loop import Job
+from transformer.training.schedule import SmoothedCrossEntropy
+from transformer.training.snapshots import Snapshots
+from transformer.training.speech_cache import SpeechCache, build_cache
+from transformer.training.speech_data import SpeechBatch, SpeechSet, one_pass, read_manifest, shapes_of
+from transformer.training.vocabulary import tokenizer_of
+
+SPEEDS = (0.9, 1.0, 1.1)
+# Corpora of single words are joined to short strings of one speaker: a network that has only ever heard single words
+# has nothing to align.
+CHAIN, SHORT = 6, 150  # clips at most; frames of a clip on average
+
+
+class CTC:
+    """Mean negative log-probability per real token that the path through the positions spells the text (equation 8).
+
+    Call arguments: labels (B, T), the end token last and padding after it; logits (B, S, V), certain of the blank where
+    a clip has ended. Returns a scalar, in nats.
+    """
+
+    __name__ = "ctc"
+
+    def __call__(self, labels: Any, logits: Any) -> Any:
+        counts = ops.sum(ops.cast(ops.not_equal(labels, PAD), "int32"), axis=1) - 1  # the end is not spoken
+        lengths = ops.zeros_like(counts) + ops.shape(logits)[1]
+        loss = ops.ctc_loss(labels, ops.cast(logits, "float32"), counts, lengths, mask_index=PAD)
+        # A clip too short for its text has no path at all: it teaches the decoder only.
+        loss = ops.where(loss < 1e4, loss, 0.0)
+        return ops.sum(loss) / ops.maximum(ops.sum(ops.cast(counts, "float32")), 1.0)
+
+
+class Speech:
+    """The `Task` of a speech Transformer.
+
+    Raises:
+        ValueError: no usable clips.
+    """
+
+    figures: tuple[str, ...] = ("valid_wer", "valid_ctc_wer")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        config = job.preset.model
+        self.features = Features("t2t", config.bins)
+        self.train = [self._set(source, SPEEDS) for source in job.data]
+        self.valid = [self._set(source, (1.0,)) for source in job.valid]
+        self.tokenizer = tokenizer_of(
+            job, lambda: [clip.transcript for each in self.train for clip in each.clips]
+        )
+        self.shapes = shapes_of(self.train, self.tokenizer)
+        if not config.ctc:
+            raise ValueError("expected a speech network with a CTC output, received one without")
+        self.augment = SpecAugment()
+        self.received = f"clips for batches of {job.preset.training.batch_tokens / 100:g} s"
+
+    def one_pass(self, rng: np.random.Generator) -> Iterator[tuple[dict[str, Any], Any]]:
+        """Batches of one pass."""
+        seconds = self.job.preset.training.batch_tokens / 100  # counted in frames of 10 ms
+        for batch in one_pass(self.train, self.tokenizer, self.shapes, seconds, rng, self.augment):
+            yield _inputs(batch), {"tokens": batch.labels, "ctc": batch.labels}
+
+    def loss(self) -> dict[str, Callable[[Any, Any], Any]]:
+        """Cross-entropy and CTC, by the network's outputs."""
+        return {"tokens": SmoothedCrossEntropy(self.job.preset.training.label_smoothing), "ctc": CTC()}
+
+    def loss_weights(self) -> dict[str, float]:
+        """Their shares."""
+        share = self.job.preset.training.ctc_weight
+        return {"tokens": 1 - share, "ctc": share}
+
+    def validate(self, network: Any) -> dict[str, float]:
+        """Loss and word error rates, greedy and of the likeliest CTC path, over at most 40 batches."""
+        import jiwer
+
+        measure, losses = SmoothedCrossEntropy(0.0), []
+        said, written, heard = list[str](), list[str](), list[str]()
+        seconds = self.job.preset.training.batch_tokens / 100
+        batches = one_pass(
+            self.valid, self.tokenizer, shapes_of(self.valid, self.tokenizer), seconds,
+            np.random.default_rng(0), rest=True,
+        )  # fmt: skip
+        for _, batch in zip(range(40), batches, strict=False):
+            outputs = network.predict_on_batch(_inputs(batch))
+            losses.append(float(measure(batch.labels, outputs["tokens"])))
+            said += batch.texts
+            real = np.arange(outputs["ctc"].shape[1])[None] < -(-batch.frames // 4)[:, None]
+            heard += [
+                self.tokenizer.decode(best_path(row[: count.sum()].argmax(-1)))
+                for row, count in zip(outputs["ctc"], real, strict=True)
+            ]
+            memory, mask = network.encode(batch.features, ops.convert_to_tensor(real))
+            ids = greedy(_Over(network, mask), memory.vectors, batch.target.shape[1]).ids
+            written += [
+                self.tokenizer.decode([int(i) for i in row if i >= 0])
+                for row in np.asarray(ops.convert_to_numpy(ids))
+            ]
+        return {
+            "valid_loss": float(np.mean(losses)),
+            "valid_wer": 100 * jiwer.wer(said, [text or "-" for text in written]),
+            "valid_ctc_wer": 100 * jiwer.wer(said, [text or "-" for text in heard]),
+        }
+
+    def snapshots(self, step: int) -> Snapshots:
+        """Of the first clips of the validation data; `{i}/target` are the ids that the decoder reads."""
+        batch = next(
+            one_pass(
+                self.valid, self.tokenizer, shapes_of(self.valid, self.tokenizer), 30.0,
+                np.random.default_rng(1), rest=True,
+            )
+        )  # fmt: skip
+        count = min(4, len(batch.texts))
+
+        def record(network: Any) -> dict[str, np.ndarray]:
+            maps = {}
+            for i in range(count):
+                frames, length = int(batch.frames[i]), int((batch.labels[i] != PAD).sum())
+                result = network.forward(batch.features[i : i + 1, :frames], batch.target[i : i + 1, :length])
+                for kind in ("encoder", "decoder", "cross"):
+                    weights = np.asarray(ops.convert_to_numpy(getattr(result, kind)), np.float32)[0]
+                    maps[f"{i}/{kind}"] = weights
+            return maps
+
+        fixed = {f"{i}/target": batch.target[i, : int((batch.labels[i] != PAD).sum())] for i in range(count)}
+        steps = self.job.preset.training.steps
+        return Snapshots(self.job.out / "snapshots.npz", steps, step, record, fixed)
+
+    def _set(self, source: Source, speeds: Sequence[float]) -> SpeechSet:
+        """The clips of a manifest, their features decoded once into the run's cache."""
+        clips = read_manifest(source.path)
+        if not clips:
+            raise ValueError(f"expected clips in {source.path.name}, received none")
+        root = source.path.resolve().parent
+        place = (self.job.cache or self.job.out / "features") / f"{root.name}-{source.path.stem}"
+        cache: SpeechCache = build_cache(
+            root, [clip.path for clip in clips], place, self.features, speeds=speeds, workers=2
+        )
+        short = np.mean([cache.frames(clip.path) for clip in clips]) < SHORT
+        return SpeechSet(clips, cache, source.weight, CHAIN if short else 1)
+
+
+class _Over:
+    """A network as `generate` takes it, over what its encoder has made already."""
+
+    def __init__(self, network: Any, real: Any) -> None:
+        self.network, self.real, self.config = network, real, network.config
+
+    def start(self, memory: Any, length: int) -> Any:
+        from transformer.models.seq2seq import State
+
+        return State(self.real, self.network.decoder.start(memory, length))
+
+    def step(self, token: Any, index: Any, state: Any) -> Any:
+        return self.network.step(token, index, state)
+
+
+def best_path(ids: Sequence[int]) -> list[int]:
+    """The text of one CTC path: repetitions once, blanks left out (Graves et al. 2006, section 3.1)."""
+    kept = [int(i) for n, i in enumerate(ids) if n == 0 or i != ids[n - 1]]
+    return [i for i in kept if i not in (PAD, END)]
+
+
+def _inputs(batch: SpeechBatch) -> dict[str, Any]:
+    return {"source": batch.features, "frames": batch.frames, "target": batch.target}
