@@ -18,7 +18,6 @@ from transformer.runtime.common import (
     Projected,
     Recorded,
     bucket,
-    compiled,
     foretold,
     gate_signature,
     gate_tensors,
@@ -62,7 +61,8 @@ class LanguageRuntime:
             self._run_start, autograph=False, input_signature=[ids, tf.TensorSpec((), tf.int32)]
         )
         self._steps: dict[int, Any] = {}  # by the size of the caches
-        self._scores = compiled(self._run_scores, config)
+        rows = tf.TensorSpec((None, None), tf.int32)
+        self._scores = tf.function(self._run_scores, autograph=False, input_signature=[rows, rows])
         self._barred = np.zeros(config.vocabulary, bool)
         self._barred[[i for i in (*config.suppressed, config.end_id) if i >= 0]] = True
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from transformer.config import END
-from transformer.text.tokenizer import SubwordTokenizer, clean
+from transformer.text.tokenizer import clean
 from transformer.training.loop import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
@@ -49,9 +49,10 @@ def read_paragraphs(path: Path) -> list[str]:
         raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
 
 
-def encode(tokenizer: SubwordTokenizer, paragraphs: Sequence[str]) -> Text:
-    """Paragraphs as one row of ids."""
+def encode(tokenizer: Any, paragraphs: Sequence[str], end: int = END) -> Text:
+    """Paragraphs as one row of ids, with `end` after each where the tokenizer leaves it out."""
     rows = tokenizer.encode_all(paragraphs)
+    rows = [row if row[-1:] == [end] else [*row, end] for row in rows]
     return Text(
         np.array([i for row in rows for i in row], np.int32),
         sum(len(text.encode()) + 1 for text in paragraphs),
@@ -66,35 +67,48 @@ def windows(ids: np.ndarray, length: int, start: int = 0) -> tuple[np.ndarray, n
     return cut[:-1].reshape(count, length), cut[1:].reshape(count, length)
 
 
-def bits(score: Callable[[np.ndarray, np.ndarray], np.ndarray], text: Text, length: int) -> dict[str, float]:
+def bits(
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    text: Text,
+    length: int,
+    *,
+    start: int = END,
+    rows: int = 1,
+) -> dict[str, float]:
     """How well a network foretells a text, each token seen after at least half a window of what stands before it.
 
     Args:
         score: inputs and labels (B, length) -> natural log-probabilities of the labels (B, length).
-        text: what is measured; its first token is foretold from the end token alone.
+        text: what is measured; its first token is foretold from `start` alone.
         length: the longest window that the network reads.
+        start: what the network reads before a text.
+        rows: B, at most.
 
     Returns:
         `perplexity` (a word between white space, as people count them), `bits_per_byte`, `perplexity_per_token`, and
         `count`, how many tokens.
     """
-    stream = np.concatenate([[END], text.ids]).astype(np.int32)
-    total, half, begin = 0.0, length // 2, 0
-    while begin < len(text.ids):
-        # The first window is scored whole, each later one in its second half only.
-        first = 0 if begin == 0 else begin - half
-        window = stream[first : first + length + 1]
-        row = np.full((1, length + 1), END, np.int32)
-        row[0, : len(window)] = window
-        scored = score(row[:, :-1], row[:, 1:])[0]
-        total -= float(scored[begin - first : len(window) - 1].sum())
-        begin = first + len(window) - 1
+    count, half = len(text.ids), length // 2
+    # The first window is scored whole, each later one in what the one before it did not reach.
+    firsts = np.arange(0, max(count - half, 1), length - half)
+    stream = np.full(int(firsts[-1]) + length + 1, start, np.int32)
+    stream[1 : count + 1] = text.ids
+    total, places = 0.0, np.arange(length)
+    for begin in range(0, len(firsts), rows):
+        chosen = firsts[begin : begin + rows, None]
+        row = stream[chosen + np.arange(length + 1)]
+        new = ((places >= half) | (chosen == 0)) & (places < count - chosen)
+        total -= float(score(row[:, :-1], row[:, 1:])[new].sum(dtype=np.float64))
     return {
-        "perplexity": math.exp(min(total / max(text.words, 1), 700)),
+        "perplexity": _perplexity(total / max(text.words, 1)),
         "bits_per_byte": total / math.log(2) / max(text.bytes, 1),
-        "perplexity_per_token": math.exp(total / max(len(text.ids), 1)),
-        "count": len(text.ids),
+        "perplexity_per_token": _perplexity(total / max(count, 1)),
+        "count": count,
     }
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(min(nats, 700.0))  # beyond it is no number
 
 
 class Language:
@@ -149,18 +163,18 @@ class Language:
     def validate(self, network: Any) -> dict[str, float]:
         """Windows side by side, for the curve; the model card is measured with more context (`bits`)."""
         x, y = windows(self.valid.ids, self.length)
-        total = 0.0
-        for begin in range(0, len(x) - self.rows + 1, self.rows):
-            chosen = slice(begin, begin + self.rows)
+        total, rows = 0.0, min(self.rows, len(x))
+        for begin in range(0, len(x) - rows + 1, rows):
+            chosen = slice(begin, begin + rows)
             logits = network.predict_on_batch({"ids": x[chosen]})
             total += float(SmoothedCrossEntropy(0.0)(y[chosen], logits))
-        loss = total / max(len(x) // self.rows, 1)
+        loss = total / (len(x) // rows)
         tokens_per_byte = len(self.valid.ids) / self.valid.bytes
         return {"valid_loss": loss, "valid_bits_per_byte": loss / math.log(2) * tokens_per_byte}
 
     def snapshots(self, step: int) -> Snapshots:
         """Of the texts in `PROBES`; `{i}/target` are the ids that the network reads."""
-        rows = [[END, *ids[:-1]] for ids in self.tokenizer.encode_all(PROBES)]
+        rows = [[END, *ids[:-1]][: self.length] for ids in self.tokenizer.encode_all(PROBES)]
 
         def record(network: Any) -> dict[str, np.ndarray]:
             maps = {}
