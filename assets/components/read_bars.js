@@ -1,0 +1,59 @@
+// Groups of possibilities as bars: what could stand under each mask, or how likely each class is.
+//
+// Data (made by transformer/ui/read_bars.py): {groups: [{title, bars: [{text, probability, note}]}], verb}. With a verb
+// each bar is a button; a click sends [group, bar]. The longest bar of a group has the full width of its track only if
+// its probability is 1, so that groups compare.
+
+export default function mount({ data, parentElement, setTriggerValue }) {
+  if (!data) return undefined;
+  let host = parentElement.querySelector(".bars");
+  const before = host?.getRootNode().activeElement?.dataset.at;
+  host?.remove();
+  host = make("div", "bars", parentElement);
+  host.style.setProperty("--accent", data.accent[themeOf(host)]);
+  data.groups.forEach((group, i) => {
+    const section = make("section", "group", host);
+    section.setAttribute("aria-label", group.title);
+    make("div", "title", section, group.title);
+    group.bars.forEach((bar, j) => {
+      const row = drawBar(section, bar, data.verb);
+      row.dataset.at = `${i},${j}`;
+      if (data.verb) row.addEventListener("click", () => setTriggerValue("taken", [i, j]));
+    });
+  });
+  host.addEventListener("keydown", onKey);
+  if (before) host.querySelector(`[data-at="${before}"]`)?.focus({ preventScroll: true });
+  return () => host.remove();
+}
+
+function drawBar(section, { text, probability, note }, verb) {
+  const row = make(verb ? "button" : "div", "row", section);
+  const words = `${text}, ${percent(probability)}${note ? `, ${note}` : ""}`;
+  make("bdi", "name", row, text).title = text;
+  const track = make("span", "track", row);
+  make("span", "bar", track).style.width = `${100 * probability}%`;
+  make("span", "percent", row, percent(probability));
+  if (note) row.classList.add("noted");
+  if (verb) {
+    row.type = "button";
+    row.title = `${verb} “${text}”${note ? ` (${note})` : ""}`;
+    row.setAttribute("aria-label", `${verb} ${words}`);
+  }
+  return row;
+}
+
+/** Arrow keys go up and down through all bars. */
+function onKey(event) {
+  const rows = [...event.currentTarget.querySelectorAll("button")];
+  const at = rows.indexOf(event.target);
+  const next = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+  if (at < 0 || next === undefined) return;
+  rows[next]?.focus();
+  event.preventDefault();
+}
+
+function percent(probability) {
+  const value = 100 * probability;
+  if (value > 0 && value < 0.1) return "< 0.1 %";
+  return `${value < 9.95 || (value > 99.5 && value < 100) ? value.toFixed(1) : value.toFixed(0)} %`;
+}
