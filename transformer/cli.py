@@ -62,10 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a model on a test file")
     evaluate.add_argument("model", help="a shipped name, a model folder or a hub id (org/name)")
     evaluate.add_argument(
-        "--data", type=Path, required=True, metavar="FILE", help="source<TAB>target, .tsv or .tsv.gz"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="source<TAB>target lines (BLEU, chrF), paragraphs of text (perplexity) or label<TAB>text lines "
+        "(accuracy), as the model is; .gz is read too",
     )
     evaluate.add_argument(
-        "--beam", type=int, default=4, metavar="N", help="beams; 1 is greedy (default: %(default)s)"
+        "--beam", type=int, default=4, metavar="N", help="of translation; 1 is greedy (default: %(default)s)"
     )
     evaluate.add_argument("--limit", type=int, metavar="N", help="only the first N lines")
     evaluate.add_argument("--json", action="store_true", help="one JSON object")
@@ -150,24 +155,18 @@ def _fetched(done: int, total: int) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from transformer.training.data import read_pairs
-
-    pairs = read_pairs(options.data)[: options.limit]
-    if not pairs:
-        raise ValueError(f"expected pairs in {options.data}, received none")
-    from transformer.evaluate import translation
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"expected --limit of at least 1, received {options.limit}")
+    options.data.open("rb").close()  # a wrong path is said before a model is loaded
+    from transformer.evaluate import measure
     from transformer.pipeline import load
 
-    figures = translation(load(options.model, progress=_fetched), pairs, beams=options.beam)
+    model = load(options.model, progress=_fetched)
+    figures = measure(model, options.data, limit=options.limit, beams=options.beam)
     if options.json:
         print(json.dumps(figures))
     else:
-        print(
-            "\n".join(
-                f"{name:8}{value:10.2f}" if name != "count" else f"{name:8}{value:7}"
-                for name, value in figures.items()
-            )
-        )
+        print("\n".join(f"{name:22}{value:>10,}" for name, value in figures.items()))
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -191,8 +190,9 @@ def _models(options: argparse.Namespace) -> None:
         folder = find(name)
         config = load_config(folder)
         size = (folder / WEIGHTS).stat().st_size / 1e6
-        layers = f"{config.encoder_layers}+{config.decoder_layers} layers, {config.heads} heads, width {config.width}"
-        print(f"{name:12}{layers}, {config.vocabulary:,} subwords, {size:.0f} MB")
+        layers = "+".join(str(count) for count in (config.encoder_layers, config.decoder_layers) if count)
+        shape = f"{layers} layers, {config.heads} heads, width {config.width}, {config.vocabulary:,} subwords"
+        print(f"{name:16}{config.family:10}{shape}, {size:.0f} MB")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformer.training.data import read_pairs
 
 if TYPE_CHECKING:
-    from transformer.pipeline import Translator
+    from transformer.pipeline import TextReader, Translator, Writer
+
+
+def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4) -> dict[str, float]:
+    """The figures of a model on a file of its kind, .gz or not: `source<TAB>target` lines for one that translates,
+    paragraphs for one that writes, `label<TAB>text` lines for one that classifies.
+
+    Args:
+        model: as `pipeline.load` gives it.
+        path: the file.
+        limit: only its first lines.
+        beams: of a translation; 1 decodes greedily.
+
+    Raises:
+        ValueError: a model that answers nothing, or a file that is none of its kind or empty.
+    """
+    if model.config.family == "decoder":
+        from transformer.training.language import read_paragraphs
+
+        return language(model, _not_empty(read_paragraphs(path)[:limit], path))
+    if model.config.family == "seq2seq":
+        return translation(model, _not_empty(read_pairs(path)[:limit], path), beams=beams)
+    if model.config.output == "classes":
+        return classification(model, _not_empty(read_pairs(path)[:limit], path))
+    raise ValueError(
+        "expected a network that translates, writes or classifies, "
+        f"received one of family {model.config.family} for {model.config.output}"
+    )
 
 
 def translation(model: Translator, pairs: Sequence[tuple[str, str]], *, beams: int = 4) -> dict[str, float]:
@@ -29,3 +59,63 @@ def translation(model: Translator, pairs: Sequence[tuple[str, str]], *, beams: i
         "chrf": round(sacrebleu.corpus_chrf(answers, references).score, 2),
         "count": len(pairs),
     }
+
+
+def language(model: Writer, paragraphs: Sequence[str]) -> dict[str, float]:
+    """How well a text is foretold, each token after at least half of what the network can read: see `bits`.
+
+    Args:
+        model: foretells each token, and after each paragraph its end.
+        paragraphs: running text.
+
+    Returns:
+        `perplexity` (a word between white space), `bits_per_byte`, `perplexity_per_token`, and `count`, the tokens.
+
+    Raises:
+        ValueError: a network without an end token, for there is nothing before the first token then.
+    """
+    from transformer.training.language import bits, encode
+
+    config = model.config
+    if config.end_id < 0:
+        raise ValueError("expected a network with an end token, received one without")
+    figures = bits(
+        model.runtime.score,
+        encode(model.tokenizer, paragraphs, config.end_id),
+        config.max_target,
+        start=config.end_id if config.start_id < 0 else config.start_id,
+        # About 128 MB of scores at once, and no more tokens than a processor has use for.
+        rows=max(1, min(1024, 2**25 // config.vocabulary) // config.max_target),
+    )
+    digits = {"perplexity": 2, "bits_per_byte": 4, "perplexity_per_token": 2}
+    return {name: round(value, digits[name]) if name in digits else value for name, value in figures.items()}
+
+
+def classification(model: TextReader, rows: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """How many texts are given the class that people gave them.
+
+    Args:
+        model: classifies.
+        rows: (label, text); a label is the name of a class or its number from 0.
+
+    Returns:
+        `accuracy` in percent, and `count`, how many texts.
+
+    Raises:
+        ValueError: a label that is no class of the model.
+    """
+    config = model.config
+    classes = {str(i): i for i in range(config.classes)}
+    classes |= {name: i for i, name in enumerate(config.class_names)}
+    unknown = sorted({label for label, _ in rows} - classes.keys())
+    if unknown:
+        raise ValueError(f"expected labels out of {', '.join(classes)}, received {unknown[0][:80]!r}")
+    found = model.classify([text for _, text in rows]).argmax(-1)
+    right = sum(classes[label] == int(one) for (label, _), one in zip(rows, found, strict=True))
+    return {"accuracy": round(100 * right / len(rows), 2), "count": len(rows)}
+
+
+def _not_empty(rows: list[Any], path: Path) -> list[Any]:
+    if not rows:
+        raise ValueError(f"expected lines in {path}, received none")
+    return rows
