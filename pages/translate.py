@@ -3,8 +3,9 @@
 import streamlit as st
 
 from transformer.ui import calls, explorer, steering
-from transformer.ui.about import about
+from transformer.ui.about import about_model
 from transformer.ui.frame import frame
+from transformer.ui.model_picker import choose_model, missing_model
 
 EXAMPLES = {
     "The train": calls.FIRST.text,
@@ -36,16 +37,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         args=(EXAMPLES,),
         wrap=True,
     )
-    model = st.selectbox(
-        "Model",
-        calls.shipped(),
-        key="model",
-        bind="query-params",
-        on_change=steering.forget_choices,
-        width=130,
-    )
+    model = choose_model("seq2seq", steering.forget_choices)
     search = explorer.segments("Search", list(calls.SEARCHES), "search", steering.forget_choices)
     target = steering.own_output(calls.LONGEST)
+missing_model()
 
 choices = st.query_params.get("choices", "")
 trace = calls.answer(
@@ -57,7 +52,7 @@ if trace:
     explorer.explore(
         trace,
         titles=("Input", "Your translation" if forced else "Translation"),
-        about=about(calls.MODELS / trace.model),
+        about=about_model(trace.model),
         on_choose=steering.take_choice,
     )
 calls.start()

@@ -1,4 +1,4 @@
-"""What a network is, in a sentence or two, read off its folder without loading it."""
+"""What a network is, in a sentence or two or in a table, read off its folder without loading it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,42 @@ import json
 from functools import cache
 from math import prod
 from pathlib import Path
+
+from transformer.config import ModelConfig
+from transformer.ui import calls, opened
+
+
+def about_model(name: str) -> str:
+    """What is known of a model by its name, shipped or opened; "" where there is none."""
+    if (model := opened.get(name)) and model.found:
+        return (
+            f"`{name}` {layers(model.found.config)}, and learned {counted(model.found.parameters)} numbers."
+        )
+    return about(calls.MODELS / name)
+
+
+def layers(config: ModelConfig) -> str:
+    """Such as "reads with 2 layers of 4 heads and writes with 1 layer of 2 heads"."""
+    stacks = (
+        ("reads", config.encoder_layers, config.heads),
+        ("writes", config.decoder_layers, config.decoder_heads or config.heads),
+    )
+    parts = [f"{verb} with {_count(n, 'layer')} of {_count(heads, 'head')}" for verb, n, heads in stacks if n]
+    return " and ".join(parts)
+
+
+def counted(numbers: int) -> str:
+    """Such as "26,104" or "7.9 million"."""
+    return f"{numbers / 1e6:,.1f} million" if numbers >= 1e6 else f"{numbers:,}"
+
+
+def sized(size: int) -> str:
+    """Bytes as "0.4 MB" or "1.2 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 @cache
@@ -23,7 +59,7 @@ def about(folder: Path) -> str:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return f"{sentence} {_summary(folder / 'README.md')}".strip()
+    return f"{sentence} {summary(folder / 'README.md')}".strip()
 
 
 def _parameters(folder: Path) -> int:
@@ -33,7 +69,8 @@ def _parameters(folder: Path) -> int:
     return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
-def _summary(card: Path) -> str:
+def summary(card: Path) -> str:
+    """The first quoted paragraph of a model card; "" where there is none."""
     if not card.is_file():
         return ""
     lines = card.read_text("utf-8").splitlines()

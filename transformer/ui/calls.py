@@ -1,18 +1,24 @@
-"""Cached calls from pages to models: a model is loaded once, behind the first page, and visitors share traces."""
+"""Cached calls from pages to models: a model is loaded once, behind the first page, and visitors share traces.
+
+A name is that of a shipped model, or of one that a visitor opened (`opened`): both become a model here.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
 from transformer.trace import Trace
+from transformer.ui import opened
 
 if TYPE_CHECKING:
     from transformer.pipeline import Embedded, Translator
@@ -44,9 +50,40 @@ class Request(NamedTuple):
 FIRST = Request("pt-en", "O trem saiu da estação na hora.")
 
 
-def shipped() -> list[str]:
-    """Names of the shipped models, without importing what runs them."""
-    return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+def shipped(family: str = "") -> list[str]:
+    """Names of the shipped models, of one family or all, without importing what runs them."""
+    paths = sorted(MODELS.glob("*/config.json"))
+    return [path.parent.name for path in paths if family in ("", _family(path))]
+
+
+@cache
+def _family(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text("utf-8"))["family"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""  # where it is loaded it is told what is wrong with it
+
+
+def names(family: str) -> list[str]:
+    """Names of all models of a family that can be used: the shipped ones, then those that visitors opened."""
+    return [*shipped(family), *opened.names(family)]
+
+
+def known(name: str) -> bool:
+    """Whether there is a model of this name."""
+    return name in shipped() or opened.get(name) is not None
+
+
+def open_model(source: Path | str) -> opened.Opened:
+    """Begin to open a folder or a hub id for everyone; see `opened.open_model`."""
+    return opened.open_model(source, taken=shipped(), before=_leave_keras_alone)
+
+
+def forget(name: str) -> None:
+    """Let go of an opened model and of what it answered: another may be called so later."""
+    opened.forget(name)
+    _translated.clear()
+    embedded.clear()
 
 
 def _leave_keras_alone() -> None:
@@ -61,9 +98,14 @@ def _leave_keras_alone() -> None:
     keras.backend.clear_session = lambda free_memory=True: None
 
 
+def _future(name: str) -> Future[Translator]:
+    model = opened.get(name)
+    return model.future if model else _loading(name)
+
+
 @st.cache_resource(show_spinner=False)
 def _loading(name: str) -> Future[Translator]:
-    """A model on its way: a thread imports TensorFlow, loads it, and then compiles the common lengths."""
+    """A shipped model on its way: a thread imports TensorFlow, loads it, and then compiles the common lengths."""
     future: Future[Translator] = Future()
 
     def work() -> None:
@@ -94,7 +136,7 @@ def start(name: str = FIRST.model) -> None:
 
 def ready(name: str) -> bool:
     """Whether the model answers without a wait."""
-    return _loading(name).done()
+    return _future(name).done()
 
 
 def retry() -> None:
@@ -104,7 +146,11 @@ def retry() -> None:
 
 def network(name: str) -> Translator:
     """The model of this name, waiting for it if need be; one that does not load raises Unavailable."""
-    future = _loading(name)
+    if not known(name):
+        raise Unavailable(
+            f"There is no trained network “{name[:60]}” in {MODELS.parent.name}/{MODELS.name}, nor is one open."
+        )
+    future = _future(name)
     if error := future.exception():
         raise Unavailable(f"The network “{name}” could not be loaded: {str(error)[:300]}") from error
     return future.result()
@@ -162,11 +208,7 @@ def translate(request: Request) -> Trace:
         ValueError: the input is no good.
         Unavailable: the network is not there.
     """
-    if request.model not in shipped():
-        raise Unavailable(
-            f"There is no trained network “{request.model}” in {MODELS.parent.name}/{MODELS.name}."
-        )
-    if ready(request.model):
+    if not known(request.model) or ready(request.model):
         return _translated(request)
     if request == FIRST and (trace := example()):
         return trace

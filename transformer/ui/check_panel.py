@@ -1,6 +1,6 @@
 """Check the numbers: the weights on screen beside the same weights computed again from the network's queries and keys.
 
-For any trace of a network that is shipped. The comparison itself is `analysis.check`.
+For any trace of a network that is shipped or open. The comparison itself is `analysis.check`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
     """Recompute softmax(Q K^T / sqrt(d_k)) in float64 and say how far the weights on screen are from it.
 
     Args:
-        trace: of a shipped model.
+        trace: of a model that is shipped or open.
         kind, layer, head: what is chosen on the page, counted from 0; None takes all layers or heads, and the one
             with the largest difference is shown.
         key: a name of its own for this panel on its page.
     """
-    if trace.model not in calls.shipped() or not calls.ready(trace.model):
+    if not calls.known(trace.model) or not calls.ready(trace.model):
         st.caption(
             "The network that made this is not loaded (yet): there is nothing to compute it again from."
         )

@@ -41,6 +41,12 @@ PAGES = (
         "Follow one sentence through every step of attention, with numbers that you can change, up to a layer of a "
         "real network.",
     ),
+    Page(
+        "pages/models.py",
+        "Models",
+        ":material/deployed_code:",
+        "The networks that come along, with their cards, and how to open a checkpoint of your own.",
+    ),
 )
 
 ABOUT = (
