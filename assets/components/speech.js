@@ -1,0 +1,402 @@
+// A clip on one axis of seconds: words, wave, spectrogram and one head's attention, and a playhead over all of them.
+//
+// It is mounted twice with bytes (transformer/ui/speech_player.py makes them):
+//   * "S", a 16-byte digest, then the sound: it draws nothing and puts the sound on a shelf under its digest. Its
+//     message is the same whatever head is chosen, so it travels once.
+//   * "V", the length of a JSON header (4 bytes, little end first), the header, then one byte per weight, row by row.
+
+const WAVE = 46; // CSS pixels
+const MEL = 132;
+const ROW = 20; // of a token, where there is room for all
+const TALL = 440; // the attention is no taller, unless rows would get lower than a pixel
+const SPOT = 0.005; // seconds: rounding of a time that was set
+
+const { shelf, arrivals } = (globalThis[Symbol.for("headlight.speech")] ??= {
+  shelf: new Map(), // digest -> {sound, holders}
+  arrivals: new EventTarget(),
+});
+const held = new WeakMap(); // carrier's root -> digest it put on the shelf
+const players = new WeakMap(); // root -> Player
+
+export default function mount({ data, parentElement }) {
+  if (!(data instanceof Uint8Array)) return undefined;
+  if (data[0] === "S".charCodeAt(0)) {
+    putOnShelf(parentElement, data);
+    return () => takeFromShelf(parentElement);
+  }
+  let player = players.get(parentElement);
+  if (!player) {
+    player = new Player(parentElement);
+    players.set(parentElement, player);
+  }
+  player.update(data);
+  return () => {
+    player.destroy();
+    players.delete(parentElement);
+  };
+}
+
+function putOnShelf(root, data) {
+  const digest = Array.from(data.subarray(1, 17), (b) => b.toString(16).padStart(2, "0")).join("");
+  if (held.get(root) === digest) return;
+  takeFromShelf(root);
+  held.set(root, digest);
+  const entry = shelf.get(digest) ?? { sound: unpack(data.slice(17)), holders: 0 };
+  entry.holders += 1;
+  shelf.set(digest, entry);
+  arrivals.dispatchEvent(new Event(digest));
+}
+
+function takeFromShelf(root) {
+  const digest = held.get(root);
+  const entry = shelf.get(digest);
+  held.delete(root);
+  if (entry && --entry.holders === 0) shelf.delete(digest);
+}
+
+/** Sizes, then the peaks of the wave, the spectrogram (frames, bins), and a wav file. */
+function unpack(bytes) {
+  const view = new DataView(bytes.buffer);
+  const [columns, frames, bins] = [0, 4, 8].map((at) => view.getUint32(at, true));
+  const wave = bytes.subarray(16, 16 + columns);
+  const mel = bytes.subarray(16 + columns, 16 + columns + frames * bins);
+  const picture = new Uint8Array(frames * bins); // (bins, frames), the highest on top
+  for (let frame = 0; frame < frames; frame++) {
+    for (let bin = 0; bin < bins; bin++) picture[(bins - 1 - bin) * frames + frame] = mel[frame * bins + bin];
+  }
+  const file = bytes.subarray(16 + columns + frames * bins);
+  return { wave, picture, frames, bins, step: view.getFloat32(12, true), file };
+}
+
+class Player {
+  constructor(root) {
+    this.host = make("div", "speech");
+    this.bar = make("div", "bar", this.host);
+    this.button = make("button", "play", this.bar);
+    this.button.type = "button";
+    this.clock = make("span", "clock", this.bar);
+    this.chips = make("div", "chips", this.host);
+    this.chips.setAttribute("role", "group");
+    this.chips.setAttribute("aria-label", "Words: each plays alone");
+    this.frame = make("div", "frame", this.host);
+    this.rows = make("div", "rows", this.frame);
+    this.rows.setAttribute("aria-hidden", "true");
+    this.stack = make("div", "stack", this.frame);
+    this.stack.tabIndex = 0;
+    this.stack.setAttribute("role", "slider");
+    this.stack.setAttribute("aria-label", "Place in the clip");
+    this.stack.setAttribute("aria-valuemin", "0");
+    this.bands = make("div", "bands", this.stack);
+    this.wave = make("canvas", "wave", this.stack);
+    this.mel = make("canvas", "mel", this.stack);
+    this.heat = make("div", "heat", this.stack);
+    this.cells = make("canvas", "cells", this.heat);
+    this.lit = make("div", "lit", this.heat);
+    this.line = make("canvas", "line", this.heat);
+    this.axis = make("div", "axis", this.stack);
+    this.head = make("div", "head", this.stack);
+    this.tip = make("div", "tip", this.host);
+    root.append(this.host);
+    this.audio = new Audio();
+    this.until = Infinity;
+    this.paints = 0;
+    this.hideTip();
+    this.button.addEventListener("click", () => this.toggle());
+    this.stack.addEventListener("click", (event) => this.seek(this.timeAt(event)));
+    this.stack.addEventListener("pointermove", (event) => this.onPointer(event));
+    this.stack.addEventListener("pointerleave", () => this.hideTip());
+    this.stack.addEventListener("keydown", (event) => this.onKey(event));
+    for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.onState());
+    for (const name of ["timeupdate", "seeked"]) this.audio.addEventListener(name, () => this.tick());
+    this.onArrival = () => this.takeSound();
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.host);
+    this.onState();
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
+    this.audio.pause();
+    URL.revokeObjectURL(this.audio.src);
+    this.host.remove();
+  }
+
+  update(data) {
+    if (data === this.data && this.theme === themeOf(this.host)) return;
+    this.data = data;
+    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
+    const length = new DataView(data.buffer, data.byteOffset, 5).getUint32(1, true);
+    this.spec = JSON.parse(new TextDecoder().decode(data.subarray(5, 5 + length)));
+    this.weights = data.subarray(5 + length);
+    arrivals.addEventListener(this.spec.digest, this.onArrival);
+    this.theme = themeOf(this.host);
+    this.host.dataset.theme = this.theme;
+    this.host.style.setProperty("--accent", this.spec.accent[this.theme]);
+    this.palette = decodePalette(this.spec.scale[this.theme]);
+    this.stack.setAttribute("aria-valuemax", this.spec.seconds.toFixed(2));
+    this.words = this.spec.words[0]?.words ?? [];
+    this.chips.replaceChildren();
+    this.buttons = this.words.map(([text, start, end]) => {
+      const chip = make("button", "chip", this.chips, text);
+      chip.type = "button";
+      chip.setAttribute("aria-label", `Play “${text}”, ${start.toFixed(2)} to ${end.toFixed(2)} seconds`);
+      chip.addEventListener("click", () => this.play(start, end));
+      return chip;
+    });
+    this.follow();
+    this.painted = "";
+    this.takeSound();
+  }
+
+  /** Which row is spoken at each column: the last one that the path has entered. */
+  follow() {
+    const attention = this.spec.attention;
+    this.spoken = [];
+    if (!attention) return;
+    const columns = attention.shape[1];
+    if (attention.timed) this.spoken = Array.from({ length: columns }, (_, column) => column);
+    else if (attention.path.length) {
+      this.spoken = new Array(columns).fill(-1);
+      for (const [row, column] of attention.path) this.spoken[column] = row;
+      for (let i = 1; i < columns; i++) if (this.spoken[i] < 0) this.spoken[i] = this.spoken[i - 1];
+    }
+  }
+
+  takeSound() {
+    const found = shelf.get(this.spec.digest)?.sound;
+    if (!found) return;
+    if (found !== this.sound) {
+      this.audio.pause();
+      URL.revokeObjectURL(this.audio.src);
+      this.audio.src = URL.createObjectURL(new Blob([found.file], { type: "audio/wav" }));
+      this.until = Infinity;
+      this.sound = found;
+    }
+    this.painted = "";
+    this.draw();
+  }
+
+  draw() {
+    const room = this.host.clientWidth;
+    if (!this.sound || room === 0) return;
+    const attention = this.spec.attention;
+    const beside = [...this.spec.words.map(({ way }) => way), ...(attention?.rows ?? ["spectrum"])];
+    const gutter = Math.min(room / 4, 16 + 6.5 * Math.max(...beside.map((text) => [...text].length)));
+    const width = Math.floor(room - gutter - 2);
+    const painted = [room, devicePixelRatio, this.theme].join();
+    if (painted === this.painted) return;
+    this.painted = painted;
+    this.width = width;
+    this.frame.style.gridTemplateColumns = `${gutter}px ${width}px`;
+    this.drawWave(width);
+    const { picture, bins, frames, step } = this.sound;
+    this.paint(this.mel, width, MEL, picture, bins, frames, step);
+    this.rows.replaceChildren();
+    this.ticks = [];
+    this.drawBands();
+    this.heat.hidden = !attention;
+    if (attention) this.drawAttention(width, attention);
+    this.drawAxis(width);
+    this.paints += 1;
+    this.host.dataset.paints = this.paints; // for tests
+    this.tick();
+  }
+
+  /** Values (down, across), a column of `step` seconds, on a canvas that is as wide as the clip is long. */
+  paint(canvas, width, height, values, down, across, step) {
+    const [w, h] = this.size(canvas, width, height);
+    const context = canvas.getContext("2d");
+    const wide = (w * across * step) / this.spec.seconds;
+    const [rows, columns] = [Math.min(down, h), Math.min(across, Math.max(1, Math.round(wide)))];
+    const shown = reduceByMaximum(values, 1, down, across, rows, columns);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(paintAtlas(shown, 1, 1, rows, columns, this.palette), 0, 0, wide, h);
+  }
+
+  size(canvas, width, height) {
+    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    canvas.width = Math.round(width * devicePixelRatio);
+    canvas.height = Math.round(height * devicePixelRatio);
+    return [canvas.width, canvas.height];
+  }
+
+  drawWave(width) {
+    const [w, h] = this.size(this.wave, width, WAVE);
+    const context = this.wave.getContext("2d");
+    context.fillStyle = getComputedStyle(this.host).color;
+    context.globalAlpha = 0.55;
+    const { wave } = this.sound;
+    for (let i = 0; i < wave.length; i++) {
+      const tall = Math.max(1, (wave[i] / 255) * (h - 2));
+      context.fillRect((i * w) / wave.length, (h - tall) / 2, Math.max(1, w / wave.length), tall);
+    }
+  }
+
+  drawAttention(width, { shape, rows, step, path, title }) {
+    const [down, across] = shape;
+    const height = Math.max(28, Math.min(TALL, ROW * down));
+    this.paint(this.cells, width, height, this.weights, down, across, step);
+    const [w, h] = this.size(this.line, width, height);
+    const context = this.line.getContext("2d");
+    context.lineWidth = 1.5 * devicePixelRatio;
+    context.strokeStyle = this.spec.accent[this.theme];
+    context.beginPath();
+    for (const [row, column] of path) {
+      const x = ((column + 0.5) * step * w) / this.spec.seconds;
+      context.lineTo(x, ((row + 0.5) * h) / down);
+    }
+    context.stroke();
+    this.heat.setAttribute("role", "img");
+    this.heat.setAttribute("aria-label", title);
+    this.tall = height;
+    const every = Math.max(1, Math.ceil((15 * down) / height));
+    for (let row = 0; row < down; row += every) {
+      const tick = make("span", "tick", this.rows, rows[row]);
+      tick.style.top = `${this.heat.offsetTop + ((row + 0.5) / down) * height}px`;
+      this.ticks[row] = tick;
+    }
+  }
+
+  drawBands() {
+    this.bands.replaceChildren();
+    for (const { way, words } of this.spec.words) {
+      const band = make("div", "band", this.bands);
+      make("span", "tick", this.rows, way).style.top = `${band.offsetTop + band.offsetHeight / 2}px`;
+      words.forEach(([text, start, end], i) => {
+        // The mark is as long as the word; what it is called has room until the next one.
+        const next = words[i + 1]?.[1] ?? this.spec.seconds;
+        const span = make("span", "word", band, text);
+        span.title = `${text}: ${start.toFixed(2)} to ${end.toFixed(2)} s, ${way}`;
+        span.style.left = `${this.x(start)}px`;
+        span.style.width = `${Math.max(2, this.x(Math.max(end, next)) - this.x(start))}px`;
+        make("i", "mark", span).style.width = `${Math.max(2, this.x(end) - this.x(start))}px`;
+      });
+    }
+  }
+
+  drawAxis(width) {
+    this.axis.replaceChildren();
+    const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].find((s) => (s * width) / this.spec.seconds >= 48) ?? 120;
+    for (let i = 0; i * every <= this.spec.seconds + 1e-6; i++) {
+      const tick = make("span", "tick", this.axis, every < 1 ? (i * every).toFixed(1) : String(i * every));
+      tick.style.left = `${this.x(i * every)}px`;
+      if (this.width - this.x(i * every) < 14) tick.classList.add("last");
+    }
+    make("span", "name", this.axis, "seconds →");
+  }
+
+  x(time) {
+    return (Math.min(time, this.spec.seconds) / this.spec.seconds) * this.width;
+  }
+
+  timeAt(event) {
+    const box = this.stack.getBoundingClientRect();
+    const share = (event.clientX - box.left) / this.width;
+    return Math.max(0, Math.min(1, share)) * this.spec.seconds;
+  }
+
+  toggle() {
+    if (this.audio.paused) this.play(this.audio.ended ? 0 : this.audio.currentTime, Infinity);
+    else this.audio.pause();
+  }
+
+  play(from, until) {
+    this.until = until;
+    this.audio.currentTime = from;
+    this.audio.play()?.catch(() => this.onState()); // no sound device, or no permission yet
+  }
+
+  seek(time) {
+    this.until = Infinity;
+    this.audio.currentTime = Math.max(0, Math.min(this.spec.seconds, time));
+    this.tick();
+  }
+
+  onState() {
+    const playing = !this.audio.paused && !this.audio.ended;
+    this.button.textContent = playing ? "❚❚ Pause" : "▶ Play";
+    this.host.dataset.state = playing ? "playing" : "paused";
+    if (playing) requestAnimationFrame(() => this.frameByFrame());
+    this.tick();
+  }
+
+  frameByFrame() {
+    this.tick();
+    if (!this.audio.paused && !this.audio.ended) requestAnimationFrame(() => this.frameByFrame());
+  }
+
+  /** Everything that moves with the time. */
+  tick() {
+    if (!this.sound || !this.width) return;
+    if (this.audio.currentTime >= this.until && !this.audio.paused) {
+      this.audio.pause();
+      this.audio.currentTime = this.until;
+      this.until = Infinity;
+    }
+    const time = Math.min(this.audio.currentTime, this.spec.seconds);
+    this.head.style.transform = `translateX(${this.x(time)}px)`;
+    this.clock.textContent = `${time.toFixed(2)} of ${this.spec.seconds.toFixed(2)} s`;
+    const attention = this.spec.attention;
+    const column = attention ? Math.floor((time + SPOT) / attention.step) : 0;
+    const row = this.spoken[Math.min(column, this.spoken.length - 1)] ?? -1;
+    this.lit.hidden = row < 0;
+    if (row >= 0) {
+      const tall = this.tall / attention.shape[0];
+      Object.assign(this.lit.style, { top: `${row * tall}px`, height: `${Math.max(2, tall)}px` });
+    }
+    this.ticks?.forEach((tick, i) => tick?.classList.toggle("now", i === row));
+    const word = this.words.findIndex(([, start, end]) => time + SPOT >= start && time + SPOT < end);
+    this.buttons.forEach((button, i) => button.classList.toggle("now", i === word));
+    const said = word >= 0 ? `, “${this.words[word][0]}”` : "";
+    this.stack.setAttribute("aria-valuenow", time.toFixed(2));
+    this.stack.setAttribute("aria-valuetext", `${time.toFixed(2)} seconds${said}`);
+    Object.assign(this.host.dataset, { at: time.toFixed(2), row, word });
+  }
+
+  onKey(event) {
+    const now = this.audio.currentTime;
+    const step = this.spec.attention?.step ?? 0.05;
+    const starts = this.words.map(([, start]) => start);
+    const word = this.words.find(([, start, end]) => now + SPOT >= start && now + SPOT < end);
+    const keys = {
+      ArrowRight: () => this.seek(now + step),
+      ArrowLeft: () => this.seek(now - step),
+      ArrowDown: () => this.seek(starts.find((start) => start > now + SPOT) ?? now),
+      ArrowUp: () => this.seek(starts.findLast((start) => start < now - SPOT) ?? 0),
+      PageDown: () => this.seek(now + 1),
+      PageUp: () => this.seek(now - 1),
+      Home: () => this.seek(0),
+      End: () => this.seek(this.spec.seconds),
+      " ": () => this.toggle(),
+      Enter: () => (word ? this.play(word[1], word[2]) : this.toggle()),
+    };
+    if (!(event.key in keys)) return;
+    keys[event.key]();
+    event.preventDefault();
+  }
+
+  onPointer(event) {
+    if (!this.sound || event.pointerType === "touch") return;
+    const time = this.timeAt(event);
+    const attention = this.spec.attention;
+    this.tip.replaceChildren(make("span", "", null, `${time.toFixed(2)} s`));
+    const box = this.heat.getBoundingClientRect();
+    if (attention && event.clientY >= box.top && event.clientY < box.bottom) {
+      const [down, across] = attention.shape;
+      const row = Math.min(down - 1, Math.floor(((event.clientY - box.top) / box.height) * down));
+      const column = Math.min(across - 1, Math.floor(time / attention.step));
+      const weight = (this.weights[row * across + column] / 255) * attention.top;
+      this.tip.prepend("“", make("bdi", "", null, attention.rows[row]), "”, ");
+      this.tip.append(": ", make("b", "", null, weight.toFixed(3)));
+    }
+    this.tip.style.visibility = "visible";
+    const host = this.host.getBoundingClientRect();
+    const left = Math.max(0, Math.min(event.clientX - host.left + 14, host.width - this.tip.offsetWidth));
+    this.tip.style.transform = `translate(${left}px, ${event.clientY - host.top + 18}px)`;
+  }
+
+  hideTip() {
+    this.tip.style.visibility = "hidden";
+  }
+}

@@ -1,0 +1,41 @@
+"""Speech: which moments of the sound did each head listen to while the network wrote down what was said?"""
+
+import streamlit as st
+
+from transformer.ui import calls, speech, speech_calls
+from transformer.ui.about import about_model
+from transformer.ui.frame import frame
+from transformer.ui.markdown import plain
+from transformer.ui.model_picker import choose_model, missing_model
+
+frame("pages/speech.py")
+st.title("Speech")
+st.markdown(
+    "Give a clip of somebody speaking. Then watch and hear where in the sound each head listened for each word."
+)
+if not calls.names("speech"):
+    missing_model()
+    speech.no_model()
+    st.stop()
+
+speech.clip_pickers()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    model = choose_model("speech")
+    try:
+        able = speech_calls.abilities(model)
+    except calls.Unavailable as error:
+        st.warning(str(error))
+        st.button("Try to load it again", on_click=calls.retry)
+        st.stop()
+    request = speech.decoding_pickers(able)
+missing_model()
+st.caption(
+    f"This network hears at most {able.longest:g} s at once. It knows the kind of speech that it was trained on; "
+    "noise, music, other languages and several voices at once make it write words that nobody said."
+)
+heard = speech_calls.answer(model, request)
+if heard:
+    speech.transcript(heard.trace)
+    for note in heard.notes:
+        st.caption(plain(note))
+    speech.explore(heard, about_model(heard.trace.model))

@@ -1,0 +1,119 @@
+"""The player in a real browser: what a click, a key and a word do to the playhead, and what lights up."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+SLOW = 60_000  # ms; two busy cores
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    expect.set_options(timeout=SLOW)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def demo(serve: Callable[..., str], open_page: Callable[..., Page]) -> Open:
+    """The demonstration: four words of three seconds, drawn."""
+    server = serve("tests/browser/demo_speech.py")
+
+    def run(query: str = "", **how: object) -> Page:
+        page = open_page(f"{server}/?{query}", **how)
+        player(page).wait_for(timeout=SLOW)
+        return page
+
+    return run
+
+
+def player(page: Page) -> Locator:
+    return page.locator(".speech[data-paints]")
+
+
+def at(page: Page) -> float:
+    return float(player(page).get_attribute("data-at") or "nan")
+
+
+def stack(page: Page) -> Locator:
+    return page.get_by_role("slider", name="Place in the clip")
+
+
+def test_a_click_goes_there_and_lights_the_row_and_the_word(demo: Open) -> None:
+    page = demo()
+    box = stack(page).bounding_box()
+    assert box is not None
+    stack(page).click(position={"x": box["width"] * 1.8 / 3, "y": box["height"] / 2})
+    expect(player(page)).to_have_attribute("data-at", re.compile(r"1\.[78]\d?"))
+    expect(player(page)).to_have_attribute("data-word", "2")
+    expect(page.locator(".rows .tick.now")).to_have_text("one")
+    expect(page.locator(".chip.now")).to_have_text("one")
+    head = page.locator(".speech .head").bounding_box()
+    assert head is not None and abs(head["x"] + 1 - (box["x"] + box["width"] * at(page) / 3)) < 3
+
+
+def test_everything_can_be_done_with_keys(demo: Open) -> None:
+    page = demo()
+    stack(page).focus()
+    page.keyboard.press("End")
+    expect(stack(page)).to_have_attribute("aria-valuenow", "3.00")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(stack(page)).to_have_attribute("aria-valuenow", "0.04")
+    expect(stack(page)).to_have_attribute("aria-valuetext", "0.04 seconds, “seven”")
+    page.keyboard.press("ArrowDown")
+    expect(player(page)).to_have_attribute("data-word", "1")
+    page.keyboard.press("ArrowUp")
+    expect(player(page)).to_have_attribute("data-word", "0")
+    page.keyboard.press(" ")
+    expect(player(page)).to_have_attribute("data-state", "playing")
+    page.keyboard.press(" ")
+    expect(player(page)).to_have_attribute("data-state", "paused")
+    assert 0 <= at(page) <= 3
+
+
+def test_a_word_plays_alone(demo: Open) -> None:
+    page = demo()
+    chip = page.get_by_role("button", name=re.compile("^Play “two”"))
+    start, end = (float(n) for n in re.findall(r"\d\.\d\d", chip.get_attribute("aria-label") or ""))
+    chip.click()
+    expect(player(page)).to_have_attribute("data-at", f"{end:.2f}")
+    expect(player(page)).to_have_attribute("data-state", "paused")
+    assert start < end < 3
+
+
+def test_another_head_keeps_the_place(demo: Open) -> None:
+    page = demo()
+    expect(page.get_by_text("Cross-attention, layer 2, head 1", exact=True)).to_be_visible()
+    stack(page).focus()
+    page.keyboard.press("PageDown")
+    expect(player(page)).to_have_attribute("data-at", "1.00")
+    page.get_by_role("radio", name="Encoder", exact=True).click()
+    expect(page.get_by_text("Encoder self-attention, layer 2, head 1", exact=True)).to_be_visible()
+    expect(player(page)).to_have_attribute("data-row", "25")
+    assert at(page) == 1.0, "a row of the encoder is the moment itself: 25 x 0.04 s"
+
+
+def test_both_ways_of_timing_stand_together(demo: Open) -> None:
+    page = demo("ctc=1")
+    expect(page.locator(".band")).to_have_count(2)
+    expect(page.locator(".band").nth(1).locator(".word")).to_have_text(["seven", "two", "one", "nine"])
+    expect(page.get_by_role("columnheader", name="CTC: start, s")).to_be_visible()
+    page.get_by_text("How the words got their times").click()
+    page.get_by_role("radio", name="CTC", exact=True).click()
+    # Its spikes stand 0.2 s into each word.
+    expect(page.get_by_role("button", name="Play “two”, 1.12 to 1.16 seconds")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_holds_everything(demo: Open, scheme: str) -> None:
+    page = demo("ctc=1", width=390, height=844, scheme=scheme)
+    expect(player(page)).to_have_attribute("data-theme", scheme)
+    box = player(page).bounding_box()
+    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

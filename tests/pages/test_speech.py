@@ -1,0 +1,139 @@
+"""The page of speech, run without a browser, with a tiny random Whisper: what it says means nothing."""
+
+import json
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.audio.sounds import encode, tone
+from transformer.trace import Trace
+from transformer.ui import calls, opened, speech_calls, speech_player
+
+Visit = Callable[..., AppTest]
+PAGE = "pages/speech.py"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def whisper() -> Iterator[None]:
+    """Two tiny Whispers, opened as a visitor would open them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transformer.pipeline.Listener.warm", lambda *_, **__: None)
+        patch.setattr(calls, "shipped", lambda family="": [])
+        models = [opened.open_model(GOLDEN / f"whisper-{name}") for name in ("english", "multilingual")]
+        for model in models:
+            model.future.result(120)
+        yield
+        for model in models:
+            opened.forget(model.name)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the player sent last, by the key of its part."""
+    parts: dict[str, bytes] = {}
+    monkeypatch.setattr(speech_player, "_SPEECH", lambda key, data: parts.update({key: data}))
+    return parts
+
+
+def header(data: bytes) -> tuple[dict[str, Any], bytes]:
+    (length,) = struct.unpack("<I", data[1:5])
+    return json.loads(data[5 : 5 + length]), data[5 + length :]
+
+
+def upload(page: AppTest, data: bytes, name: str = "clip.wav") -> AppTest:
+    page.file_uploader(key="upload").upload(name, data, "audio/wav").run()
+    assert not page.exception
+    return page
+
+
+def heard(page: AppTest) -> Trace:
+    trace = page.session_state["heard"].trace
+    assert isinstance(trace, Trace)
+    return trace
+
+
+CLIP = encode(tone(seconds=0.5))
+
+
+def test_without_a_model_it_says_how_to_get_one(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "names", lambda family: [])
+    page = visit(PAGE)
+    assert "Open a Whisper checkpoint" in page.info[0].value
+    assert not page.warning and not page.get("file_uploader")
+
+
+def test_a_clip_is_written_down(whisper: None, visit: Visit, sent: dict[str, bytes]) -> None:
+    page = upload(visit(PAGE, model="whisper-english", layer="1", head="1"), CLIP)
+    trace = heard(page)
+    assert (trace.model, trace.input, trace.options["seconds"]) == ("whisper-english", "clip.wav", 0.5)
+    assert trace.output in page.subheader[0].value
+    said, weights = header(sent["player"])
+    assert said["seconds"] == 0.5 and said["digest"] == sent["player-sound"][1:17].hex()
+    cross = trace["cross"].weights[0, 0, :, :-1]  # its last column is the silence behind the clip
+    assert said["attention"]["shape"] == list(cross.shape) and said["attention"]["step"] == 0.02
+    found = np.frombuffer(weights, np.uint8).reshape(cross.shape) / 255 * said["attention"]["top"]
+    np.testing.assert_allclose(found, cross, atol=said["attention"]["top"] / 500)
+    (way,) = said["words"]
+    assert way["way"] == "Attention" and len(way["words"]) == len(trace.output.split())
+    assert all(0 <= start <= end <= 0.52 for _, start, end in way["words"])
+    assert said["attention"]["path"][-1] == [len(trace.target) - 1, cross.shape[1] - 1]
+
+
+def test_every_kind_of_head_and_another_choice_of_heads(
+    whisper: None, visit: Visit, sent: dict[str, bytes]
+) -> None:
+    page = upload(visit(PAGE, model="whisper-english", attention="Encoder", layer="2", head="3"), CLIP)
+    said, weights = header(sent["player"])
+    encoder = heard(page)["encoder"].weights[1, 2, :, :-1]
+    assert said["attention"]["timed"] and said["attention"]["path"] == []
+    assert weights == np.rint(255 * (encoder / encoder.max())).astype(np.uint8).tobytes()
+    (heads,) = (box for box in page.multiselect if box.label == "Heads")
+    heads.set_value([]).run()
+    assert not page.exception and header(sent["player"])[0]["words"] == []
+    page = upload(visit(PAGE, model="whisper-english", attention="Decoder"), CLIP)
+    assert "attention" not in header(sent["player"])[0] and len(page.get("plotly_chart")) == 1
+
+
+def test_a_network_of_several_languages_lets_one_choose(
+    whisper: None, visit: Visit, sent: dict[str, bytes]
+) -> None:
+    page = upload(visit(PAGE, model="whisper-multilingual", language="pt"), CLIP)
+    assert page.selectbox(key="language").options == ["detect", "en", "pt", "zh"]
+    assert heard(page).options["language"] == "pt"
+    assert "search" not in page.session_state, "it begins with its own tokens, which beams cannot"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "received an empty one"),
+        (b"no sound" * 100, "Not transcribed"),
+        (encode(np.zeros(4000, np.float32)), "received a silent clip"),
+        (encode(tone(seconds=0.7)), r"at most 0.6 s in one pass, received 0.7 s"),
+    ],
+)
+def test_what_cannot_be_heard_is_said_and_the_last_picture_stays(
+    whisper: None, visit: Visit, sent: dict[str, bytes], data: bytes, why: str
+) -> None:
+    page = upload(visit(PAGE, model="whisper-english"), CLIP)
+    before = heard(page)
+    speech_clip = speech_calls.Clip("broken.wav", data, why)
+    page.session_state["clip"] = speech_clip
+    page.run()
+    assert not page.exception
+    (warning,) = page.warning
+    assert why in warning.value and "Shown below: “clip.wav”." in warning.value
+    assert heard(page) is before and sent["player"]
+
+
+def test_the_same_clip_is_heard_once(
+    whisper: None, visit: Visit, sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = heard(upload(visit(PAGE, model="whisper-english"), CLIP, "first.wav"))
+    assert heard(upload(visit(PAGE, model="whisper-english"), CLIP, "first.wav")) is first

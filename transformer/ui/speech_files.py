@@ -1,0 +1,53 @@
+"""Speech: the words as a table, with both of their times beside each other, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from transformer.analysis.alignment import Alignment
+from transformer.ui.speech_calls import Heard
+
+Found = Mapping[str, Alignment]
+
+
+def rows(found: Found) -> list[dict[str, str]]:
+    """A row for each word: its start, end and confidence by each way that there is."""
+    table = []
+    for words in zip(*(alignment.words for alignment in found.values()), strict=True):
+        row = {"Word": words[0].text}
+        for way, word in zip(found, words, strict=True):
+            row[f"{way}: start, s"] = f"{word.start:.2f}"
+            row[f"{way}: end, s"] = f"{word.end:.2f}"
+            row[f"{way}: confidence"] = f"{word.confidence:.0%}"
+        table.append(row)
+    return table
+
+
+def downloads(heard: Heard, found: Found) -> None:
+    """Transcript, subtitles, tables, and the trace; what stands first in `found` times the subtitles."""
+    with st.popover("Download", icon=":material/download:", key="speech-files", on_change="rerun") as box:
+        if not box.open:
+            return
+        from transformer.figures import subtitles
+
+        trace = heard.trace
+        stem = trace.input.rsplit(".", 1)[0] or "speech"
+        seconds = len(heard.samples) / 16_000
+        tiers = {way: alignment.words for way, alignment in found.items()}
+        words = next(iter(tiers.values()), ())
+        with st.container(horizontal=True):
+            _file("Text", f"{stem}.txt", lambda: f"{trace.output}\n".encode())
+            _file("SRT", f"{stem}.srt", lambda: subtitles.srt(words).encode())
+            _file("VTT", f"{stem}.vtt", lambda: subtitles.vtt(words).encode())
+            _file("TextGrid", f"{stem}.TextGrid", lambda: subtitles.textgrid(tiers, seconds).encode())
+            _file("CSV", f"{stem}.csv", lambda: subtitles.csv(tiers).encode())
+            _file("JSON", f"{stem}.json", lambda: subtitles.json(tiers, trace.output, seconds).encode())
+        st.caption("Every layer and head, with the spectrogram")
+        _file("NPZ", f"{stem}.npz", lambda: trace.to_bytes("npz"))
+
+
+def _file(label: str, name: str, content: Callable[[], bytes]) -> None:
+    # The content is made when somebody asks for it, not on every run of the page.
+    st.download_button(label, data=content, file_name=name, on_click="ignore", key=f"speech-{label}")
