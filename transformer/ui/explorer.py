@@ -15,13 +15,15 @@ import streamlit as st
 from transformer.analysis import views
 from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, heatmap
-from transformer.trace import Trace
+from transformer.trace import FloatArray, Trace
 from transformer.ui.components import NAMES, Choice, sentence, sheet
 from transformer.ui.frame import theme
+from transformer.ui.wire import packed
 
 ALL = "All"
 KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
 TABLE_CELLS = 2500  # beyond, a table of the browser's own would be slow
+READABLE = 10_000_000  # weights; beyond, a web page would have 30 MB and JSON 80
 COMBINATIONS: dict[str, Combination] = {"Average": "mean", "Maximum": "max"}
 HINTS = {
     "encoder": "Each row is a word of the input; its bright cells are the input words it drew on.",
@@ -30,9 +32,19 @@ HINTS = {
 }
 
 
+# Draws what stands above the pickers, from (kind, weights (Q, K), name of the view); true once a click has changed the
+# page.
+Words = Callable[[str, FloatArray, str], bool]
+
+
 @st.fragment
 def explore(
-    trace: Trace, *, titles: tuple[str, str], about: str, on_choose: Callable[[Choice], None] | None = None
+    trace: Trace,
+    *,
+    titles: tuple[str, str],
+    about: str,
+    on_choose: Callable[[Choice], None] | None = None,
+    words: Words | None = None,
 ) -> None:
     """Input and output, all heads, and the chosen one: everything that a click on a head changes.
 
@@ -41,24 +53,29 @@ def explore(
         titles: what stands above input and output.
         about: a sentence on the network, shown under its heads.
         on_choose: called with the alternative that was clicked, before the whole page runs again.
+        words: draws the words itself, in the place of input and output.
     """
-    words = st.container()  # above the pickers that it follows
+    above = st.container()  # the pickers, whose view it shows
     with st.container(horizontal=True):
         kind = choose_kind(trace)
         layer, head, how = choose_head(trace, kind)
-    with words:
+    with above:
         weights = views.combine(trace[kind], how, layer=layer, head=head).values
         name = name_of(kind, layer, head, how)
-        chosen = sentence(
-            trace,
-            key="sentence",
-            kind=kind,
-            weights=weights,
-            view=name,
-            titles=titles,
-            on_choose=on_choose,
-        )
-        if chosen:
+        if words:
+            changed = words(kind, weights, name)
+        else:
+            chosen = sentence(
+                trace,
+                key="sentence",
+                kind=kind,
+                weights=weights,
+                view=name,
+                titles=titles,
+                on_choose=on_choose,
+            )
+            changed = chosen is not None
+        if changed:
             st.rerun()
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
@@ -76,6 +93,8 @@ def explore(
 def choose_kind(trace: Trace) -> str:
     """Which attention to look at; cross-attention first where there is one."""
     names = {name: kind for name, kind in KIND_NAMES.items() if kind in trace}
+    if len(names) == 1:
+        return next(iter(names.values()))
     return names[segments("Attention", list(names), "attention")]
 
 
@@ -121,7 +140,9 @@ def select_head(layer: int, head: int) -> None:
 
 def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
     """The sheet of all heads, with the chosen ones outlined."""
-    st.caption("Every head at once: click one, or use the arrow keys and Enter.")
+    side = packed(trace[kind]).side
+    shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
+    st.caption(f"Every head at once: click one, or use the arrow keys and Enter.{shared}")
     sheet(trace[kind], selected=(layer, head), key="sheet", on_select=select_head)
 
 
@@ -208,14 +229,18 @@ def _downloads(trace: Trace, view: View, name: str, kind: str, layer: int | None
         _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name))
         _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
     st.caption("Every layer and head")
+    readable = sum(trace[kind].weights.size for kind in trace) <= READABLE
     with st.container(horizontal=True):
-        _file(
-            "Web page",
-            f"{whole}.html",
-            lambda: standalone.html(trace, kind=kind, layer=layer, head=head).encode(),
-        )
-        _file("JSON", f"{whole}.json", lambda: trace.to_bytes("json"))
+        if readable:
+            _file(
+                "Web page",
+                f"{whole}.html",
+                lambda: standalone.html(trace, kind=kind, layer=layer, head=head).encode(),
+            )
+            _file("JSON", f"{whole}.json", lambda: trace.to_bytes("json"))
         _file("NPZ", f"{whole}.npz", lambda: trace.to_bytes("npz"))
+    if not readable:
+        st.caption("These are too many numbers for a web page or JSON.")
 
 
 def _file(label: str, name: str, content: Callable[[], bytes]) -> None:
