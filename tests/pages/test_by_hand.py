@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
 
 from transformer.analysis import by_hand, typed
-from transformer.ui import calls
+from transformer.ui import by_hand_table, calls
 from transformer.ui.by_hand_steps import CURVE, TEMPERATURES
 from transformer.ui.by_hand_vectors import LONGEST, STARTS, WIDTHS
 
@@ -39,6 +40,17 @@ def again(app: AppTest) -> AppTest:
     return app
 
 
+def box(app: AppTest) -> TextInput:
+    """The box at the top; its key changes with the words in the table."""
+    return next(found for found in app.text_input if found.label == "Sentence")
+
+
+def edit(app: AppTest, *rows: list[str], generation: int = 1) -> AppTest:
+    """What the browser sends after an edit: the whole table."""
+    app.session_state[by_hand_table.KEY] = {"edited": {"generation": generation, "rows": list(rows)}}
+    return again(app)
+
+
 def percentages(app: AppTest) -> list[int]:
     """The three largest weights that step 5 tells of."""
     sentence = next(m.value for m in app.markdown if m.value.startswith("The *softmax*"))
@@ -47,7 +59,7 @@ def percentages(app: AppTest) -> list[int]:
 
 def test_it_begins_with_the_sentence_and_works_without_a_network(visit: Visit, no_network: None) -> None:
     app = visit(PAGE)
-    assert app.text_input(key="sentence").value == "The train left the station on time."
+    assert box(app).value == "The train left the station on time."
     assert steps(app) == FIRST_PART and not app.warning
     assert "The network is loading" in text_of(app)
     assert len(app.get("plotly_chart")) == 9
@@ -56,7 +68,7 @@ def test_it_begins_with_the_sentence_and_works_without_a_network(visit: Visit, n
 
 def test_the_numbers_on_the_page_are_those_of_the_formulas(visit: Visit, no_network: None) -> None:
     app = visit(PAGE)
-    vectors = typed.read(typed.rows_for(typed.words_of(STARTS["sentence"])), typed.FEATURES).vectors
+    vectors = typed.read(typed.rows_for(typed.words_of(by_hand_table.SENTENCE)), typed.FEATURES).vectors
     weights = by_hand.attention_weights(vectors, vectors)
     assert percentages(app) == [round(100 * w) for w in np.sort(weights[1])[:-4:-1]]
     shown = re.search(r"places: \*\*([0-9.e+-]+)\*\*", text_of(app))
@@ -149,10 +161,43 @@ def test_start_again_puts_everything_back(visit: Visit, no_network: None) -> Non
 
 def test_another_sentence_fills_the_table(visit: Visit, no_network: None) -> None:
     app = visit(PAGE)
-    app.text_input(key="sentence").set_value("The old train sings.")
+    box(app).set_value("The old train sings.")
     again(app)
     assert app.selectbox(key="follow").options == ["The", "old", "train", "sings", "."]
     assert "table" not in app.query_params
+
+
+def test_edits_of_the_table(visit: Visit, no_network: None) -> None:
+    app = visit(PAGE, sentence="Sun and moon")
+    sun, moon = ["Sun", "1", "0", "0", "0"], ["moon", "0", "1,5", "0", "0"]
+    edit(app, sun, [*moon[:2], "x", "0", "0"])
+    said = "Row 2 (“moon”), column “motion”: expected a number, received “x”. Shown below: the last words"
+    assert said in app.warning[0].value.replace("\\", "")
+    assert app.query_params["table"] == "Sun,1,0,0,0;moon,0,x,0,0", "and a link to it says the same"
+    edit(app, sun, moon)
+    assert not app.warning and app.query_params["table"] == "Sun,1,0,0,0;moon,0,1\\,5,0,0"
+    assert box(app).value == app.query_params["sentence"] == "Sun moon"
+    assert app.selectbox(key="follow").options == ["Sun", "moon"]
+    # A visit to random vectors forgets nothing.
+    app.button_group(key="vectors").set_value("Random")
+    again(app)
+    assert app.query_params["sentence"] == "Sun moon"
+    app.button_group(key="vectors").set_value("Typed")
+    again(app)
+    assert app.query_params["table"] == "Sun,1,0,0,0;moon,0,1\\,5,0,0" and not app.warning
+    edit(app)
+    assert app.warning[0].value.startswith("The table has 0 rows; attention needs at least two words.")
+    next(b for b in app.button if b.label == "Start again").click()
+    again(app)
+    assert not app.warning and not app.query_params
+
+
+def test_other_pages_bear_what_this_one_keeps(visit: Visit, no_network: None) -> None:
+    app = visit(PAGE, table="sun,1,0;moon,0,1")
+    for page in ("pages/translate.py", "pages/positions.py", PAGE):
+        app.switch_page(page)
+        again(app)
+    assert app.selectbox(key="follow").options == ["sun", "moon"]
 
 
 def test_a_table_from_a_link(visit: Visit, no_network: None) -> None:
@@ -199,7 +244,7 @@ def test_a_sentence_that_is_too_short_or_long(
     visit: Visit, no_network: None, sentence: str, vectors: str
 ) -> None:
     app = visit(PAGE, vectors=vectors)
-    app.text_input(key="sentence").set_value(sentence)
+    box(app).set_value(sentence)
     again(app)
     if vectors != "Typed":
         assert "Attention needs 2 to" in app.warning[0].value and "Shown below" in app.warning[0].value
@@ -212,14 +257,14 @@ def test_a_sentence_that_is_too_short_or_long(
 @pytest.mark.parametrize("vectors", ["Typed", "Learned", "Random"])
 def test_odd_sentences(visit: Visit, no_network: None, text: str, vectors: str) -> None:
     app = visit(PAGE, vectors=vectors)
-    app.text_input(key="sentence").set_value(text)
+    box(app).set_value(text)
     again(app)
     assert steps(app) == FIRST_PART
 
 
 @pytest.mark.parametrize("nonsense", ["", "-1", "nan", "1e999", "A" * 3000, "Typed,Random", "[]", "None"])
 def test_an_address_full_of_nonsense(visit: Visit, no_network: None, nonsense: str) -> None:
-    names = {name: nonsense for name in (*STARTS, "order") if name not in ("sentence", "original")}
+    names = {name: nonsense for name in (*STARTS, "order") if name != "original"}
     app = visit(PAGE, **names)
     assert steps(app) == FIRST_PART
 

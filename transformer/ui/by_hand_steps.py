@@ -21,7 +21,7 @@ from transformer.analysis.views import View
 from transformer.figures.by_hand import WRITTEN, bars, matrix, width_curve
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.trace import Label
-from transformer.ui.by_hand_vectors import Words
+from transformer.ui.by_hand_vectors import Words, in_address
 from transformer.ui.explorer import segments
 from transformer.ui.frame import theme
 
@@ -318,12 +318,16 @@ def order(given: Masked, weights: Array, chosen: int, temperature: float, divide
 
 
 def _order_number() -> int:
-    given = st.query_params.get("order", "")
-    return int(given) if re.fullmatch("[0-9]{1,6}", given) else 1
+    if "shuffle" not in st.session_state:
+        given = st.query_params.get("order", "")
+        st.session_state["shuffle"] = int(given) if re.fullmatch("[0-9]{1,6}", given) else 1
+    number: int = st.session_state["shuffle"]
+    in_address("order", str(number), "1")
+    return number
 
 
 def _reshuffle() -> None:
-    st.query_params["order"] = str(_order_number() + 1)
+    st.session_state["shuffle"] += 1
 
 
 def _sum_of_products(one: Array, other: Array) -> str:

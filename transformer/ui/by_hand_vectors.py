@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,18 +12,17 @@ from transformer.analysis import typed
 from transformer.analysis.by_hand import Array
 from transformer.embeddings import Embeddings
 from transformer.trace import Label
-from transformer.ui import calls
+from transformer.ui import by_hand_table, calls
 from transformer.ui.explorer import segments
 from transformer.ui.markdown import plain
 
-SENTENCE = "The train left the station on time."
 LONGEST = 20  # words; the pictures stay readable
 SOURCES = ["Typed", "Learned", "Random"]
 WIDTHS = [2, 4, 8, 16, 32, 64, 128, 256, 512]
 
-# What "Start again" puts back. Keys are those of the widgets and so the names in the address.
+# What "Start again" puts back beside the sentence and its table. Keys are those of the widgets and so the names in the
+# address.
 STARTS: dict[str, Any] = {
-    "sentence": SENTENCE,
     "vectors": "Typed",
     "width": 64,
     "seed": 0,
@@ -75,116 +74,74 @@ def start_again() -> None:
     for key, value in STARTS.items():
         if key in st.session_state:
             st.session_state[key] = value
-    st.query_params.pop("order", None)
-    _put_table(typed.rows_for(typed.words_of(SENTENCE)))
+    st.session_state["shuffle"] = 1
+    by_hand_table.start_again()
+
+
+def in_address(name: str, value: str, start: str) -> None:
+    """A value that the session keeps, in the address too, unless it is the one that is there without.
+
+    It is written only, and read once, when a visitor comes: a message that was on its way brings an older address.
+    """
+    if value == start:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
 
 
 def choose() -> Words | None:
     """The controls; the words to go on with, or the last good ones where what is chosen is no good."""
+    by_hand_table.take()
+    key, text = by_hand_table.sentence()
+    in_address("sentence", text, by_hand_table.SENTENCE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(
+        st.text_input(
             "Sentence",
-            SENTENCE,
-            max_chars=300,
-            key="sentence",
-            bind="query-params",
-            on_change=_refill,
+            text,
+            max_chars=by_hand_table.LETTERS,
+            key=key,
+            on_change=by_hand_table.refill,
+            args=(key,),
             width=420,
         )
-        source = segments("Vectors", SOURCES, "vectors", _keep_table)
+        source = segments("Vectors", SOURCES, "vectors")
         st.button("Start again", icon=":material/restart_alt:", on_click=start_again)
     makers: dict[str, Callable[[str], Words]] = {"Typed": _typed, "Learned": _learned, "Random": _random}
-    try:
-        st.session_state["words"] = makers[source](text)
-    except ValueError as error:
-        st.warning(
-            f"{plain(str(error))} Shown below: the last words that were good."
-            if "words" in st.session_state
-            else plain(str(error))
-        )
-    words: Words | None = st.session_state.get("words")
+    with st.container():  # one place for all of it: the pictures below keep theirs, whatever is to be said
+        try:
+            st.session_state["good"] = makers[source](text)
+        except ValueError as error:
+            st.warning(
+                f"{plain(str(error))} Shown below: the last words that were good."
+                if "good" in st.session_state
+                else plain(str(error))
+            )
+    words: Words | None = st.session_state.get("good")
     return words
 
 
 def _typed(text: str) -> Words:
-    rows = _rows(text)
-    columns = typed.columns_for(rows)
+    now = by_hand_table.draft() or by_hand_table.put(_first_rows(text))
     st.caption(
-        "Every number is yours to change, and every word: double-click a cell. The last row adds a word."
+        "Every number is yours to change, and every word: click a cell and type. The last row adds a word, × takes "
+        "one away."
     )
-    edited: list[dict[str, str]] = st.data_editor(
-        [dict(zip(["word", *columns], row, strict=False)) for row in rows],
-        num_rows="dynamic",
-        hide_index=True,
-        width="content",
-        key=_table_key(),
-        on_change=_retitle,
-        column_config={"word": st.column_config.TextColumn("word", pinned=True, width=90)}
-        | {
-            name: st.column_config.TextColumn(name, width=90, alignment="right", default="0")
-            for name in columns
-        },
-    )
-    now = [[row.get(name) for name in ("word", *columns)] for row in edited]
-    ragged = any(len(row) != len(columns) + 1 for row in rows)
-    table = typed.read(rows if ragged else now, columns)
-    st.session_state["rows"] = typed.decode(typed.encode(now))
-    _remember(now, text)
+    by_hand_table.show(now)
+    address = typed.encode(now.rows)
+    typed.decode(address)  # a table that no link can hold is refused
+    # Written before it is read: what is wrong in a table can be put right after the page has been loaded again, too.
+    in_address("table", address, typed.encode(typed.rows_for(typed.words_of(text))))
+    table = typed.read(now.rows, now.columns)
     labels = tuple(Label(word) for word in table.words)
     return Words(
-        labels, table.vectors, np.zeros(len(columns)), tuple(columns), typed.sentence_of(table.words)
+        labels, table.vectors, np.zeros(len(now.columns)), now.columns, typed.sentence_of(table.words)
     )
 
 
-def _rows(text: str) -> typed.Rows:
-    """What the editor starts from: it must not change while somebody edits, or their edits are lost."""
-    if "base" not in st.session_state:
-        given = st.query_params.get("table")
-        _put_table(typed.decode(given) if given else typed.rows_for(_split(text)))
-    rows: typed.Rows = st.session_state["base"]
-    return rows
-
-
-def _put_table(rows: typed.Rows) -> None:
-    st.session_state["base"] = st.session_state["rows"] = rows
-    st.session_state["version"] = st.session_state.get("version", 0) + 1
-
-
-def _refill() -> None:
-    """Another sentence: a row for each of its words; words that the table has keep their numbers."""
-    words = typed.words_of(st.session_state["sentence"])
-    if 2 <= len(words) <= typed.MAX_WORDS:
-        _put_table(typed.rows_for(words, st.session_state.get("rows", ())))
-
-
-def _keep_table() -> None:
-    """Another source: an editor that is not drawn forgets its edits, the table does not."""
-    if "rows" in st.session_state:
-        _put_table(st.session_state["rows"])
-
-
-def _table_key() -> str:
-    return f"table-{st.session_state['version']}"
-
-
-def _retitle() -> None:
-    """Words that were edited in the table change the sentence, too."""
-    edits, words = st.session_state[_table_key()], [row[0] for row in st.session_state["base"]]
-    for place, row in edits["edited_rows"].items():
-        words[place] = str(row.get("word", words[place]) or "")
-    words = [word for place, word in enumerate(words) if place not in edits["deleted_rows"]]
-    words = [word.strip() for word in (*words, *(str(row.get("word") or "") for row in edits["added_rows"]))]
-    if words != typed.words_of(st.session_state["sentence"]):
-        st.session_state["sentence"] = typed.sentence_of([word for word in words if word])
-
-
-def _remember(rows: Sequence[Sequence[object]], text: str) -> None:
-    """The table in the address, unless it is the one that the sentence gives anyway."""
-    written = typed.encode(rows)
-    if written == typed.encode(typed.rows_for(typed.words_of(text))):
-        st.query_params.pop("table", None)
-    elif st.query_params.get("table") != written:
-        st.query_params["table"] = written
+def _first_rows(text: str) -> typed.Rows:
+    """The table of a link, or one for the words of a sentence."""
+    given = st.query_params.get("table")
+    return typed.decode(given) if given else typed.rows_for(_split(text))
 
 
 def _split(text: str) -> list[str]:
