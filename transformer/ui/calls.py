@@ -110,16 +110,22 @@ def _loading(name: str) -> Future[Translator]:
 
     def work() -> None:
         try:
-            from transformer.pipeline import load
+            from transformer.pipeline import Translator, load
 
             _leave_keras_alone()
             model = load(name)
-            model.warm((16,))
+            translates = isinstance(model, Translator)
+            if translates:
+                model.warm((16,))
+            else:
+                model.warm()
         except BaseException as error:
             logging.getLogger(__name__).exception("the network %s does not load", name)
             future.set_exception(error)
             return
         future.set_result(model)
+        if not translates:
+            return  # the others have compiled what is common
         # Visitors can work already; what else is common compiles while they read.
         model.warm((32, 48))
         model.warm((16, 32), beams=(BEAMS,))
