@@ -12,7 +12,7 @@ from transformer.analysis.check import check, mask_of
 from transformer.config import END
 from transformer.pipeline import Translator
 from transformer.text.tokenizer import SubwordTokenizer
-from transformer.trace import KINDS, Label, Trace
+from transformer.trace import KINDS, AttentionMap, Trace
 
 SENTENCES = ["O trem saiu da estação.", "The train left the station on time.", "the the train left on"] * 3
 
@@ -88,6 +88,20 @@ def test_a_trace_without_ids_is_refused(translator: Translator, trace: Trace) ->
     bare = Trace([trace["encoder"]], "", source=labels, target=trace.target, model=translator.name)
     with pytest.raises(ValueError, match="expected a trace whose labels hold the network's ids"):
         translator.projections(bare)
+
+
+def test_ids_that_the_vocabulary_lacks_are_refused(translator: Translator, trace: Trace) -> None:
+    """As a file from somebody else may hold them."""
+    labels = [replace(label, id=90) for label in trace.source]
+    other = Trace(
+        [AttentionMap("encoder", trace["encoder"].weights, labels, labels)],
+        "",
+        source=labels,
+        target=trace.target,
+        model=translator.name,
+    )
+    with pytest.raises(ValueError, match=f"expected ids below {translator.config.vocabulary}, received 90"):
+        translator.projections(other)
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])

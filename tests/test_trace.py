@@ -145,6 +145,63 @@ def test_files_come_back(tmp_path, format: str, tolerance: float) -> None:  # ty
     assert Trace.from_bytes(bare.to_bytes(format), format).positions is None
 
 
+def numbered() -> Trace:
+    """A trace whose labels know their ids, but for one."""
+    labels = [Label("a", id=7), Label("b"), Label("[END]", special=True, id=0), Label("c", id=2**40)]
+    return Trace([AttentionMap("encoder", rows(1, 1, 4, 4), labels, labels)], "a", source=labels, target="xy")
+
+
+@pytest.mark.parametrize("format", ["npz", "json"])
+def test_ids_of_labels_come_back(format: str) -> None:
+    trace = Trace.from_bytes(numbered().to_bytes(format), format)
+    for labels in (trace.source, trace["encoder"].queries, trace["encoder"].keys):
+        assert [label.id for label in labels] == [7, None, 0, 2**40]
+    assert [label.id for label in trace.target] == [None, None]
+
+
+def test_labels_without_ids_leave_none_in_a_file() -> None:
+    """As in files from before labels had any."""
+    with np.load(io.BytesIO(full_trace().to_bytes("npz")), allow_pickle=False) as file:
+        assert not [name for name in file.files if name.endswith("/ids")]
+    assert '"id"' not in full_trace().to_bytes("json").decode()
+    assert all(label.id is None for label in Trace.from_bytes(full_trace().to_bytes("npz"), "npz").source)
+
+
+def test_ids_do_not_tell_labels_apart() -> None:
+    assert Label("a", id=7) == Label("a", id=8) == Label("a")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        np.array([7, -1, 0]),
+        np.array([[7, -1, 0, 5]]),
+        np.array([7.0, -1, 0, 5]),
+        np.array([7, -1, 0, 5], np.int32),
+        np.array([7, -2, 0, 5]),
+        np.array(["7", "1", "0", "5"]),
+    ],
+    ids=str,
+)
+def test_damaged_ids_in_npz_are_refused(ids: np.ndarray) -> None:
+    with np.load(io.BytesIO(numbered().to_bytes("npz")), allow_pickle=False) as file:
+        arrays = dict(file) | {"encoder/keys/ids": ids}
+    damaged = io.BytesIO()
+    np.savez(damaged, allow_pickle=False, **arrays)
+    with pytest.raises(ValueError, match=r"expected .* received"):
+        Trace.from_bytes(damaged.getvalue(), "npz")
+
+
+@pytest.mark.parametrize("wrong", [-1, 7.5, 7.0, True, "7", [7], 2**63])
+def test_ids_that_are_none_are_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="expected a label's id as a whole number"):
+        Label("a", id=wrong)  # type: ignore[arg-type]
+    document = json.loads(numbered().to_bytes("json"))
+    document["source"][0]["id"] = wrong
+    with pytest.raises(ValueError, match=r"expected .* received"):
+        Trace.from_bytes(json.dumps(document).encode(), "json")
+
+
 def test_npz_is_plain_numpy() -> None:
     with np.load(io.BytesIO(full_trace().to_bytes("npz")), allow_pickle=False) as file:
         assert file["cross/weights"].shape == (2, 4, 2, 5)

@@ -51,8 +51,10 @@ class Label:
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise ValueError(f"expected a label's text as str, received {type(self.text).__name__}")
-        if self.id is not None and (type(self.id) is not int or self.id < 0):
-            raise ValueError(f"expected a label's id as a whole number of at least 0, received {self.id!r}")
+        if self.id is not None and (type(self.id) is not int or not 0 <= self.id < 2**63):
+            raise ValueError(
+                f"expected a label's id as a whole number from 0 to 2^63 - 1, received {self.id!r}"
+            )
         if "\0" in self.text:
             object.__setattr__(self, "text", self.text.replace("\0", "␀"))
         if (self.start is None) != (self.end is None):

@@ -260,6 +260,8 @@ def _labels(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[Label, .
     ids = arrays.get(f"{name}/ids", np.full(count, -1, np.int64))
     if ids.dtype != np.int64 or not special.shape == joins.shape == ids.shape == (count,):
         raise ValueError(f"expected properties for {count} labels as {name}, received other shapes")
+    if ids.min(initial=-1) < -1:
+        raise ValueError(f"expected ids from -1 as {name}, received {ids.min()}")
     if seconds.shape != (count, 2):
         raise ValueError(f"expected properties for {count} labels as {name}, received other shapes")
     return tuple(

@@ -100,6 +100,12 @@ class Model:
     def _own(self, trace: Trace) -> None:
         if trace.model != self.name:
             raise ValueError(f"expected a trace of {self.name}, received one of {trace.model or 'no model'}")
+        # A trace may come from a file that somebody else wrote.
+        labels = (label for shown in trace.maps for label in (*shown.queries, *shown.keys))
+        size = max(self.config.vocabulary, self.config.source_vocabulary)
+        beyond = [label.id for label in labels if (label.id or 0) >= size]
+        if beyond:
+            raise ValueError(f"expected ids below {size}, received {beyond[0]}")
 
 
 def readable(text: str) -> str:
