@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from transformer.training.data import read_pairs
 
 if TYPE_CHECKING:
-    from transformer.pipeline import TextReader, Translator, Writer
+    from transformer.pipeline import Listener, TextReader, Translator, Writer
 
 
 def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4) -> dict[str, float]:
     """The figures of a model on a file of its kind, .gz or not: `source<TAB>target` lines for one that translates,
-    paragraphs for one that writes, `label<TAB>text` lines for one that classifies.
+    paragraphs for one that writes, `label<TAB>text` lines for one that classifies, a manifest with columns `path` and
+    `transcript` for one that transcribes.
 
     Args:
         model: as `pipeline.load` gives it.
@@ -31,10 +32,16 @@ def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4)
         return language(model, _not_empty(read_paragraphs(path)[:limit], path))
     if model.config.family == "seq2seq":
         return translation(model, _not_empty(read_pairs(path)[:limit], path), beams=beams)
+    if model.config.family == "speech":
+        from transformer.training.speech_data import read_manifest
+
+        clips = _not_empty(read_manifest(path)[:limit], path)
+        pairs = ((path.parent / clip.path, clip.transcript) for clip in clips)
+        return transcription(model, list(pairs), beams=beams)
     if model.config.output == "classes":
         return classification(model, _not_empty(read_pairs(path)[:limit], path))
     raise ValueError(
-        "expected a network that translates, writes or classifies, "
+        "expected a network that translates, writes, transcribes or classifies, "
         f"received one of family {model.config.family} for {model.config.output}"
     )
 
@@ -113,6 +120,33 @@ def classification(model: TextReader, rows: Sequence[tuple[str, str]]) -> dict[s
     found = model.classify([text for _, text in rows]).argmax(-1)
     right = sum(classes[label] == int(one) for (label, _), one in zip(rows, found, strict=True))
     return {"accuracy": round(100 * right / len(rows), 2), "count": len(rows)}
+
+
+def transcription(model: Listener, clips: Sequence[tuple[Path, str]], *, beams: int = 4) -> dict[str, float]:
+    """Word and character error rate over all clips together, by jiwer, letters and apostrophes alone compared.
+
+    Args:
+        model: transcribes.
+        clips: (sound file, what is said).
+        beams: 1 decodes greedily.
+
+    Returns:
+        `wer` and `cer` in percent, and `count`, how many clips.
+
+    Raises:
+        ValueError: a file that cannot be decoded, or a clip longer than the network reads.
+    """
+    import jiwer
+
+    from transformer.training.speech_data import plain
+
+    said = [plain(text) for _, text in clips]
+    heard = [plain(model.transcribe(path.read_bytes(), beams=beams)) for path, _ in clips]
+    return {
+        "wer": round(100 * jiwer.wer(said, heard), 2),
+        "cer": round(100 * jiwer.cer(said, heard), 2),
+        "count": len(clips),
+    }
 
 
 def _not_empty(rows: list[Any], path: Path) -> list[Any]:

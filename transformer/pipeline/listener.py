@@ -80,14 +80,8 @@ class Listener(Model):
         Raises:
             ValueError: sound that cannot be read, longer than one pass takes, or a language or task it does not know.
         """
-        samples = np.asarray(sound) if isinstance(sound, np.ndarray) else _samples(sound)
-        if not len(samples):
-            raise ValueError("expected a clip with sound, received an empty one")
+        samples = self._samples(sound)
         seconds = len(samples) / RATE
-        if seconds > self.longest_seconds:
-            raise ValueError(
-                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
-            )
         features, frames = self.log_mel(samples)
         heard = self.runtime.hear(features, gates, frames)
         prefix, found = self._prefix(heard, language, task)
@@ -102,6 +96,13 @@ class Listener(Model):
             ids = self.runtime.decode(heard, prefix=prefix, beams=beams)
             options["decoding"] = "greedy" if beams == 1 else "beam"
         return self._trace(name, features, heard, ids, options, whole, gates)
+
+    def transcribe(self, sound: bytes | Sound | np.ndarray, *, beams: int = 1, language: str = "") -> str:
+        """What is said in a clip; nothing is recorded. Errors as with `trace`."""
+        features, frames = self.log_mel(self._samples(sound))
+        heard = self.runtime.hear(features, None, frames)
+        prefix, _ = self._prefix(heard, language, "transcribe")
+        return str(self.tokenizer.decode(self.runtime.decode(heard, prefix=prefix, beams=beams))).strip()
 
     def trace_ids(self, features: np.ndarray, target: Sequence[int]) -> Trace:
         """The same for ready-made log-mel features (frames, bins) and target ids, nothing left out.
@@ -138,6 +139,17 @@ class Listener(Model):
     def warm(self, lengths: Sequence[float] = (4,)) -> None:
         """Compile ahead for clips of up to these many seconds."""
         self.runtime.warm(lengths)
+
+    def _samples(self, sound: bytes | Sound | np.ndarray) -> np.ndarray:
+        samples = sound if isinstance(sound, np.ndarray) else _decoded(sound)
+        if not len(samples):
+            raise ValueError("expected a clip with sound, received an empty one")
+        seconds = len(samples) / RATE
+        if seconds > self.longest_seconds:
+            raise ValueError(
+                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
+            )
+        return samples
 
     def _prefix(self, heard: Any, language: str, task: str) -> tuple[list[int], dict[str, Any]]:
         """What the output begins with, and what it says."""
@@ -221,5 +233,5 @@ def _cut(weights: np.ndarray, kept: int) -> np.ndarray:
     return np.concatenate([weights[..., :kept], rest], axis=-1)
 
 
-def _samples(sound: bytes | Sound) -> np.ndarray:
+def _decoded(sound: bytes | Sound) -> np.ndarray:
     return (decode(sound) if isinstance(sound, bytes) else sound).samples

@@ -49,8 +49,8 @@ class Model:
         """How many numbers were learned."""
         return int(self.network.count_params())
 
-    def trace(self, text: str, *, target: str | None = None) -> Trace:
-        """Answer `text`, or take `target` for the answer, and record what every head looked at."""
+    def trace(self, given: Any, /, *, target: str | None = None) -> Trace:
+        """Answer a text or a clip, or take `target` for the answer, and record what every head looked at."""
         raise NotImplementedError
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:

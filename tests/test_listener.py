@@ -1,0 +1,147 @@
+"""A speech network of one's own and opened ones: what is heard, what is cut, and what `evaluate` says of it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import toy
+from transformer.audio.features import Features
+from transformer.evaluate import measure
+from transformer.pipeline.checkpoint import open_checkpoint
+from transformer.pipeline.listener import Listener
+from transformer.text.tokenizer import SubwordTokenizer
+
+GOLDEN = Path(__file__).parent / "golden"
+TEXTS = ["one two three", "seven eight nine", "four five six zero"] * 4
+
+
+@pytest.fixture(scope="module")
+def own() -> Listener:
+    """A toy with a CTC output that reads 80 bins, up to 0.8 s."""
+    tokenizer = SubwordTokenizer.train(TEXTS, 30)
+    config = toy.config(
+        vocabulary=tokenizer.size,
+        stem="t2t",
+        stem_channels=3,
+        ctc=True,
+        max_source=20,
+        shared_embeddings=False,
+    )
+    return Listener("toy", toy.network(config), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def whisper() -> Listener:
+    model = open_checkpoint(GOLDEN / "whisper-multilingual")
+    assert isinstance(model, Listener)
+    return model
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).normal(size=int(seconds * 16_000)) * 0.1).astype(np.float32)
+
+
+def test_a_trace_of_a_clip_has_places_in_seconds(own: Listener) -> None:
+    trace = own.trace(noise(0.5), name="noise.wav")
+    frames = Features().frames(8000)
+    assert trace.spectrogram is not None and trace.spectrogram.values.shape == (frames, 80)
+    assert len(trace.source) == -(-frames // 4)
+    assert [(label.start, label.end) for label in trace.source[:2]] == [(0.0, 0.04), (0.04, 0.08)]
+    assert trace["cross"].weights.shape == (2, 2, len(trace.target), len(trace.source))
+    assert trace.input == "noise.wav" and trace.options["seconds"] == 0.5
+
+
+def test_padding_a_clip_to_a_common_length_changes_nothing(own: Listener) -> None:
+    features, _ = own.log_mel(noise(0.4))
+    target = own.trace(noise(0.4)).target
+    ids = [label.id for label in target if label.id is not None]
+    plain = own.network.forward(features[None], np.array([[1, *ids[:-1]]], np.int32))
+    trace = own.trace_ids(features, ids)
+    for kind in ("encoder", "decoder", "cross"):
+        np.testing.assert_allclose(trace[kind].weights, np.asarray(getattr(plain, kind))[0], atol=1e-5)
+
+
+def test_projections_explain_the_weights(own: Listener) -> None:
+    trace = own.trace(noise(0.4))
+    for kind, found in own.projections(trace).items():
+        scores = found.queries.astype(np.float64) @ found.keys.swapaxes(-1, -2) / np.sqrt(4)
+        if kind == "decoder":
+            scores[..., ~np.tri(scores.shape[-1], dtype=bool)] = -np.inf
+        np.testing.assert_allclose(toy.softmax(scores), trace[kind].weights, atol=1e-5)
+
+
+def test_what_a_network_hears_of_silence_behind_a_clip_is_one_column(whisper: Listener) -> None:
+    cut, whole = (
+        whisper.trace(noise(0.25), language="pt"),
+        whisper.trace(noise(0.25), language="pt", whole=True),
+    )
+    kept = cut.options["cut"]
+    assert kept == 13 and cut.output == whole.output and whole["cross"].weights.shape[-1] == 30
+    for kind in ("encoder", "cross"):
+        rows = slice(kept) if kind == "encoder" else slice(None)
+        np.testing.assert_array_equal(cut[kind].weights[..., :kept], whole[kind].weights[:, :, rows, :kept])
+        rest = whole[kind].weights[:, :, rows, kept:].sum(-1)
+        np.testing.assert_allclose(cut[kind].weights[..., kept], rest, atol=1e-6)
+        assert cut[kind].keys[-1].special
+
+
+def test_the_language_is_found_or_told(whisper: Listener) -> None:
+    told = whisper.trace(noise(0.3), language="pt", task="translate")
+    assert (told.options["language"], told.options["task"]) == ("pt", "translate")
+    assert [label.special for label in told.target[:3]] == [True] * 3
+    assert whisper.trace(noise(0.3)).options["language"] in whisper.spoken.languages
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(language="xx"), "expected a language out of en, pt, zh, received 'xx'"),
+        (dict(task="sing"), "expected a task out of transcribe, translate, received 'sing'"),
+    ],
+)
+def test_what_it_does_not_know_is_refused(whisper: Listener, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        whisper.trace(noise(0.2), **options)
+
+
+def test_clips_that_cannot_be_heard_are_refused(own: Listener) -> None:
+    for samples, message in ((noise(0.0), "received an empty one"), (noise(0.9), "expected at most 0.8 s")):
+        with pytest.raises(ValueError, match=message):
+            own.trace(samples)
+    with pytest.raises(ValueError, match="expected no language"):
+        own.trace(noise(0.2), language="en")
+    with pytest.raises(ValueError, match="expected the task transcribe"):
+        own.trace(noise(0.2), task="translate")
+
+
+def test_beams_are_no_worse_than_greedy(own: Listener) -> None:
+    for seed in range(3):
+        one, four = (own.trace(noise(0.5, seed), beams=n) for n in (1, 4))
+        assert sum(s.log_probability for s in four.steps) >= -1e9 and one.options["decoding"] == "greedy"
+        assert four.output == own.transcribe(noise(0.5, seed), beams=4)
+
+
+def test_error_rates_of_a_manifest(own: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {b"a": "One two!", b"b": "four six", b"c": ""}
+    monkeypatch.setattr(own, "transcribe", lambda data, beams: answers[data], raising=True)
+    rows = {"a": "one two", "b": "four five six", "c": "zero"}
+    for name in rows:
+        (tmp_path / name).write_bytes(name.encode())
+    lines = ["path\ttranscript", *(f"{name}\t{text}" for name, text in rows.items())]
+    (tmp_path / "test.tsv").write_text("\n".join(lines) + "\n")
+    figures = measure(own, tmp_path / "test.tsv")
+    # One word of six left out, one never heard.
+    assert figures["wer"] == pytest.approx(100 * 2 / 6, abs=0.01) and figures["count"] == 3
+    assert figures["cer"] == pytest.approx(100 * (5 + 4) / (7 + 13 + 4), abs=0.01)
+
+
+def test_ctc_is_a_distribution_over_the_clip(own: Listener) -> None:
+    features, _ = own.log_mel(noise(0.5))
+    found = own.runtime.ctc(own.runtime.hear(features))
+    assert found is not None and found.shape == (
+        len(features) // 4 + (len(features) % 4 > 0),
+        own.config.vocabulary,
+    )
+    np.testing.assert_allclose(np.exp(found.astype(np.float64)).sum(-1), 1, atol=1e-5)
