@@ -181,7 +181,7 @@ def test_vectors_add_up_and_heads_are_compared(open_page: Visit, pictures: Pictu
 
 def test_bad_sentences_get_a_message(visit: Visit, network: None, pictures: Pictures) -> None:
     page = visit(PAGE, sentence=" ")
-    assert "nothing to translate" in page.warning[0].value
+    assert "nothing to read" in page.warning[0].value
     page.text_input(key="sentence").set_value("palavra " * 200).run()
     assert not page.exception
     assert re.search(r"at most \d+ tokens", page.warning[0].value)

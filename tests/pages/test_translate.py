@@ -94,9 +94,9 @@ def test_an_example_goes_into_the_box(open_page: Visit) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "nothing to translate"),
-        ("   ", "nothing to translate"),
-        ("\x00\x07\n", "nothing to translate"),
+        ("", "nothing to read"),
+        ("   ", "nothing to read"),
+        ("\x00\x07\n", "nothing to read"),
         ("gato " * 200, "at most 128 tokens"),
         ("x" * 100_000, "at most"),
     ],

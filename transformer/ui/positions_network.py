@@ -29,7 +29,7 @@ CELL = 22  # CSS pixels: a row of the pictures of vectors
 def network_section() -> None:
     """A sentence, its vectors, and the attention and the translation with other positions beside the original."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox("Model", calls.shipped(), key="model", bind="query-params", width=160)
+        model = st.selectbox("Model", calls.names("seq2seq"), key="model", bind="query-params", width=160)
         text = st.text_input(
             "Sentence", START["sentence"], max_chars=calls.LONGEST, key="sentence", bind="query-params"
         )
