@@ -20,7 +20,7 @@ if not calls.names("speech"):
 
 speech.clip_pickers()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    model = choose_model("speech")
+    model = choose_model("speech", width=200)
     try:
         able = speech_calls.abilities(model)
     except calls.Unavailable as error:

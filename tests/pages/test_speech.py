@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests import toy
 from tests.audio.sounds import encode, tone
+from transformer.checkpoints import folder
+from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
 from transformer.ui import calls, opened, speech_calls, speech_player
 
@@ -137,3 +140,45 @@ def test_the_same_clip_is_heard_once(
 ) -> None:
     first = heard(upload(visit(PAGE, model="whisper-english"), CLIP, "first.wav"))
     assert heard(upload(visit(PAGE, model="whisper-english"), CLIP, "first.wav")) is first
+
+
+@pytest.fixture
+def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A toy speech network with CTC among the shipped ones, and a clip that comes along."""
+    tokenizer = SubwordTokenizer.train(["one two three one two three"] * 2, 23)
+    config = toy.config(
+        stem="t2t", bins=8, stem_channels=2, ctc=True, vocabulary=tokenizer.size, max_target=5
+    )
+    place = tmp_path / "models" / "toy-digits"
+    place.mkdir(parents=True)
+    folder.save_config(place, config)
+    folder.save_weights(place / "model.safetensors", toy.tensors(toy.network(config), 3))
+    tokenizer.save(place / "tokenizer.json")
+    clips = tmp_path / "examples" / "speech"
+    clips.mkdir(parents=True)
+    (clips / "one-two.wav").write_bytes(CLIP)
+    (clips / "README.md").write_text("Where they come from.")
+    monkeypatch.setattr(calls, "MODELS", place.parent)
+    monkeypatch.setattr(calls, "EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("transformer.pipeline.SHIPPED", place.parent)
+    monkeypatch.setattr("transformer.pipeline.Listener.warm", lambda *_, **__: None)
+    yield "toy-digits"
+    calls._loading.clear()
+
+
+def test_a_shipped_network_and_clip_appear_by_themselves(
+    digits: str, visit: Visit, sent: dict[str, bytes]
+) -> None:
+    page = visit(PAGE)
+    assert page.selectbox(key="model").options == [digits]
+    examples = page.pills(key="example")
+    assert examples.options == ["One two"]
+    examples.set_value("One two").run()
+    assert not page.exception and not page.warning
+    trace = heard(page)
+    assert (trace.model, trace.input, trace.options["decoding"]) == (digits, "One two", "greedy")
+    found = page.session_state["heard"].ctc
+    assert len(found[0]) == 13 and found[1] == 0, "half a second: 50 frames, 4 a position"
+    assert {way["way"] for way in header(sent["player"])[0]["words"]} <= {"Attention", "CTC"}
+    page.segmented_control(key="search").set_value("Beam").run()
+    assert not page.exception and heard(page).options["decoding"] == "beam"
