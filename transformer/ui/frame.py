@@ -28,6 +28,18 @@ PAGES = (
         "translated it.",
     ),
     Page(
+        "pages/read.py",
+        "Read",
+        ":material/menu_book:",
+        "See what every head of a BERT looks at in a text, mask words, and see what the network expects there.",
+    ),
+    Page(
+        "pages/speech.py",
+        "Speech",
+        ":material/hearing:",
+        "Give a clip of somebody speaking, read what a network wrote down, and hear where each head listened.",
+    ),
+    Page(
         "pages/positions.py",
         "Positions",
         ":material/pin_drop:",

@@ -1,0 +1,56 @@
+"""Read: which words does each head of an encoder look at, and what would it put in the place of a word?"""
+
+import streamlit as st
+
+from transformer.ui import calls, explorer, read, read_text
+from transformer.ui.about import about_model
+from transformer.ui.frame import frame
+from transformer.ui.model_picker import choose_model, missing_model
+
+EXAMPLES = {
+    "The train": read.FIRST,
+    "A capital": "The capital of France is Paris.",
+    "Which it?": "The dog chased the cat until it was tired.",
+    "Two banks": "She sat on the bank of the river and thought of the money in the bank.",
+    "A film": "The film was slow, but I loved every minute of it.",
+}
+
+frame("pages/read.py")
+st.title("Read")
+st.markdown(
+    "Type a text and press Enter. Then look at what each head drew on, and mask words to see what the network expects "
+    "in their place."
+)
+if not calls.names("encoder"):
+    read_text.nothing_open()
+    st.stop()
+
+text = st.text_input(
+    "Text",
+    value=read.FIRST,
+    max_chars=calls.LONGEST,
+    key="text",
+    bind="query-params",
+    on_change=read.unmask,
+)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.pills(
+        "Examples",
+        list(EXAMPLES),
+        key="example",
+        on_change=read.take_example,
+        args=(EXAMPLES,),
+        wrap=True,
+    )
+    model = choose_model("encoder")
+missing_model()
+
+reading = read.answer(model, text, st.query_params.get("masked", ""))
+if reading:
+    tokens, most = len(reading.trace.source), reading.model.config.max_source
+    explorer.explore(
+        reading.trace,
+        titles=("What was read", ""),
+        about=f"{about_model(reading.trace.model)} It reads at most {most} tokens at once; this text has {tokens}.",
+        words=read_text.drawn(reading),
+    )
