@@ -97,7 +97,7 @@ def test_scores_are_the_log_probabilities_of_the_labels(runtime: LanguageRuntime
 
 def test_writing_the_likeliest_is_a_plain_loop_over_whole_passes(runtime: LanguageRuntime) -> None:
     for length in (1, 5, 16):
-        ids, expected = text(length), []
+        ids, expected = text(length), list[int]()
         for _ in range(6):
             log_p = log_probabilities(runtime, [[*ids, *expected]])[0]
             log_p[NEVER] = -np.inf

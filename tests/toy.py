@@ -11,7 +11,7 @@ from transformer.config import PAD, ModelConfig
 from transformer.layers.positions import sinusoids
 from transformer.models.assembly import assemble
 
-CONFIG = dict(
+CONFIG: dict[str, Any] = dict(
     vocabulary=23,
     encoder_layers=2,
     decoder_layers=2,

@@ -1,6 +1,7 @@
 """From a log-mel picture to positions: against convolutions written out one frame at a time in float64."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from tests import toy
 from transformer.layers.positions import sinusoids
 from transformer.layers.stem import STRIDES, SoundEmbedding
 
-KINDS = [
+KINDS: list[dict[str, Any]] = [
     dict(stem="t2t", stem_channels=3),
     dict(stem="t2t", bins=7, stem_channels=2, scale_embeddings=False, positions="learned"),
     dict(stem="whisper", positions="halves_minus_one"),

@@ -23,7 +23,7 @@ from transformer.models.seq2seq import Transformer
     ids=["both", "sound", "decoder", "encoder", "masked tokens"],
 )
 def test_layers_decide(config: Any, kind: type) -> None:
-    network = assemble(config, dtype="float32")
-    assert type(network) is kind
+    network: Any = assemble(config, dtype="float32")
+    assert isinstance(network, kind)
     assert network.config is config
     assert not network.built
