@@ -6,6 +6,7 @@ this axis of time.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import streamlit as st
@@ -32,6 +33,11 @@ HINTS = {
     "encoder": "Each row is a moment of the sound, the first on top; its bright cells are those that it drew on.",
     "decoder": "The decoder looks at the words written before, not at the sound: its picture is below.",
 }
+# A click on a head runs the page again; ranks and paths of 30 s take a second, and live as long as their map.
+_ranks: weakref.WeakKeyDictionary[AttentionMap, list[HeadRank]] = weakref.WeakKeyDictionary()
+_paths: weakref.WeakKeyDictionary[AttentionMap, dict[tuple[tuple[int, int], ...], Alignment]] = (
+    weakref.WeakKeyDictionary()
+)
 TABLE_ROWS = 400  # beyond, a table of the browser's own would be slow
 
 
@@ -135,7 +141,7 @@ def explore(heard: Heard, about: str) -> None:
 def _begin_with_the_best(trace: Trace) -> None:
     """Whoever has chosen no head yet begins with the one of cross-attention that best follows the sound."""
     known = {*st.session_state, *st.query_params}
-    ranked = rank_heads(trace["cross"])
+    ranked = _ranked(trace["cross"])
     if ranked and not known & {"layer", "head", "attention"}:
         st.session_state["layer"], st.session_state["head"] = (
             str(ranked[0].layer + 1),
@@ -158,17 +164,30 @@ def times(heard: Heard) -> dict[str, Alignment]:
     trace = heard.trace
     found: dict[str, Alignment] = {}
     with st.expander("How the words got their times", key="times"):
-        ranked = rank_heads(trace["cross"])
+        ranked = _ranked(trace["cross"])
         heads = _choose_heads(heard, ranked)
         if heads:
-            certain = [step.log_probability for step in trace.steps]
-            found[BY_ATTENTION] = by_attention(trace["cross"], heads, certain)
+            found[BY_ATTENTION] = _aligned(trace, tuple(heads))
         problem = _add_ctc(heard, found)
         if problem:
             st.caption(problem)
         if len(found) > 1 and explorer.segments("Words play by", list(found), "times-by") == BY_CTC:
             found = dict(reversed(found.items()))
     return found
+
+
+def _ranked(cross: AttentionMap) -> list[HeadRank]:
+    if cross not in _ranks:
+        _ranks[cross] = rank_heads(cross)
+    return _ranks[cross]
+
+
+def _aligned(trace: Trace, heads: tuple[tuple[int, int], ...]) -> Alignment:
+    known = _paths.setdefault(trace["cross"], {})
+    if heads not in known:
+        certain = [step.log_probability for step in trace.steps]
+        known[heads] = by_attention(trace["cross"], heads, certain)
+    return known[heads]
 
 
 def _choose_heads(heard: Heard, ranked: Sequence[HeadRank]) -> list[tuple[int, int]]:
