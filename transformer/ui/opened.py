@@ -1,7 +1,7 @@
 """Models that visitors opened: shared by everyone who uses this server, few, and gone when it ends.
 
-Each is fetched and built by a thread of its own, one at a time, so that nobody waits for it and memory is asked for
-when it is needed. `calls` turns a name into a model; here is known which names there are besides the shipped ones.
+Each is fetched and built by a thread of its own, so that nobody waits for it; one is built at a time, so that memory
+is asked for when it is needed. `calls` turns a name into a model; here is known which names there are besides the shipped ones.
 """
 
 from __future__ import annotations
@@ -113,8 +113,10 @@ def forget(name: str) -> None:
 
 def _work(model: Opened, before: Callable[[], None]) -> None:
     try:
+        folder = model.source if isinstance(model.source, Path) else _fetch(model, model.source)
+        model.phase = WAITING
         with _one_at_a_time:
-            found = _build(model, before)
+            found = _build(model, folder, before)
         model.future.set_result(found)
     except BaseException as error:
         if not isinstance(error, ValueError):
@@ -128,16 +130,17 @@ def _work(model: Opened, before: Callable[[], None]) -> None:
         logging.getLogger(__name__).exception("the model %s does not warm up", model.name)
 
 
-def _build(model: Opened, before: Callable[[], None]) -> Any:
+def _fetch(model: Opened, name: str) -> Path:
     def progress(done: int, total: int) -> None:
         model.fetched = (done, total)
-        if model.forgotten:
-            raise ValueError("expected to be waited for, received no one who waits")
+        _wanted(model)
 
-    folder = model.source
-    if isinstance(folder, str):
-        model.phase = FETCHING
-        folder = hub.fetch(folder, progress)
+    model.phase = FETCHING
+    return hub.fetch(name, progress)
+
+
+def _build(model: Opened, folder: Path, before: Callable[[], None]) -> Any:
+    _wanted(model)
     model.phase = OPENING
     model.found = look(folder)
 
@@ -145,3 +148,8 @@ def _build(model: Opened, before: Callable[[], None]) -> Any:
 
     before()
     return open_folder(folder, model.name)
+
+
+def _wanted(model: Opened) -> None:
+    if model.forgotten:
+        raise ValueError("expected somebody who waits for it, received none: it was forgotten")
