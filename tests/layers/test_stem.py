@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer.config import PAD
 from transformer.layers.positions import sinusoids
 from transformer.layers.stem import STRIDES, SoundEmbedding
 
@@ -147,7 +148,10 @@ def test_a_network_hears_through_it(kind: str) -> None:
     assert not np.asarray(result.encoder)[1][..., ~real[1]].any()
     assert not np.asarray(result.cross)[1][..., ~real[1]].any()
     called = network({"source": sound, "target": target, "frames": np.array([14, 5])})
-    np.testing.assert_array_equal(np.asarray(called), np.asarray(result.logits))
+    np.testing.assert_array_equal(np.asarray(called["tokens"]), np.asarray(result.logits))
+    shares = toy.softmax(np.asarray(called["ctc"]))
+    np.testing.assert_allclose(shares[real], toy.softmax(np.asarray(result.ctc))[real], atol=1e-6)
+    np.testing.assert_array_equal(shares[~real][:, PAD], 1)  # certain of the blank after the clip
     state = network.start(sound, 6, real=real)
     for t in range(5):
         logits, state = network.step(target[:, t], t, state)

@@ -22,7 +22,7 @@ from transformer.models.seq2seq import Transformer
     ],
     ids=["both", "sound", "decoder", "encoder", "masked tokens"],
 )
-def test_layers_decide(config: Any, kind: type) -> None:
+def test_layers_decide(config: Any, kind: Any) -> None:
     network: Any = assemble(config, dtype="float32")
     assert isinstance(network, kind)
     assert network.config is config
