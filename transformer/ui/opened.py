@@ -1,7 +1,8 @@
 """Models that visitors opened: shared by everyone who uses this server, few, and gone when it ends.
 
 Each is fetched and built by a thread of its own, so that nobody waits for it; one is built at a time, so that memory
-is asked for when it is needed. `calls` turns a name into a model; here is known which names there are besides the shipped ones.
+is asked for when it is needed. `calls` turns a name into a model; here is known which names there are
+besides the shipped ones.
 """
 
 from __future__ import annotations
