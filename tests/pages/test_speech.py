@@ -27,7 +27,6 @@ def whisper() -> Iterator[None]:
     """Two tiny Whispers, opened as a visitor would open them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transformer.pipeline.Listener.warm", lambda *_, **__: None)
-        patch.setattr(calls, "shipped", lambda family="": [])
         models = [opened.open_model(GOLDEN / f"whisper-{name}") for name in ("english", "multilingual")]
         for model in models:
             model.future.result(120)
@@ -158,6 +157,7 @@ def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     clips.mkdir(parents=True)
     (clips / "one-two.wav").write_bytes(CLIP)
     (clips / "README.md").write_text("Where they come from.")
+    monkeypatch.setattr(opened, "names", lambda family: [])  # those of other tests
     monkeypatch.setattr(calls, "MODELS", place.parent)
     monkeypatch.setattr(calls, "EXAMPLES", tmp_path / "examples")
     monkeypatch.setattr("transformer.pipeline.SHIPPED", place.parent)
