@@ -85,9 +85,10 @@ def _said(reading: Reading) -> bool:
         several = any(len(reading.words[number].places) > 1 for number in reading.gaps)
         product = " Several masks in one word are guessed one by one, and multiplied." if several else ""
         st.caption(f"What could stand under each mask. Click a guess to put it in.{product}", width="content")
-        if reading.masked:
-            st.button("Take the masks off", on_click=read.unmask, icon=":material/undo:", type="tertiary")
-    return bars(groups, key="guesses", verb="Put in", on_take=take)
+        cleared = bool(reading.masked) and st.button(
+            "Take the masks off", on_click=read.unmask, icon=":material/undo:", type="tertiary"
+        )
+    return bars(groups, key="guesses", verb="Put in", on_take=take) or cleared
 
 
 def guess_group(reading: Reading, number: int) -> Group:
