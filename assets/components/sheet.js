@@ -209,7 +209,7 @@ class Sheet {
     const [layers, heads, queries, keys] = this.spec.shape;
     const room = this.host.clientWidth;
     const compact = room < 560;
-    const gutter = compact ? 46 : 62;
+    const gutter = (compact ? 46 : 62) + (layers > 9 ? 8 : 0); // "Layer 10" is longer
     const fit = Math.floor((room - gutter - GAP * heads) / heads);
     // Very long or very wide maps are squeezed, or one head would fill the screen.
     const ratio = Math.max(0.5, Math.min(1.5, queries / keys));
