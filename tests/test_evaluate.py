@@ -166,7 +166,7 @@ def test_a_translator_is_measured_by_its_answers(tmp_path: Path) -> None:
         (
             "guesser",
             "0\ta\n",
-            "expected a network that translates, writes or classifies, received one of family",
+            "expected a network that translates, writes, transcribes or classifies, received one",
         ),
     ],
 )
