@@ -1,35 +1,25 @@
 """A decoder with its tokenizer: what is typed becomes a Trace, next words that can be appended, and more text."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests import toy
+from tests.toy_writer import LONGEST, write_folder
 from transformer import load
-from transformer.checkpoints import folder
-from transformer.config import END
+from transformer.config import END, NO_ID
 from transformer.pipeline import Writer
 from transformer.pipeline.writer import ROOM
-from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
-
-TEXTS = ["the cat sat on the mat.", "a dog, a cat and 12 mice!", 'he said "oh, don\'t" and sat'] * 4
-LONGEST = 48
 
 
 @pytest.fixture(scope="module")
 def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
     """A whole model folder with random weights, opened."""
-    place = tmp_path_factory.mktemp("models") / "toy"
-    place.mkdir()
-    tokenizer = SubwordTokenizer.train(TEXTS, 60)
-    config = toy.decoder(vocabulary=tokenizer.size, max_target=LONGEST, positions="learned", start_id=END)
-    folder.save_config(place, config)
-    folder.save_weights(place / folder.WEIGHTS, toy.tensors(toy.shared(config)))
-    tokenizer.save(place / folder.TOKENIZER)
-    writer = load(str(place))
+    writer = load(str(write_folder(tmp_path_factory.mktemp("models") / "toy")))
     assert isinstance(writer, Writer)
     return writer
 
@@ -38,7 +28,8 @@ def test_a_trace_foretells_each_token_from_the_row_before_it(writer: Writer) -> 
     trace = writer.trace("the cat sat")
     (attention,) = trace.maps
     assert attention.kind == "decoder" and attention.queries == attention.keys
-    assert attention.queries[0].special and trace.target == attention.queries[1:]
+    assert attention.queries[0].special and attention.queries[0].text == "start"
+    assert trace.target == attention.queries[1:]
     assert trace.source == attention.queries and (trace.input, trace.output) == ("the cat sat",) * 2
     ids = [label.id for label in attention.keys]
     assert ids == [END, *writer.tokenizer.encode("the cat sat").ids[:-1]]
@@ -63,7 +54,11 @@ def test_a_trace_can_go_on_and_be_told_how(writer: Writer) -> None:
 
 
 def test_what_nobody_has_seen_is_named(writer: Writer) -> None:
-    assert writer.trace("the 東 cat 京").options["unknown"] == "東 京"
+    trace = writer.trace("the 東 cat 京", tokens=3)
+    assert trace.options["unknown"] == "東 京" and trace.output.startswith("the 東 cat 京")
+    shown = [label.text for label in trace["decoder"].keys]
+    assert "東" in shown and "京" in shown and "?" not in shown
+    assert [step.token for step in trace.steps] == shown[1:]
 
 
 @pytest.mark.parametrize("text", ["the cat", "the ca", "the cat, ", 'he said "', "東京", "x", "don"])
@@ -162,6 +157,14 @@ def test_settings_out_of_range_are_named(writer: Writer, name: str, value: Any) 
             ask("the cat", **{name: value})
     with pytest.raises(ValueError, match="from 1 to 200 words"):
         writer.write("the cat", 0)
+
+
+def test_a_network_without_a_start_reads_the_text_alone(tmp_path: Path) -> None:
+    other = load(str(write_folder(tmp_path / "bare", start_id=NO_ID)))
+    trace = other.trace("the cat sat")
+    assert [label.id for label in trace["decoder"].keys] == other.tokenizer.encode("the cat sat").ids[:-1]
+    assert not trace["decoder"].keys[0].special and len(trace.steps) == len(trace["decoder"].keys) - 1
+    assert len(other.next_words("the cat")) == 10 and len(other.trace("a").steps) == 0
 
 
 def test_projections_explain_the_trace(writer: Writer) -> None:

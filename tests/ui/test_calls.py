@@ -41,6 +41,16 @@ def test_a_network_is_described_by_its_folder(tmp_path: Path) -> None:
     assert about(model(tmp_path / "known", card)) == f"`known` {facts} Trained on much, good at little."
 
 
+@pytest.mark.parametrize(
+    ("layers", "does"), [((0, 2), "reads and writes with 2 layers"), ((3, 0), "reads with 3 layers")]
+)
+def test_a_network_of_one_stack_is_described(tmp_path: Path, layers: tuple[int, int], does: str) -> None:
+    place = model(tmp_path / "one")
+    config = {"encoder_layers": layers[0], "decoder_layers": layers[1], "heads": 8}
+    (place / "config.json").write_text(json.dumps(config))
+    assert about(place) == f"`one` {does}, 8 heads in each, and learned 0.0 million numbers."
+
+
 def test_a_folder_that_is_no_model_has_no_description(tmp_path: Path) -> None:
     assert about(tmp_path) == ""
     (tmp_path / "config.json").write_text("[]")
@@ -50,4 +60,4 @@ def test_a_folder_that_is_no_model_has_no_description(tmp_path: Path) -> None:
 def test_every_shipped_model_has_a_description() -> None:
     assert calls.shipped()
     for name in calls.shipped():
-        assert about(calls.MODELS / name).startswith(f"`{name}` reads with")
+        assert about(calls.MODELS / name).startswith(f"`{name}` reads")

@@ -89,18 +89,24 @@ class Writer(Model):
         Raises:
             ValueError: no text, or more than the network can read.
         """
-        prompt = self.encode(text)
+        prompt, whole_text = self.encode(text), text
         written: list[int] = []
         if target is not None:
             # One text to the tokenizer, so that the join is made as it would be in running text.
-            whole = self.encode(f"{text} {readable(target)}")
+            whole_text = f"{text} {readable(target)}"
+            whole = self.encode(whole_text)
             prompt, written = whole[: len(prompt)], whole[len(prompt) :]
         elif tokens and len(prompt) < self.config.max_target:
             written = self.runtime.write(prompt, tokens, top_k=1)
         options: dict[str, Any] = {"decoding": "forced" if target is not None or not tokens else "greedy"}
-        if unknown := self.tokenizer.encode(text).unknown:
-            options["unknown"] = " ".join(dict.fromkeys(unknown))
-        return self._trace(clean(text), prompt, written, options, gates)
+        typed = self.tokenizer.encode(whole_text)
+        if typed.unknown:
+            options["unknown"] = " ".join(dict.fromkeys(typed.unknown))
+        output = clean(whole_text)
+        if target is None:
+            output += self._after(output, prompt, written)
+        ids = [*prompt, *written]
+        return self._trace(clean(text), output, ids, len(prompt), options, typed.labels, gates)
 
     def trace_ids(self, ids: Sequence[int]) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them.
@@ -110,7 +116,8 @@ class Writer(Model):
         """
         ids = [int(i) for i in ids]
         self._known(ids, self.config.max_target)
-        return self._trace(self.tokenizer.decode(ids), ids, [], {"decoding": "forced"})
+        text = str(self.tokenizer.decode(ids))
+        return self._trace(text, text, ids, len(ids), {"decoding": "forced"})
 
     def next_words(
         self,
@@ -197,7 +204,8 @@ class Writer(Model):
         return self.runtime.projections(ids_of(trace["decoder"].keys))
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
-        """Compile ahead for texts of up to these many tokens."""
+        """Build ahead what texts of up to these many tokens need."""
+        _ = self._ends  # labels of a large vocabulary take a moment
         self.runtime.warm(lengths)
 
     def _encode(self, text: str) -> list[int]:
@@ -241,23 +249,35 @@ class Writer(Model):
         begins = ~self._joins | special | (~letters & ~inner)
         return Ends(begins, (special | ~letters) & ~blank & ~inner, blank)
 
+    def _read_as(self, ids: Sequence[int], typed: Sequence[Label]) -> list[Label]:
+        """A label for each of the ids; what is unknown keeps its own text, which `typed` has, the labels of a text."""
+        labels = list(self.tokenizer.labels(ids))
+        begin = int(ids[0] == self.config.start_id)
+        if begin:  # its id may be that of the end
+            labels[0] = Label("start", special=True)
+        for place, label in enumerate(typed[: len(ids) - begin], begin):
+            if ids[place] == self.config.unknown_id:
+                labels[place] = label
+        return labels
+
     def _trace(
         self,
         text: str,
-        prompt: Sequence[int],
-        written: Sequence[int],
+        output: str,
+        ids: Sequence[int],
+        prompt: int,
         options: dict[str, Any],
+        typed: Sequence[Label] = (),
         gates: Gates | None = None,
     ) -> Trace:
-        ids = [*prompt, *written]
         recorded = self.runtime.record(ids, gates)
-        read = numbered(self.tokenizer.labels(ids), ids)
+        read = numbered(self._read_as(ids, typed), ids)
         table = self.network.embedding.positions.table()
         return Trace(
             (AttentionMap("decoder", recorded.decoder, read, read),),
-            str(self.tokenizer.decode(ids)),
+            output,
             steps_of(self.tokenizer, read[1:], recorded),
-            source=read[: len(prompt)],
+            source=read[:prompt],
             target=read[1:],
             positions=None if table is None else table[: len(ids)],
             model=self.name,

@@ -53,10 +53,13 @@ def about(folder: Path) -> str:
     """
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
-        sentence = (
-            f"`{folder.name}` reads with {config['encoder_layers']} layers and writes with {config['decoder_layers']}, "
-            f"{config['heads']} heads in each, and learned {_parameters(folder) / 1e6:.1f} million numbers."
-        )
+        reads, writes = config["encoder_layers"], config["decoder_layers"]
+        if reads and writes:
+            does = f"reads with {reads} layers and writes with {writes}"
+        else:
+            does = f"reads with {reads} layers" if reads else f"reads and writes with {writes} layers"
+        learned = f"learned {_parameters(folder) / 1e6:.1f} million numbers"
+        sentence = f"`{folder.name}` {does}, {config['heads']} heads in each, and {learned}."
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return f"{sentence} {summary(folder / 'README.md')}".strip()

@@ -9,19 +9,22 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
+from transformer.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui import opened
 
 if TYPE_CHECKING:
-    from transformer.pipeline import Embedded, Translator
+    from transformer.pipeline import Embedded
+    from transformer.pipeline.writer import Word
 
 MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
@@ -29,6 +32,17 @@ BEAMS = 4
 SEARCHES = {"Greedy": 1, "Beam": BEAMS}
 # Characters that a box takes; the networks read far fewer, and an address must stay one that a server accepts.
 LONGEST = 4000
+# Tokens of a text that a decoder reads at most: a published network has room for more, but its maps would be large.
+MOST_READ = 256
+# What compiles once a network answers, by family, one after the other: inputs of `warm`.
+WARM: dict[str, tuple[dict[str, Any], ...]] = {
+    "seq2seq": (
+        {"lengths": (32, 48)},
+        {"lengths": (16, 32), "beams": (BEAMS,)},
+        {"lengths": (16,), "position_scale": 0.5},
+    ),
+    "decoder": ({"lengths": (100, 200)},),
+}
 
 
 class Unavailable(Exception):
@@ -82,8 +96,8 @@ def open_model(source: Path | str) -> opened.Opened:
 def forget(name: str) -> None:
     """Let go of an opened model and of what it answered: another may be called so later."""
     opened.forget(name)
-    _translated.clear()
-    embedded.clear()
+    for answers in (_translated, embedded, tail, read, next_words):
+        answers.clear()
 
 
 def _leave_keras_alone() -> None:
@@ -98,38 +112,31 @@ def _leave_keras_alone() -> None:
     keras.backend.clear_session = lambda free_memory=True: None
 
 
-def _future(name: str) -> Future[Translator]:
+def _future(name: str) -> Future[Any]:
     model = opened.get(name)
     return model.future if model else _loading(name)
 
 
 @st.cache_resource(show_spinner=False)
-def _loading(name: str) -> Future[Translator]:
+def _loading(name: str) -> Future[Any]:
     """A shipped model on its way: a thread imports TensorFlow, loads it, and then compiles the common lengths."""
-    future: Future[Translator] = Future()
+    future: Future[Any] = Future()
 
     def work() -> None:
         try:
-            from transformer.pipeline import Translator, load
+            from transformer.pipeline import load
 
             _leave_keras_alone()
-            model = load(name)
-            translates = isinstance(model, Translator)
-            if translates:
-                model.warm((16,))
-            else:
-                model.warm()
+            model = load(str(MODELS / name))
+            model.warm(*[(16,)] if model.config.family in WARM else [])
         except BaseException as error:
             logging.getLogger(__name__).exception("the network %s does not load", name)
             future.set_exception(error)
             return
         future.set_result(model)
-        if not translates:
-            return  # the others have compiled what is common
         # Visitors can work already; what else is common compiles while they read.
-        model.warm((32, 48))
-        model.warm((16, 32), beams=(BEAMS,))
-        model.warm((16,), position_scale=0.5)
+        for inputs in WARM.get(model.config.family, ()):
+            model.warm(**inputs)
 
     threading.Thread(target=work, name=f"load {name}", daemon=True).start()
     return future
@@ -150,7 +157,7 @@ def retry() -> None:
     _loading.clear()
 
 
-def network(name: str) -> Translator:
+def network(name: str) -> Any:
     """The model of this name, waiting for it if need be; one that does not load raises Unavailable."""
     if not known(name):
         raise Unavailable(
@@ -162,21 +169,33 @@ def network(name: str) -> Translator:
     return future.result()
 
 
+@contextmanager
+def waiting(name: str) -> Iterator[None]:
+    """Around a request to a model: says that it is loading, where it is."""
+    if not known(name) or ready(name):
+        yield
+    else:
+        with st.spinner("The network is loading. This takes a few seconds, once."):
+            yield
+
+
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _translated(request: Request) -> Trace:
-    return network(request.model).trace(
+    trace: Trace = network(request.model).trace(
         request.text,
         target=request.target or None,
         beams=request.beams,
         choices=request.choices,
         position_scale=request.position_scale,
     )
+    return trace
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def embedded(model: str, text: str, position_scale: float = 1.0) -> Embedded:
     """What goes into the encoder for a text; errors as with `translate`."""
-    return network(model).embed(text, position_scale=position_scale)
+    found: Embedded = network(model).embed(text, position_scale=position_scale)
+    return found
 
 
 @st.cache_resource(show_spinner=False)
@@ -214,12 +233,36 @@ def translate(request: Request) -> Trace:
         ValueError: the input is no good.
         Unavailable: the network is not there.
     """
-    if not known(request.model) or ready(request.model):
-        return _translated(request)
-    if request == FIRST and (trace := example()):
+    if request == FIRST and known(request.model) and not ready(request.model) and (trace := example()):
         return trace
-    with st.spinner("The network is loading. This takes a few seconds, once."):
+    with waiting(request.model):
         return _translated(request)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def tail(model: str, text: str) -> str:
+    """The last part of `text` that a decoder reads: all of it, if it is not too long."""
+    found: str = network(model).tail(text, MOST_READ)
+    return found
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def read(model: str, text: str) -> Trace:
+    """What a decoder looked at in a text, and what it foretold; errors as of `Writer.trace` and `network`."""
+    trace: Trace = network(model).trace(text)
+    return trace
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def next_words(model: str, text: str, how: Drawing, count: int = 10) -> tuple[Word, ...]:
+    """The likeliest next words; errors as of `Writer.next_words` and `network`."""
+    return tuple(network(model).next_words(text, count=count, **how._asdict()))
+
+
+def go_on(model: str, text: str, words: int, how: Drawing, seed: int) -> str:
+    """The text and more words; errors as of `Writer.write` and `network`."""
+    longer: str = network(model).write(text, words, seed=seed, **how._asdict())
+    return longer
 
 
 def answer(request: Callable[[], Request]) -> Trace | None:

@@ -29,6 +29,7 @@ HINTS = {
     "encoder": "Each row is a word of the input; its bright cells are the input words it drew on.",
     "decoder": "Each row is a word being written; its bright cells are the words written before it that it drew on.",
     "cross": "Each row is a word being written; its bright cells are the input words it drew on.",
+    "alone": "Each row is a token that was read; its bright cells are the tokens that it drew on to foretell the next.",
 }
 
 
@@ -189,7 +190,7 @@ def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: C
         sums = "Each cell is the strongest of several heads: rows add up to more than 1."
     else:
         sums = "The weights of a row add up to 1."
-    st.caption(f"{HINTS[kind]} {sums}")
+    st.caption(f"{HINTS['alone' if list(trace) == ['decoder'] else kind]} {sums}")
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)

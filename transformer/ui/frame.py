@@ -28,6 +28,13 @@ PAGES = (
         "translated it.",
     ),
     Page(
+        "pages/next_word.py",
+        "Next word",
+        ":material/edit_note:",
+        "Type how a text begins and see which words a network expects, let it write on, and replay what every head "
+        "looked at on the way.",
+    ),
+    Page(
         "pages/read.py",
         "Read",
         ":material/menu_book:",

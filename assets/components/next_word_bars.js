@@ -1,0 +1,84 @@
+// The likeliest next words as bars, each a button that appends its word. card.js stands before this script: it knows
+// how a probability is written.
+//
+// Data (made by transformer/ui/next_word_bars.py): {words: [{start, text, probability, own}], blocked, accent}.
+// `start` is the part of a broken-off word that is typed already. An answer is [number of the list, place in it], so
+// that a click that comes late is never taken for a word of another list.
+
+const lists = new WeakMap(); // root -> Bars
+
+export default function mount({ data, parentElement, setTriggerValue }) {
+  let bars = lists.get(parentElement);
+  if (!bars) {
+    bars = new Bars(parentElement);
+    lists.set(parentElement, bars);
+  }
+  bars.update(data, (answer) => setTriggerValue("taken", answer));
+  return () => {
+    bars.host.remove();
+    lists.delete(parentElement);
+  };
+}
+
+class Bars {
+  constructor(root) {
+    this.host = make("div", "bars", root);
+    this.list = make("ol", "words", this.host);
+    this.list.setAttribute("aria-label", "The likeliest next words");
+    this.list.addEventListener("keydown", (event) => this.onKey(event));
+    this.updates = 0;
+  }
+
+  update(spec, take) {
+    this.take = take;
+    this.host.style.setProperty("--accent", spec.accent[themeOf(this.host)]);
+    const content = JSON.stringify([spec.list, spec.words, spec.blocked]);
+    if (content === this.content) return;
+    this.content = content;
+    this.spec = spec;
+    const active = this.host.getRootNode().activeElement;
+    const at = this.buttons().indexOf(active);
+    const most = Math.max(...spec.words.map((word) => Math.max(word.probability, word.own)), 1e-9);
+    this.list.replaceChildren(...spec.words.map((word, place) => this.row(word, place, most)));
+    // Whoever goes on word after word by keyboard stays in the list.
+    if (at >= 0) this.buttons()[Math.min(at, spec.words.length - 1)]?.focus();
+    this.host.dataset.updates = ++this.updates;
+    performance.mark("headlight:words-drawn", { detail: { list: spec.list } });
+  }
+
+  row({ start, text, probability, own }, place, most) {
+    const item = make("li");
+    const button = make("button", "word", item);
+    button.type = "button";
+    button.disabled = this.spec.blocked;
+    const name = make("bdi", "name", button);
+    if (start) make("span", "start", name, start);
+    name.append(text);
+    const track = make("span", "track", button);
+    make("span", "bar", track).style.width = `${(100 * probability) / most}%`;
+    make("span", "tick", track).style.left = `${(100 * own) / most}%`;
+    make("span", "percent", button, percent(probability));
+    const numbers = `drawn with ${percent(probability)}, the network's own probability ${percent(own)}`;
+    button.setAttribute("aria-label", `${start}${text}: ${numbers}. Append it.`);
+    button.title = numbers;
+    button.addEventListener("click", () => {
+      this.host.classList.add("busy"); // until the next list is here
+      this.take([this.spec.list, place]);
+    });
+    this.host.classList.remove("busy");
+    return item;
+  }
+
+  buttons() {
+    return [...this.list.querySelectorAll("button")];
+  }
+
+  onKey(event) {
+    const buttons = this.buttons();
+    const at = buttons.indexOf(event.target);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (to === undefined) return;
+    buttons[to]?.focus();
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,32 @@
+"""Next word: what does a network expect after these words, and how did the text come about in its eyes?"""
+
+from functools import partial
+
+import streamlit as st
+
+from transformer.ui import calls, explorer, next_word
+from transformer.ui.about import about_model
+from transformer.ui.frame import frame
+from transformer.ui.next_word_replay import replay
+
+frame("pages/next_word.py")
+st.title("Next word")
+st.markdown(
+    "Type how a text begins. The network says which words it expects next: click one, or let it write on."
+)
+model, text = next_word.choose()
+if model:
+    calls.start(model)
+left, right = st.columns([3, 2], gap="large")
+with right:
+    how, seed = next_word.settings()
+with left:
+    shown = next_word.foretell(model, text, how)
+    next_word.buttons(model, text, how, seed)
+if shown:
+    trace = calls.read(shown.model, shown.read)
+    next_word.notes(shown, trace)
+    st.header("How it came about", anchor="replay")
+    explorer.explore(
+        trace, titles=("", ""), about=about_model(shown.model), words=partial(replay, trace, key="replay")
+    )

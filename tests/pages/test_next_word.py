@@ -1,0 +1,189 @@
+"""The page on which a text goes on, run without a browser, by a toy with random weights."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.toy_writer import LONGEST, write_folder
+from transformer.trace import Trace
+from transformer.ui import calls, next_word
+
+Visit = Callable[..., AppTest]
+PAGE = "pages/next_word.py"
+TEXT = "the cat sat"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A models folder with one that writes, and one that translates, of which only the settings are there."""
+    place = tmp_path_factory.mktemp("models")
+    write_folder(place / "toy")
+    (place / "other").mkdir()
+    (place / "other" / "config.json").write_text('{"family": "seq2seq"}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calls, "MODELS", place)
+        calls._loading("toy").result(120)
+        yield place
+        calls._loading.clear()
+
+
+@pytest.fixture
+def open_page(visit: Visit, models: Path) -> Visit:
+    return lambda **query: visit(PAGE, **query)
+
+
+def text(page: AppTest) -> str:
+    assert not page.exception
+    return str(page.text_input(key="text").value)
+
+
+def read(page: AppTest) -> Trace:
+    """The trace on screen."""
+    shown = page.session_state["next_word"]
+    return calls.read(shown.model, shown.read)
+
+
+def button(page: AppTest, label: str) -> AppTest:
+    return next(item for item in page.button if item.label == label)
+
+
+def said(page: AppTest) -> str:
+    assert not page.exception
+    return " ".join(item.value for item in (*page.warning, *page.info))
+
+
+def test_it_opens_on_a_text_with_its_attention(open_page: Visit) -> None:
+    page = open_page()
+    assert text(page) == next_word.FIRST and not page.warning
+    assert page.selectbox(key="model").options == ["toy"], "what translates is not offered here"
+    assert read(page).input == next_word.FIRST
+    assert len(page.get("plotly_chart")) == 1
+    lines = [item.value for item in page.markdown]
+    assert "**Decoder self-attention, layer 1, head 1**" in lines
+    assert page.query_params == {} or "step" not in page.query_params
+
+
+def test_it_continues_and_takes_back(open_page: Visit) -> None:
+    page = open_page(text=TEXT, seed="7")
+    button(page, "Continue by 20 words").click().run()
+    longer = text(page)
+    assert longer.startswith(TEXT) and len(longer[len(TEXT) :].split()) == next_word.WORDS
+    assert read(page).input == longer[-len(read(page).input) :]
+    again = open_page(text=TEXT, seed="7")
+    button(again, "Continue by 20 words").click().run()
+    assert text(again) == longer, "the seed decides"
+    other = open_page(text=TEXT, seed="8")
+    button(other, "Continue by 20 words").click().run()
+    assert text(other) != longer
+    button(page, "Take back").click().run()
+    assert text(page) == TEXT and read(page).input == TEXT
+    assert button(page, "Take back").disabled
+
+
+def test_settings_decide_what_is_drawn_and_go_back_to_where_they_started(open_page: Visit) -> None:
+    page = open_page(text=TEXT, temperature="0.1", top_k="1", top_p="0.5", seed="3")
+    greedy = calls.network("toy").write(TEXT, next_word.WORDS, top_k=1)
+    button(page, "Continue by 20 words").click().run()
+    assert text(page) == greedy
+    button(page, "Start values").click().run()
+    assert page.slider(key="temperature").value == next_word.START["temperature"]
+    assert page.select_slider(key="top_k").value == next_word.START["top_k"]
+    assert page.slider(key="top_p").value == next_word.START["top_p"]
+    assert page.number_input(key="seed").value == next_word.START["seed"]
+
+
+def test_an_example_goes_into_the_box_and_forgets_the_step(open_page: Visit) -> None:
+    page = open_page(text=TEXT, step="2")
+    assert page.query_params["step"] in ("2", ["2"])
+    page.button_group(key="example").set_value("Broken off").run()
+    assert text(page) == next_word.EXAMPLES["Broken off"] and "step" not in page.query_params
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\u200b", "\x00\x07"])
+def test_nothing_to_read_keeps_what_was_there(open_page: Visit, typed: str) -> None:
+    page = open_page(text=TEXT)
+    page.text_input(key="text").set_value(typed).run()
+    assert "nothing to read" in said(page) and TEXT in said(page)
+    assert read(page).input == TEXT and page.get("plotly_chart")
+
+
+def test_nothing_in_the_first_address_is_one_sentence(open_page: Visit) -> None:
+    page = open_page(text=" ")
+    assert "nothing to read" in said(page) and not page.get("plotly_chart")
+
+
+def test_of_a_long_text_the_end_is_read_and_said_to_be(open_page: Visit) -> None:
+    long = "a dog, a cat and 12 mice sat on the mat, " * 4
+    page = open_page(text=long.strip())
+    trace = read(page)
+    assert 0 < len(trace["decoder"].keys) <= LONGEST and long.strip().endswith(trace.input)
+    left_out = len(long.split()) - len(trace.input.split())
+    assert f"the first {left_out} words are left out" in said(page)
+    button(page, "Continue by 20 words").click().run()
+    assert text(page).startswith(long.strip()), "what is not read stays in the box"
+
+
+def test_a_full_box_says_so(open_page: Visit) -> None:
+    page = open_page(text="a cat " * 650)
+    assert not page.exception and button(page, "Continue by 20 words").disabled
+    assert any("The text is full" in item.value for item in page.caption)
+
+
+@pytest.mark.parametrize(
+    "typed", ["שלום", "東京 the cat", "<b>cat</b> &amp; $x$ `a`", "🐈‍⬛", "x" * 300, "cat\x00mat"]
+)
+def test_odd_input_is_read_as_far_as_it_is_known(open_page: Visit, typed: str) -> None:
+    page = open_page(text=typed)
+    assert not page.exception and not page.warning
+    assert ("unknown" in read(page).options) == ("has never seen" in said(page))
+    np.testing.assert_allclose(read(page)["decoder"].weights.sum(-1), 1, atol=1e-4)
+
+
+def test_nonsense_in_the_address_falls_back(open_page: Visit) -> None:
+    page = open_page(
+        text=TEXT,
+        temperature="hot",
+        top_k="7",
+        top_p="99",
+        seed="-4",
+        layer="99",
+        head="x",
+        step="abc",
+        tint="y",
+    )
+    assert not page.exception and not page.warning
+    assert page.select_slider(key="top_k").value in next_word.MOST_LIKELY
+    assert "**Decoder self-attention, layer 1, head 1**" in [item.value for item in page.markdown]
+
+
+def test_the_table_of_surprise_opens(open_page: Visit) -> None:
+    page = open_page(text=TEXT)
+    assert not page.dataframe
+    page.session_state["replay-table"] = True
+    page.run()
+    rows = page.dataframe[0].value
+    trace = read(page)
+    assert rows["token"].tolist() == [label.text for label in trace.target]
+    bits = [-step.log_probability / np.log(2) for step in trace.steps]
+    np.testing.assert_allclose(rows["surprise (bits)"], bits, atol=0.006)
+
+
+def test_a_folder_without_models_is_one_sentence(
+    visit: Visit, models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    assert "no network here that writes" in said(visit(PAGE))
+
+
+def test_a_network_that_does_not_load_is_one_sentence(
+    visit: Visit, models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text('{"family": "decoder"}')
+    page = visit(PAGE)
+    assert "“broken” could not be loaded" in said(page)
+    assert button(page, "Try to load it again") and not page.get("plotly_chart")
