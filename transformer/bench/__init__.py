@@ -2,8 +2,8 @@
 
 Rows named by a shape (`4x128`: 4 + 4 layers of width 128) or a published checkpoint (`bert-base`) run networks of that
 shape with random weights, one input at a time; everything that a trace holds is included. Rows with the name of a
-shipped model run that. `Enter-to-painted/N` runs the whole app in a headless browser, from the key to all heads of an N-token
-sentence on screen, and counts the bytes that the browser received for it.
+shipped model run that. `Enter-to-painted/N` runs the whole app in a headless browser, from the key to all heads of an
+N-token sentence on screen, and counts the bytes that the browser received for it.
 """
 
 from __future__ import annotations

@@ -88,10 +88,10 @@ class SpeechRuntime:
         length = len(features) if self.whole else self._padded(len(features))
         padded = np.zeros((1, length, config.bins), np.float32)
         padded[0, : len(features)] = features
-        heard = self._encode(
+        vectors, real, attention, ctc = self._encode(
             tf.constant(padded), tf.constant([length if self.whole else count]), gate_tensors(config, gates)
         )
-        return Heard(*heard, positions=-(-count // self.stride))
+        return Heard(vectors, real, attention, ctc, -(-count // self.stride))
 
     def decode(
         self, heard: Heard, *, prefix: Sequence[int] = (), beams: int = 1, alpha: float = 0.6

@@ -55,7 +55,9 @@ def _runs(labels: Sequence[Label]) -> Iterator[list[int]]:
 
 def _goes_on(before: Label, label: Label) -> bool:
     # Some tokenizers have the space before a word as a token of its own.
-    return label.joins and not label.special and (not before.text.strip() or (_wordy(before) and _wordy(label)))
+    return (
+        label.joins and not label.special and (not before.text.strip() or (_wordy(before) and _wordy(label)))
+    )
 
 
 def _wordy(label: Label) -> bool:
