@@ -98,7 +98,8 @@ def test_rows_sum_to_one_and_forbidden_positions_weigh_exactly_zero() -> None:
         np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
     assert (padded[np.broadcast_to(~REAL[:, None, None], padded.shape)] == 0).all()
     assert (causal[:, :, *np.triu_indices(S, 1)] == 0).all()
-    assert (causal[:, :, 0, 0] == 1).all()
+    # One rounding of float32: TensorFlow's softmax with oneDNN gives 1 there, without it the number before.
+    np.testing.assert_allclose(causal[:, :, 0, 0], 1, rtol=np.finfo(np.float32).eps)
 
 
 def test_forbidden_positions_weigh_exactly_zero_in_bfloat16_too() -> None:
