@@ -12,7 +12,7 @@ from tests.toy_writer import LONGEST, write_folder
 from transformer import load
 from transformer.config import END, NO_ID
 from transformer.pipeline import Writer
-from transformer.pipeline.writer import ROOM
+from transformer.pipeline.writer import LONG, ROOM
 from transformer.trace import Trace
 
 
@@ -105,6 +105,21 @@ def test_written_words_are_counted_and_decided_by_the_seed(writer: Writer, text:
         added = found[len(text) :].split()
         assert len(added) == words
     assert writer.write(text, 7, seed=3) != writer.write(text, 7, seed=4)
+
+
+def test_a_network_that_ends_no_word_stops_all_the_same(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    joins = next(i for i in range(4, writer.tokenizer.size) if writer.tokenizer.label(i).joins)
+
+    def draw(ids: list[int], room: int, *_: Any) -> list[int]:
+        drawn.append(room)
+        return [joins] * room
+
+    monkeypatch.setattr(writer.runtime, "draw", draw)
+    assert writer.write("the cat", 5).startswith("the cat")
+    assert sum(drawn) == 5 * LONG
 
 
 def test_one_token_at_a_time_is_the_likeliest(writer: Writer) -> None:

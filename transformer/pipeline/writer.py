@@ -20,6 +20,7 @@ from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
 
 ROOM = 32  # tokens that are kept free for what comes next
+LONG = 8  # tokens: a text in which words are longer on average, or have no spaces between them, is cut short
 
 
 class Word(NamedTuple):
@@ -165,7 +166,7 @@ class Writer(Model):
         top_p: float = 1.0,
         seed: int = 0,
     ) -> str:
-        """`text` and `words` more words, drawn from what the network foretells.
+        """`text` and up to `words` more words, drawn from what the network foretells.
 
         What it foretells depends on the last part of a text that it can read (`tail`).
 
@@ -181,17 +182,18 @@ class Writer(Model):
         if not 1 <= words <= 200:
             raise ValueError(f"expected from 1 to 200 words, received {words}")
         first, new = self._first(readable(text)), ""
-        for turn in range(words):
+        left = LONG * words
+        while left > 0:
             ids, written = self._encode(self.tail(text + new)), list[int]()
-            room = self.config.max_target - len(ids)
-            for token in self.runtime.draw(ids, room, how, seed + turn, first):
+            room = min(self.config.max_target - len(ids), left)
+            for token in self.runtime.draw(ids, room, how, seed + left, first):
                 # The word after the last one has begun: it is not ours.
                 if self._ends.begins[token] and not self._ends.alone[token]:
                     more = self._after(text + new, ids, written)
                     if len((new + more).split()) >= words:
                         return text + new + more
                 written.append(token)
-            new, first = new + self._after(text + new, ids, written), None
+            new, first, left = new + self._after(text + new, ids, written), None, left - room
         return text + new
 
     def projections(self, trace: Trace) -> dict[str, Projected]:
