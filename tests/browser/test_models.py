@@ -1,10 +1,13 @@
 """The page of models in a real browser: look, open, use, forget; and folders that only look like models."""
 
+import io
 import shutil
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -82,6 +85,35 @@ def test_a_translator_of_ones_own_is_opened_used_and_forgotten(visit: Callable[.
     expect(page.get_by_text("The model “marian-swish” is not open on this server")).to_be_visible()
     page.get_by_role("link", name="See the models").click()
     expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("gpt2-tied", "Next word"), ("bert-masked", "Read"), ("whisper-english", "Speech")]
+)
+def test_an_opened_network_answers_on_its_page(visit: Callable[..., Page], name: str, where: str) -> None:
+    page = visit()
+    open_folder(page, GOLDEN / name)
+    entry(page, name).get_by_role("link", name=where).click()
+    expect(page.get_by_role("heading", name=where, exact=True)).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value(name)
+    if where == "Speech":
+        page.locator("input[type=file]").set_input_files(
+            files=[{"name": "tone.wav", "mimeType": "audio/wav", "buffer": tone(0.5)}]
+        )
+    expect(page.get_by_role("gridcell", name="Layer 2 head 2", exact=True)).to_be_visible(timeout=LOADING)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def tone(seconds: float) -> bytes:
+    """A sine of 440 Hz as a 16-bit wav file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        times = np.arange(int(seconds * 16_000)) / 16_000
+        out.writeframes((8000 * np.sin(2 * np.pi * 440 * times)).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("name", ["gpt2-tied", "bert-masked", "whisper-multilingual"])
