@@ -15,8 +15,6 @@ st.markdown(
     "Type how a text begins. The network says which words it expects next: click one, or let it write on."
 )
 model, text = next_word.choose()
-if model:
-    calls.start(model)
 left, right = st.columns([3, 2], gap="large")
 with right:
     how, seed = next_word.settings()
@@ -27,6 +25,10 @@ if shown:
     trace = calls.read(shown.model, shown.read)
     next_word.notes(shown, trace)
     st.header("How it came about", anchor="replay")
+    st.caption(
+        "Surprise is −log₂ of the probability that the network itself gave to a token before it came: 1 bit is a coin "
+        "toss. Move the slider to see the text as it stood, what its last token looked at, and what was foretold."
+    )
     explorer.explore(
         trace, titles=("", ""), about=about_model(shown.model), words=partial(replay, trace, key="replay")
     )

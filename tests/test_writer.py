@@ -140,6 +140,7 @@ def test_of_a_long_text_the_end_is_read(writer: Writer) -> None:
     assert len(writer.encode(writer.tail(text, 10))) <= 10
     giant = "東" * 200
     assert writer.tail(giant) == "東" * len(writer.tail(giant))
+    assert len(writer.tail("x " * 1_000_000)) <= 2 * longest
     assert len(writer.encode(writer.tail(giant))) <= longest < len(writer.encode("東" + writer.tail(giant)))
 
 

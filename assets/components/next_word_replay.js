@@ -114,6 +114,7 @@ class Replay {
     Object.assign(this, { spec, weights, sendSeen: tell, content: text });
     if (changed) {
       this.stop();
+      clearTimeout(this.telling);
       this.picked = spec.tint || null;
       this.step = Math.max(1, Math.min(spec.step ?? count, count));
       this.slider.max = count;

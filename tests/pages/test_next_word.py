@@ -133,7 +133,8 @@ def test_a_full_box_says_so(open_page: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["שלום", "東京 the cat", "<b>cat</b> &amp; $x$ `a`", "🐈‍⬛", "x" * 300, "cat\x00mat"]
+    "typed",
+    ["שלום", "東京 the cat", "<b>cat</b> &amp; $x$ `a`", "🐈‍⬛", "x" * 300, "x" * 100_000, "cat\x00mat"],
 )
 def test_odd_input_is_read_as_far_as_it_is_known(open_page: Visit, typed: str) -> None:
     page = open_page(text=typed)
@@ -157,6 +158,14 @@ def test_nonsense_in_the_address_falls_back(open_page: Visit) -> None:
     assert not page.exception and not page.warning
     assert page.select_slider(key="top_k").value in next_word.MOST_LIKELY
     assert "**Decoder self-attention, layer 1, head 1**" in [item.value for item in page.markdown]
+
+
+def test_the_numbers_can_be_checked(open_page: Visit) -> None:
+    page = open_page(text=TEXT, layer="All", head="All")
+    page.session_state["check"] = True
+    page.run()
+    assert not page.exception
+    assert any("The numbers agree" in item.value for item in page.markdown)
 
 
 def test_the_table_of_surprise_opens(open_page: Visit) -> None:

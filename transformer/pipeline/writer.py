@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
 from transformer.runtime.language import Ends
 from transformer.sampling import Drawing
@@ -65,6 +65,7 @@ class Writer(Model):
         """The last part of `text` that has at most `longest` tokens (None: as many as the property), from the
         beginning of a word; all of it where it fits. Of a word that alone is too long, its end."""
         most = min(self.longest, longest or self.longest)
+        text = text[-MAX_CHARACTERS:]
         if len(self._encode(text)) <= most:
             return text
         starts = [word.start() for word in re.finditer(r"\S+", text)]

@@ -116,6 +116,8 @@ def foretell(model: str, text: str, how: Drawing) -> Shown | None:
             words = calls.next_words(model, read, how)
     except ValueError as error:
         last: Shown | None = st.session_state.get("next_word")
+        if last and not calls.known(last.model):  # somebody has forgotten it
+            last = None
         below = f" Shown below: “{plain(last.text[-60:])}”" if last else ""
         st.warning(f"Not read: {error}.{below}")
         return last
