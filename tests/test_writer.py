@@ -107,6 +107,13 @@ def test_written_words_are_counted_and_decided_by_the_seed(writer: Writer, text:
     assert writer.write(text, 7, seed=3) != writer.write(text, 7, seed=4)
 
 
+def test_more_words_by_the_same_seed_are_others(writer: Writer) -> None:
+    """A hot network draws nearly what the noise alone says, which must not be the same twice."""
+    first = writer.write("the cat ", 8, seed=3, temperature=10)
+    second = writer.write(f"{first} ", 8, seed=3, temperature=10)
+    assert second.removeprefix(f"{first} ").split() != first.removeprefix("the cat ").split()
+
+
 def test_a_network_that_ends_no_word_stops_all_the_same(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,7 +174,7 @@ class Writer(Model):
         Args:
             words: how many, 1 to 200; the end of a word that `text` broke off is one.
             temperature, top_k, top_p: see `Drawing`.
-            seed: the same seed gives the same text.
+            seed: the same seed gives the same words after the same text.
 
         Raises:
             ValueError: nothing to read, or a setting out of its range.
@@ -187,7 +187,8 @@ class Writer(Model):
         while left > 0:
             ids, written = self._encode(self.tail(text + new)), list[int]()
             room = min(self.config.max_target - len(ids), left)
-            for token in self.runtime.draw(ids, room, how, seed + left, first):
+            # Other noise for other words: the same again would say the same again.
+            for token in self.runtime.draw(ids, room, how, (seed, len(text + new)), first):
                 # The word after the last one has begun: it is not ours.
                 if self._ends.begins[token] and not self._ends.alone[token]:
                     more = self._after(text + new, ids, written)

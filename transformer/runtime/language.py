@@ -93,7 +93,7 @@ class LanguageRuntime:
         ids: Sequence[int],
         count: int,
         how: Drawing,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         first: np.ndarray | None = None,
     ) -> Iterator[int]:
         """Up to `count` ids, one after the other; the end token is never drawn.
@@ -105,7 +105,7 @@ class LanguageRuntime:
             ids: what stands before them.
             count: how many, as long as there are positions left.
             how: see `Drawing`.
-            seed: of the noise.
+            seed: of the noise; one number or several.
             first: (vocabulary,) booleans, what the first one may be; None: anything.
 
         Raises:
