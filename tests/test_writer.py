@@ -103,6 +103,7 @@ def test_written_words_are_counted_and_decided_by_the_seed(writer: Writer, text:
         found = writer.write(text, words, seed=3)
         assert found.startswith(text) and found == writer.write(text, words, seed=3)
         added = found[len(text) :].split()
+        assert "  " not in found
         assert len(added) == words
     assert writer.write(text, 7, seed=3) != writer.write(text, 7, seed=4)
 

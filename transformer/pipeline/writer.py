@@ -227,6 +227,7 @@ class Writer(Model):
         else:
             begins = bool(tokens) and not self._joins[tokens[0]]
             new = " " * begins + str(self.tokenizer.decode(tokens))
+        new = re.sub(" +", " ", new)  # a space of its own and a word that brings one are still one space
         return new.lstrip() if text[-1:].isspace() else new
 
     def _first(self, text: str) -> np.ndarray | None:
