@@ -47,7 +47,9 @@ def box(app: AppTest) -> TextInput:
 
 def edit(app: AppTest, *rows: list[str], generation: int = 1) -> AppTest:
     """What the browser sends after an edit: the whole table."""
-    app.session_state[by_hand_table.KEY] = {"edited": {"generation": generation, "rows": list(rows)}}
+    app.session_state[by_hand_table.KEY] = {
+        "edited": {"generation": generation, "edits": 1, "rows": list(rows)}
+    }
     return again(app)
 
 
@@ -297,7 +299,7 @@ def test_what_cannot_be_translated_is_told(visit: Visit, network: None) -> None:
     app = visit(PAGE)
     app.text_input(key="original").set_value("")
     again(app)
-    assert "nothing to translate" in app.warning[0].value and steps(app) == FIRST_PART
+    assert "nothing to read" in app.warning[0].value and steps(app) == FIRST_PART
 
 
 def test_the_check_panel_on_translate(visit: Visit, network: None) -> None:
