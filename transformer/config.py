@@ -380,7 +380,7 @@ PRESETS: dict[str, Preset] = {
             heads=4,
             feed_forward=1024,
             feed_forward_kind="conv_relu_conv",
-            max_source=1792,
+            max_source=448,
             max_target=416,
             shared_embeddings=False,
         ),

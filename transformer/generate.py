@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig
+from transformer.ctc import begin, extend, keep
 
 EMPTY = -1  # stands where no token is
 
@@ -87,11 +88,30 @@ def length_penalty(length: Any, alpha: float) -> Any:
     return ((5.0 + ops.cast(length, "float32")) / 6.0) ** alpha
 
 
-def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6) -> Decoded:
+def beam(
+    model: Any,
+    source: Any,
+    limit: int,
+    beams: int = 4,
+    alpha: float = 0.6,
+    *,
+    ctc: Any = None,
+    ctc_weight: float = 0.3,
+) -> Decoded:
     """Beam search: the best of `beams` hypotheses by log-probability over length penalty.
 
     A finished hypothesis keeps its place, with its score fixed, until better ones push it out.
-    The score that is returned is the plain log-probability of the answer.
+    The score that is returned is the plain log-probability of the answer, or its mixture with that of `ctc`.
+
+    Args:
+        model: as with `greedy`.
+        source: as with `greedy`; with `ctc` a batch of one.
+        limit: T, at most this many tokens.
+        beams: N.
+        alpha: see `length_penalty`.
+        ctc: (S, vocabulary) log-probabilities of a CTC output over the same vocabulary, padding its blank; None: the
+            decoder alone.
+        ctc_weight: the share of `ctc` in the score (Watanabe et al. 2017, equation 45).
     """
     batch, config = ops.shape(source)[0], model.config
     columns, each = ops.arange(limit), min(beams, config.vocabulary)
@@ -105,15 +125,23 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         return ops.take(x, rows, axis=0)
 
     state = _map(tile, model.start(source, limit))  # every array: (B * N, ...)
+    heard = () if ctc is None else begin(ctc, beams, config.pad_id)
 
-    def unfinished(index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any) -> Any:
+    def unfinished(
+        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any, heard: Any
+    ) -> Any:
         return ops.logical_and(index < limit, ops.logical_not(ops.all(done)))
 
     def step(
-        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any
+        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any, heard: Any
     ) -> tuple[Any, ...]:
         logits, state = model.step(ops.reshape(token, (-1,)), index, state)
         gains = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        if ctc is not None:
+            extended = extend(ctc, heard, config.pad_id, config.end_id)
+            # Never a gain: what was impossible before would else be forgiven.
+            more = ops.minimum(extended.score - heard.score[:, None], 0.0)
+            gains = (1 - ctc_weight) * gains + ctc_weight * more
         # The best `beams` continuations of a hypothesis are enough: no more of them can survive.
         allowed = permitted(gains, config, first=ops.equal(index, len(config.prefix)))
         if config.prefix:
@@ -142,7 +170,9 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         ids = ops.where(columns == index, written[:, :, None], ids)
         done = ops.logical_or(done, token == config.end_id)
         rows = ops.reshape(parent + ops.arange(batch)[:, None] * beams, (-1,))
-        return index + 1, token, ids, score, done, length, _map(lambda x: reorder(x, rows), state)
+        if ctc is not None:
+            heard = keep(extended, rows, ops.reshape(token, (-1,)))
+        return index + 1, token, ids, score, done, length, _map(lambda x: reorder(x, rows), state), heard
 
     # Only the first hypothesis counts at the start: they are all alike.
     alone = ops.where(ops.arange(beams) == 0, 0.0, -1e9)
@@ -154,8 +184,9 @@ def beam(model: Any, source: Any, limit: int, beams: int = 4, alpha: float = 0.6
         ops.zeros((batch, beams), "bool"),
         ops.zeros((batch, beams), "int32"),
         state,
+        heard,
     )
-    _, _, ids, score, _, length, _ = ops.while_loop(unfinished, step, start)
+    _, _, ids, score, _, length, *_ = ops.while_loop(unfinished, step, start)
     best = ops.argmax(score / length_penalty(length, alpha), axis=-1)[:, None]
     return Decoded(
         ops.take_along_axis(ids, best[:, :, None], axis=1)[:, 0],

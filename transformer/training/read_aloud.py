@@ -3,8 +3,7 @@
     python -m transformer.training.read_aloud FOLDER [--digits 4000] [--texts FILE] [--clips 2000] [--seed 0]
 
 writes FOLDER/train.tsv and its sound files. Made for training only: what a network is worth is measured on people.
-Both programs are Debian packages; their own voices are free to use in this way (espeak-ng GPL-3, flite BSD-like; neither
-licence covers the sound that they make).
+Both programs are Debian packages of free licences, which do not cover the sound that they make.
 """
 
 from __future__ import annotations
@@ -26,14 +25,20 @@ from tqdm import tqdm
 from transformer.audio.decode import RATE, decode, resample
 from transformer.training.speech_data import DIGITS, plain
 
-_ACCENTS = "en-us en-gb en-gb-scotland en-gb-x-gbclan en-gb-x-rp en-gb-x-gbcwmd en-029 en-us-nyc".split()
+_ACCENTS = (
+    *("en-us", "en-us-nyc", "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-rp", "en-gb-x-gbcwmd"),
+    "en-029",
+)
 # espeak-ng's variants that sound like a person.
 _VARIANTS = (
-    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique Hugo Jacky Lee Marco "
-    "Mario Michael Mike adam anika announcer antonio aunty belinda benjamin boris caleb david ed edward grandma grandpa "
-    "iven john kaukovalta linda marcelo max michel miguel norbert pablo paul pedro quincy rob robert sandro shelby steph "
-    "travis victor zac"
-).split()
+    *("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"),
+    *("Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Henrique", "Hugo"),
+    *("Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "adam", "anika", "announcer", "antonio"),
+    *("aunty", "belinda", "benjamin", "boris", "caleb", "david", "ed", "edward", "grandma"),
+    *("grandpa", "iven", "john", "kaukovalta", "linda", "marcelo", "max", "michel", "miguel"),
+    *("norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby", "steph"),
+    *("travis", "victor", "zac"),
+)
 _FLITE = ("awb", "kal16", "rms", "slt")
 _NARROW = 0.5  # the share of clips that lose what lies above 4 kHz, as over a telephone
 _NOISE = 0.01  # the loudest white noise, against a full scale of 1
@@ -85,7 +90,9 @@ def sentences(path: Path, count: int, seed: int = 0) -> list[str]:
     with opener(path, "rt", encoding="utf-8") as file:
         whole = " ".join(file.read().split())
     pieces = whole.replace("! ", "!\n").replace("? ", "?\n").replace(". ", ".\n").split("\n")
-    fitting = [piece for piece in pieces if 4 <= len(plain(piece).split()) <= 30 and not any(map(str.isdigit, piece))]
+    fitting = [
+        piece for piece in pieces if 4 <= len(plain(piece).split()) <= 30 and not any(map(str.isdigit, piece))
+    ]
     return random.Random(seed).sample(fitting, min(count, len(fitting)))
 
 
@@ -103,7 +110,9 @@ def _order(name: str, text: str, rng: random.Random) -> _Order:
 
 def _make(folder: Path, order: _Order) -> None:
     path = folder / order.name
-    spoken = ["-t", order.text, "-o", str(path)] if order.command[0] == "flite" else ["-w", str(path), order.text]
+    spoken = (
+        ["-t", order.text, "-o", str(path)] if order.command[0] == "flite" else ["-w", str(path), order.text]
+    )
     done = subprocess.run([*order.command, *spoken], capture_output=True, check=False)
     if done.returncode or not path.exists():
         raise ValueError(f"expected a clip from {order.command[0]}, received {done.stderr.decode()[:200]!r}")
@@ -130,7 +139,7 @@ def main() -> None:
     if given.texts:
         texts += sentences(given.texts, given.clips, given.seed)
     try:
-        print(read_aloud(given.folder, texts, given.seed))
+        read_aloud(given.folder, texts, given.seed)
     except ValueError as error:
         sys.exit(str(error))
 

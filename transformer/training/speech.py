@@ -16,13 +16,14 @@ from keras import ops
 from transformer.audio.features import Features
 from transformer.config import END, PAD
 from transformer.generate import greedy
+from transformer.layers.stem import STRIDES
 from transformer.training.augment import SpecAugment
 from transformer.training.data import Source
 from transformer.training.loop import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 from transformer.training.speech_cache import SpeechCache, build_cache
-from transformer.training.speech_data import SpeechBatch, SpeechSet, one_pass, read_manifest, shapes_of
+from transformer.training.speech_data import Shape, SpeechBatch, SpeechSet, one_pass, read_manifest, shapes_of
 from transformer.training.vocabulary import tokenizer_of
 
 SPEEDS = (0.9, 1.0, 1.1)
@@ -83,7 +84,13 @@ class Speech:
         self.tokenizer = tokenizer_of(
             job, lambda: [clip.transcript for each in self.train for clip in each.clips]
         )
-        self.shapes = shapes_of(self.train, self.tokenizer)
+        # What the network has no positions for is left out by `one_pass`.
+        frames, tokens = config.max_source * STRIDES[config.stem], config.max_target
+        self.shapes = tuple(
+            Shape(shape.frames, min(shape.tokens, tokens))
+            for shape in shapes_of(self.train, self.tokenizer)
+            if shape.frames <= frames
+        )
         if not config.ctc:
             raise ValueError("expected a speech network with a CTC output, received one without")
         self.augment = SpecAugment(frequency_width=20, time_share=0.1)
