@@ -30,12 +30,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     request = speech.decoding_pickers(able)
 missing_model()
 st.caption(
-    f"This network hears at most {able.longest:g} s at once. It knows the kind of speech that it was trained on; "
+    f"This network hears {able.longest:g} s at once; longer clips, up to ten minutes, are cut at pauses. "
+    "It knows the kind of speech that it was trained on; "
     "noise, music, other languages and several voices at once make it write words that nobody said."
 )
 heard = speech_calls.answer(model, request)
 if heard:
-    speech.transcript(heard.trace)
+    speech.transcript(heard)
     for note in heard.notes:
         st.caption(plain(note))
     speech.explore(heard, about_model(heard.trace.model))

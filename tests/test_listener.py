@@ -123,6 +123,13 @@ def test_beams_are_no_worse_than_greedy(own: Listener) -> None:
         assert four.output == own.transcribe(noise(0.5, seed), beams=4)
 
 
+def test_a_long_clip_is_written_down_pass_by_pass(own: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = noise(1.2)
+    monkeypatch.setattr(own, "passes", lambda samples: [(0, 9_600), (9_600, len(samples))])
+    halves = [own.trace(half).output for half in (clip[:9_600], clip[9_600:])]
+    assert own.transcribe(clip) == " ".join(half for half in halves if half)
+
+
 def test_error_rates_of_a_manifest(own: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {b"a": "One two!", b"b": "four six", b"c": ""}
     monkeypatch.setattr(own, "transcribe", lambda data, beams: answers[data], raising=True)

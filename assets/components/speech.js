@@ -134,13 +134,14 @@ class Player {
     this.host.dataset.theme = this.theme;
     this.host.style.setProperty("--accent", this.spec.accent[this.theme]);
     this.palette = decodePalette(this.spec.scale[this.theme]);
-    this.stack.setAttribute("aria-valuemax", this.spec.seconds.toFixed(2));
+    this.stack.setAttribute("aria-valuemin", this.said(0));
+    this.stack.setAttribute("aria-valuemax", this.said(this.spec.seconds));
     this.words = this.spec.words[0]?.words ?? [];
     this.chips.replaceChildren();
     this.buttons = this.words.map(([text, start, end]) => {
       const chip = make("button", "chip", this.chips, text);
       chip.type = "button";
-      chip.setAttribute("aria-label", `Play “${text}”, ${start.toFixed(2)} to ${end.toFixed(2)} seconds`);
+      chip.setAttribute("aria-label", `Play “${text}”, ${this.said(start)} to ${this.said(end)} seconds`);
       chip.addEventListener("click", () => this.play(start, end));
       return chip;
     });
@@ -267,7 +268,7 @@ class Player {
         // The mark is as long as the word; what it is called has room until the next one.
         const next = words[i + 1]?.[1] ?? this.spec.seconds;
         const span = make("span", "word", band, text);
-        span.title = `${text}: ${start.toFixed(2)} to ${end.toFixed(2)} s, ${way}`;
+        span.title = `${text}: ${this.said(start)} to ${this.said(end)} s, ${way}`;
         span.style.left = `${this.x(start)}px`;
         span.style.width = `${Math.max(2, this.x(Math.max(end, next)) - this.x(start))}px`;
         make("i", "mark", span).style.width = `${Math.max(2, this.x(end) - this.x(start))}px`;
@@ -278,12 +279,19 @@ class Player {
   drawAxis(width) {
     this.axis.replaceChildren();
     const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].find((s) => (s * width) / this.spec.seconds >= 48) ?? 120;
-    for (let i = 0; i * every <= this.spec.seconds + 1e-6; i++) {
+    const begin = this.spec.offset;
+    for (let i = Math.ceil(begin / every); i * every <= begin + this.spec.seconds + 1e-6; i++) {
       const tick = make("span", "tick", this.axis, every < 1 ? (i * every).toFixed(1) : String(i * every));
-      tick.style.left = `${this.x(i * every)}px`;
-      if (this.width - this.x(i * every) < 14) tick.classList.add("last");
+      const x = this.x(i * every - begin);
+      tick.style.left = `${x}px`;
+      if (this.width - x < 14) tick.classList.add("last");
     }
     make("span", "name", this.axis, "seconds →");
+  }
+
+  /** A time as people read it: the clip may be a part of a longer one. */
+  said(time) {
+    return (this.spec.offset + time).toFixed(2);
   }
 
   x(time) {
@@ -336,7 +344,7 @@ class Player {
     }
     const time = Math.min(this.audio.currentTime, this.spec.seconds);
     this.head.style.transform = `translateX(${this.x(time)}px)`;
-    this.clock.textContent = `${time.toFixed(2)} of ${this.spec.seconds.toFixed(2)} s`;
+    this.clock.textContent = `${this.said(time)} of ${this.said(this.spec.seconds)} s`;
     const attention = this.spec.attention;
     const column = attention ? Math.floor((time + SPOT) / attention.step) : 0;
     const row = this.spoken[Math.min(column, this.spoken.length - 1)] ?? -1;
@@ -349,8 +357,8 @@ class Player {
     const word = this.words.findIndex(([, start, end]) => time + SPOT >= start && time + SPOT < end);
     this.buttons.forEach((button, i) => button.classList.toggle("now", i === word));
     const said = word >= 0 ? `, “${this.words[word][0]}”` : "";
-    this.stack.setAttribute("aria-valuenow", time.toFixed(2));
-    this.stack.setAttribute("aria-valuetext", `${time.toFixed(2)} seconds${said}`);
+    this.stack.setAttribute("aria-valuenow", this.said(time));
+    this.stack.setAttribute("aria-valuetext", `${this.said(time)} seconds${said}`);
     Object.assign(this.host.dataset, { at: time.toFixed(2), row, word });
   }
 
@@ -380,7 +388,7 @@ class Player {
     if (!this.sound || event.pointerType === "touch") return;
     const time = this.timeAt(event);
     const attention = this.spec.attention;
-    this.tip.replaceChildren(make("span", "", null, `${time.toFixed(2)} s`));
+    this.tip.replaceChildren(make("span", "", null, `${this.said(time)} s`));
     const box = this.heat.getBoundingClientRect();
     if (attention && event.clientY >= box.top && event.clientY < box.bottom) {
       const [down, across] = attention.shape;

@@ -12,6 +12,7 @@ import pytest
 from transformer.analysis.alignment import Alignment, Word
 from transformer.trace import AttentionMap, Label, Spectrogram
 from transformer.ui import speech, speech_files, speech_player
+from transformer.ui.speech_calls import Heard, Part
 from transformer.ui.speech_player import Attention, player, wav
 
 SAMPLES = np.sin(np.arange(3200) / 9).astype(np.float32)
@@ -85,3 +86,15 @@ def test_both_times_of_a_word_stand_in_one_row() -> None:
     assert list(first.values()) == ["two", "0.10", "0.50", "90%", "0.20", "0.24", "100%"]
     assert second["CTC: start, s"] == "0.60" and second["Attention: confidence"] == "25%"
     assert speech_files.rows({}) == []
+
+
+def test_the_files_hold_the_words_of_all_parts_in_seconds_of_the_clip() -> None:
+    first, second = Word("one", 0.1, 0.4, 0.9), Word("two", 5.2, 5.5, 0.9)
+    parts = (Part(0.0, 5.0, "one", {"Attention": (first,)}), Part(5.0, 9.0, "two", {"Attention": (second,)}))
+    by_hand = {
+        "Attention": Alignment((Word("two", 0.3, 0.6, 0.9),), ())
+    }  # other heads, of the part that is shown
+    heard = Heard(None, "0", SAMPLES, (), None, (), offset=5.0, parts=parts)  # type: ignore[arg-type]
+    assert heard.text == "one two"
+    assert speech_files.whole(heard, by_hand) == {"Attention": (first, Word("two", 5.3, 5.6, 0.9))}
+    assert speech_files.rows(by_hand, 5.0)[0]["Attention: start, s"] == "5.30"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transformer.audio.decode import RATE, Sound, decode
+from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates
@@ -52,6 +52,12 @@ class Listener(Model):
         """The longest clip that one pass takes."""
         return float(self.runtime.longest * HOP_SECONDS)
 
+    def passes(self, samples: np.ndarray) -> list[tuple[int, int]]:
+        """How a clip of any length is heard pass by pass: (first, last + 1) samples, cut at pauses."""
+        if len(samples) <= self.longest_seconds * RATE:
+            return [(0, len(samples))]
+        return cut(samples, self.longest_seconds)
+
     def trace(
         self,
         sound: bytes | Sound | np.ndarray,
@@ -82,6 +88,10 @@ class Listener(Model):
         """
         samples = self._samples(sound)
         seconds = len(samples) / RATE
+        if seconds > self.longest_seconds:
+            raise ValueError(
+                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
+            )
         features, frames = self.log_mel(samples)
         heard = self.runtime.hear(features, gates, frames)
         prefix, found = self._prefix(heard, language, task)
@@ -98,11 +108,15 @@ class Listener(Model):
         return self._trace(name, features, heard, ids, options, whole, gates)
 
     def transcribe(self, sound: bytes | Sound | np.ndarray, *, beams: int = 1, language: str = "") -> str:
-        """What is said in a clip; nothing is recorded. Errors as with `trace`."""
-        features, frames = self.log_mel(self._samples(sound))
-        heard = self.runtime.hear(features, None, frames)
-        prefix, _ = self._prefix(heard, language, "transcribe")
-        return str(self.tokenizer.decode(self.runtime.decode(heard, prefix=prefix, beams=beams))).strip()
+        """What is said in a clip of any length, nothing recorded. Errors as with `trace`, length aside."""
+        samples = self._samples(sound)
+        said = []
+        for first, last in self.passes(samples):
+            features, frames = self.log_mel(samples[first:last])
+            heard = self.runtime.hear(features, None, frames)
+            prefix, _ = self._prefix(heard, language, "transcribe")
+            said.append(str(self.tokenizer.decode(self.runtime.decode(heard, prefix=prefix, beams=beams))))
+        return " ".join(text.strip() for text in said if text.strip())
 
     def trace_ids(self, features: np.ndarray, target: Sequence[int]) -> Trace:
         """The same for ready-made log-mel features (frames, bins) and target ids, nothing left out.
@@ -144,11 +158,6 @@ class Listener(Model):
         samples = sound if isinstance(sound, np.ndarray) else _decoded(sound)
         if not len(samples):
             raise ValueError("expected a clip with sound, received an empty one")
-        seconds = len(samples) / RATE
-        if seconds > self.longest_seconds:
-            raise ValueError(
-                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
-            )
         return samples
 
     def _prefix(self, heard: Any, language: str, task: str) -> tuple[list[int], dict[str, Any]]:

@@ -84,13 +84,7 @@ class Speech:
         self.tokenizer = tokenizer_of(
             job, lambda: [clip.transcript for each in self.train for clip in each.clips]
         )
-        # What the network has no positions for is left out by `one_pass`.
-        frames, tokens = config.max_source * STRIDES[config.stem], config.max_target
-        self.shapes = tuple(
-            Shape(shape.frames, min(shape.tokens, tokens))
-            for shape in shapes_of(self.train, self.tokenizer)
-            if shape.frames <= frames
-        )
+        self.shapes = self._shapes(self.train)
         if not config.ctc:
             raise ValueError("expected a speech network with a CTC output, received one without")
         self.augment = SpecAugment(frequency_width=20, time_share=0.1)
@@ -121,7 +115,7 @@ class Speech:
         seconds = self.job.preset.training.batch_tokens / 100
         for name, each in zip(self.figures[1:], self.valid, strict=True):
             texts, heard = list[str](), list[str]()
-            shapes = shapes_of([each], self.tokenizer)
+            shapes = self._shapes([each])
             batches = one_pass([each], self.tokenizer, shapes, seconds, np.random.default_rng(0), rest=True)
             for number, batch in zip(range(40), batches, strict=False):
                 outputs = network.predict_on_batch(_inputs(batch))
@@ -148,7 +142,7 @@ class Speech:
         """Of the first clips of the validation data; `{i}/target` are the ids that the decoder reads."""
         batch = next(
             one_pass(
-                self.valid, self.tokenizer, shapes_of(self.valid, self.tokenizer), 30.0,
+                self.valid, self.tokenizer, self._shapes(self.valid), 30.0,
                 np.random.default_rng(1), rest=True,
             )
         )  # fmt: skip
@@ -167,6 +161,16 @@ class Speech:
         fixed = {f"{i}/target": batch.target[i, : int((batch.labels[i] != PAD).sum())] for i in range(count)}
         steps = self.job.preset.training.steps
         return Snapshots(self.job.out / "snapshots.npz", steps, step, record, fixed)
+
+    def _shapes(self, sets: Sequence[SpeechSet]) -> tuple[Shape, ...]:
+        """What batches are padded to; clips beyond what the network has positions for are left out by `one_pass`."""
+        config = self.job.preset.model
+        frames = config.max_source * STRIDES[config.stem]
+        return tuple(
+            Shape(shape.frames, min(shape.tokens, config.max_target))
+            for shape in shapes_of(sets, self.tokenizer)
+            if shape.frames <= frames
+        )
 
     def _set(self, source: Source, speeds: Sequence[float]) -> SpeechSet:
         """The clips of a manifest, their features decoded once into the run's cache."""

@@ -23,10 +23,9 @@ from transformer.analysis.alignment import (
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
 from transformer.ui import explorer, speech_calls, speech_files
 from transformer.ui.markdown import plain
-from transformer.ui.speech_calls import Abilities, Heard, Request
+from transformer.ui.speech_calls import BY_ATTENTION, BY_CTC, Abilities, Heard, Part, Request
 from transformer.ui.speech_player import Attention, player
 
-BY_ATTENTION, BY_CTC = "Attention", "CTC"
 HINTS = {
     "cross": "Each row is a token being written; its bright cells are the moments that it drew on. The line is the "
     "path that gives the words their times.",
@@ -115,6 +114,7 @@ def explore(heard: Heard, about: str) -> None:
                 key="player",
                 words=[(way, alignment.words) for way, alignment in found.items()],
                 attention=shown,
+                offset=heard.offset,
             )
         colours = f" Its strongest weight is {shown.values.max():.3f}." if shown else ""
         st.caption(
@@ -128,7 +128,7 @@ def explore(heard: Heard, about: str) -> None:
     with right:
         if found:
             st.caption("When each word was spoken")
-            table(speech_files.rows(found))
+            table(speech_files.rows(found, heard.offset))
         speech_files.downloads(heard, found)
         if kind == "decoder":
             explorer.picture(trace, kind, layer, head, how)
@@ -257,11 +257,24 @@ def table(rows: Sequence[dict[str, str]]) -> None:
     draw({name: [row[name] for row in rows] for name in rows[0]} if rows else {})
 
 
-def transcript(trace: Trace) -> None:
-    """What was said, in large type."""
-    if trace.output.strip():
-        st.subheader(f"“{plain(trace.output)}”", anchor=False)
+def transcript(heard: Heard) -> None:
+    """What was said, in large type; of a clip of several parts all of it, and a choice of the part to look into."""
+    if heard.text.strip():
+        st.subheader(f"“{plain(heard.text)}”", anchor=False)
     else:
         st.info("The network heard no words in this clip.")
-    if trace.options.get("language"):
-        st.caption(f"Language: {trace.options['language']}.")
+    if heard.trace.options.get("language"):
+        st.caption(f"Language: {heard.trace.options['language']}.")
+    if heard.parts:
+        st.selectbox(
+            f"Part to look into: the clip was cut at pauses into {len(heard.parts)}",
+            range(len(heard.parts)),
+            format_func=lambda i: _name_of(i, heard.parts[i]),
+            key=speech_calls.part_key(heard.digest),
+        )
+
+
+def _name_of(number: int, part: Part) -> str:
+    first, last = (f"{int(t) // 60}:{int(t) % 60:02d}" for t in (part.start, part.end))
+    said = part.text if len(part.text) <= 60 else f"{part.text[:57]}…"
+    return f"{number + 1}: {first} to {last}, " + (f"“{said}”" if said else "no words")

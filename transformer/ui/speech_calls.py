@@ -5,9 +5,11 @@ The answer to a request is kept for everyone; the clip itself stays with the vis
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from transformer.analysis.alignment import Word, best_heads, by_attention, by_ctc, rank_heads
+from transformer.audio.decode import RATE, decode
 from transformer.trace import FloatArray, Trace
 from transformer.ui import calls
 from transformer.ui.calls import Unavailable
@@ -22,6 +26,7 @@ from transformer.ui.calls import Unavailable
 if TYPE_CHECKING:
     from transformer.pipeline import Listener
 
+BY_ATTENTION, BY_CTC = "Attention", "CTC"
 SEARCHES = {"Greedy": 1, "Beam": calls.BEAMS}
 SILENT = 1e-3  # of full scale: what is quieter holds no speech
 
@@ -45,12 +50,24 @@ class Request(NamedTuple):
     task: str = "transcribe"
 
 
+class Part(NamedTuple):
+    """What one of several passes heard: its seconds in the clip, its text, and its words by each way of timing, in
+    seconds of the clip."""
+
+    start: float
+    end: float
+    text: str
+    words: dict[str, tuple[Word, ...]]
+
+
 class Heard(NamedTuple):
     """A clip as the page shows it.
 
     samples: float32 (N,), mono at 16 kHz, read-only. notes: what is odd about the file, as sentences.
     ctc: natural log-probabilities (positions, vocabulary) of the second output and its blank; None without one.
     alignment_heads: (layer, head) pairs that the checkpoint itself names as following the sound; often none.
+    offset: seconds of the clip that lie before these samples. parts: all of a clip that takes several passes, of which
+    this is one; empty where one is enough.
     """
 
     trace: Trace
@@ -59,6 +76,13 @@ class Heard(NamedTuple):
     notes: tuple[str, ...]
     ctc: tuple[FloatArray, int] | None
     alignment_heads: tuple[tuple[int, int], ...]
+    offset: float = 0.0
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What was said in the whole clip."""
+        return " ".join(part.text for part in self.parts if part.text) if self.parts else self.trace.output
 
 
 class Abilities(NamedTuple):
@@ -113,29 +137,95 @@ def listener(name: str) -> Listener:
 
 
 def hear(name: str, clip: Clip, request: Request) -> Heard:
-    """What a model hears in a clip.
+    """What a model hears in a clip; in one that is longer than a pass, in the part of it that is shown.
 
     Raises:
-        ValueError: a file that is no sound, is silent, or longer than one pass takes; a choice it does not know.
+        ValueError: a file that is no sound, is silent, or longer than ten minutes; a choice it does not know.
         Unavailable: the network is not there.
     """
     model = listener(name)
+    number = _numbers.setdefault(model, next(_next))  # a name may be another model's later
     with st.spinner("Listening …", show_time=False):
-        number = _numbers.setdefault(model, next(_next))  # a name may be another model's later
-        return _heard(number, clip.name, clip.digest, request, _model=model, _data=clip.data)
+        samples, notes = _sound(clip.digest, _data=clip.data)
+        passes = model.passes(samples)
+
+        def one(place: tuple[int, int]) -> Heard:
+            found = _heard(number, clip.name, clip.digest, request, place, _model=model, _samples=samples)
+            return found._replace(notes=notes)
+
+        if len(passes) == 1:
+            return one(passes[0])
+        bar = st.progress(0.0)
+        parts = []
+        for i, place in enumerate(passes):
+            bar.progress(i / len(passes), f"Listening to part {i + 1} of {len(passes)}, cut at a pause")
+            silent = np.abs(samples[slice(*place)]).max() < SILENT
+            parts.append(
+                Part(place[0] / RATE, place[1] / RATE, "", {})
+                if silent
+                else _part(number, clip.digest, request, place, _hear=one)
+            )
+        bar.empty()
+        chosen = st.session_state.get(part_key(clip.digest), 0)
+        return one(passes[min(chosen, len(passes) - 1)])._replace(parts=tuple(parts))
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _heard(number: int, file: str, digest: str, request: Request, *, _model: Any, _data: bytes) -> Heard:
-    from transformer.audio.decode import decode
+def part_key(digest: str) -> str:
+    """Where the session keeps which part of a clip is shown, by its number from 0."""
+    return f"part-{digest}"
 
+
+def timed(heard: Heard) -> dict[str, tuple[Word, ...]]:
+    """The words of a pass in seconds of its clip, by each way of timing that works, heads chosen by their rank."""
+    trace = heard.trace
+    found = {}
+    if ranked := rank_heads(trace["cross"]):
+        certain = [step.log_probability for step in trace.steps]
+        found[BY_ATTENTION] = by_attention(trace["cross"], best_heads(ranked), certain).words
+    key = trace["cross"].keys[0]
+    if heard.ctc and key.start is not None and key.end is not None:
+        scores, blank = heard.ctc
+        with contextlib.suppress(ValueError):  # these words are none that CTC can say
+            found[BY_CTC] = by_ctc(scores, trace.target, key.end - key.start, blank).words
+    return {way: later(words, heard.offset) for way, words in found.items()}
+
+
+def later(words: Sequence[Word], seconds: float) -> tuple[Word, ...]:
+    """Words that were spoken so much later."""
+    return tuple(word._replace(start=word.start + seconds, end=word.end + seconds) for word in words)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _sound(digest: str, *, _data: bytes) -> tuple[FloatArray, tuple[str, ...]]:
     sound = decode(_data)
     if not np.abs(sound.samples).max() >= SILENT:
         raise ValueError("expected speech, received a silent clip")
-    trace = _model.trace(sound, beams=request.beams, language=request.language, task=request.task, name=file)
-    return Heard(
-        trace, digest, sound.samples, sound.notes, _ctc(_model, sound.samples), _model.spoken.alignment_heads
+    return sound.samples, sound.notes
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _heard(
+    number: int,
+    file: str,
+    digest: str,
+    request: Request,
+    place: tuple[int, int],
+    *,
+    _model: Any,
+    _samples: FloatArray,
+) -> Heard:
+    samples = _samples[slice(*place)]
+    trace = _model.trace(
+        samples, beams=request.beams, language=request.language, task=request.task, name=file
     )
+    ctc = _ctc(_model, samples)
+    return Heard(trace, digest, samples, (), ctc, _model.spoken.alignment_heads, place[0] / RATE)
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _part(number: int, digest: str, request: Request, place: tuple[int, int], *, _hear: Any) -> Part:
+    heard = _hear(place)
+    return Part(place[0] / RATE, place[1] / RATE, heard.trace.output, timed(heard))
 
 
 def _ctc(model: Any, samples: npt.NDArray[np.float32]) -> tuple[FloatArray, int] | None:

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from transformer.analysis.alignment import Alignment
-from transformer.ui.speech_calls import Heard
+from transformer.analysis.alignment import Alignment, Word
+from transformer.audio.decode import RATE
+from transformer.ui.speech_calls import Heard, later
 
 Found = Mapping[str, Alignment]
 
 
-def rows(found: Found) -> list[dict[str, str]]:
-    """A row for each word: its start, end and confidence by each way that there is."""
+def rows(found: Found, offset: float = 0.0) -> list[dict[str, str]]:
+    """A row for each word: its start, end and confidence by each way that there is; times count `offset` more."""
     table = []
-    for words in zip(*(alignment.words for alignment in found.values()), strict=True):
+    for words in zip(*(later(alignment.words, offset) for alignment in found.values()), strict=True):
         row = {"Word": words[0].text}
         for way, word in zip(found, words, strict=True):
             row[f"{way}: start, s"] = f"{word.start:.2f}"
@@ -23,6 +24,15 @@ def rows(found: Found) -> list[dict[str, str]]:
             row[f"{way}: confidence"] = f"{word.confidence:.0%}"
         table.append(row)
     return table
+
+
+def whole(heard: Heard, found: Found) -> dict[str, tuple[Word, ...]]:
+    """The words of the whole clip by each way: of the part that is shown as the page found them, in `found`."""
+    shown = {way: later(alignment.words, heard.offset) for way, alignment in found.items()}
+    if not heard.parts:
+        return shown
+    parts = [shown if part.start == heard.offset else part.words for part in heard.parts]
+    return {way: tuple(word for part in parts for word in part.get(way, ())) for way in shown}
 
 
 def downloads(heard: Heard, found: Found) -> None:
@@ -34,17 +44,18 @@ def downloads(heard: Heard, found: Found) -> None:
 
         trace = heard.trace
         stem = trace.input.rsplit(".", 1)[0] or "speech"
-        seconds = len(heard.samples) / 16_000
-        tiers = {way: alignment.words for way, alignment in found.items()}
+        seconds = heard.parts[-1].end if heard.parts else len(heard.samples) / RATE
+        tiers = whole(heard, found)
         words = next(iter(tiers.values()), ())
         with st.container(horizontal=True):
-            _file("Text", f"{stem}.txt", lambda: f"{trace.output}\n".encode())
+            _file("Text", f"{stem}.txt", lambda: f"{heard.text}\n".encode())
             _file("SRT", f"{stem}.srt", lambda: subtitles.srt(words).encode())
             _file("VTT", f"{stem}.vtt", lambda: subtitles.vtt(words).encode())
             _file("TextGrid", f"{stem}.TextGrid", lambda: subtitles.textgrid(tiers, seconds).encode())
             _file("CSV", f"{stem}.csv", lambda: subtitles.csv(tiers).encode())
-            _file("JSON", f"{stem}.json", lambda: subtitles.json(tiers, trace.output, seconds).encode())
-        st.caption("Every layer and head, with the spectrogram")
+            _file("JSON", f"{stem}.json", lambda: subtitles.json(tiers, heard.text, seconds).encode())
+        part = " of the part that is shown" if heard.parts else ""
+        st.caption(f"Every layer and head{part}, with the spectrogram")
         _file("NPZ", f"{stem}.npz", lambda: trace.to_bytes("npz"))
 
 

@@ -63,6 +63,7 @@ def player(
     key: str,
     words: Sequence[tuple[str, Sequence[Word]]],
     attention: Attention | None,
+    offset: float = 0.0,
 ) -> None:
     """Draw and play a clip.
 
@@ -72,6 +73,7 @@ def player(
         key: the component's name on its page; the part that carries the sound takes `key` + "-sound".
         words: word times by the name of the way that they were found; those of the first can be played alone.
         attention: the head to draw under the spectrogram; None: nothing.
+        offset: seconds that lie before the clip, where it is a part of a longer one.
 
     Raises:
         ValueError: samples that are no clip, or attention whose labels do not fit.
@@ -87,6 +89,7 @@ def player(
     header: dict[str, Any] = {
         "digest": digest.hex(),
         "seconds": len(samples) / RATE,
+        "offset": offset,
         "words": [
             {"way": way, "words": [[w.text, round(w.start, 3), round(w.end, 3)] for w in found]}
             for way, found in words
