@@ -130,6 +130,13 @@ def test_a_long_clip_is_written_down_pass_by_pass(own: Listener, monkeypatch: py
     assert own.transcribe(clip) == " ".join(half for half in halves if half)
 
 
+def test_words_come_with_their_times(own: Listener) -> None:
+    trace = own.trace(noise(0.6), target="one two", words=True)
+    assert [word.text for word in trace.words] == ["one", "two"]
+    assert 0 <= trace.words[0].start <= trace.words[1].start <= trace.words[1].end <= 0.64
+    assert own.trace(noise(0.6), target="one two").words == ()
+
+
 def test_error_rates_of_a_manifest(own: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {b"a": "One two!", b"b": "four six", b"c": ""}
     monkeypatch.setattr(own, "transcribe", lambda data, beams: answers[data], raising=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from transformer import tracefile
-from transformer.trace import Alternative, AttentionMap, Label, Spectrogram, Step, Trace
+from transformer.trace import Alternative, AttentionMap, Label, Spectrogram, Step, Trace, Word
 
 
 def rows(*shape: int, seed: int = 0) -> np.ndarray:
@@ -47,6 +47,7 @@ def full_trace() -> Trace:
         model="pt-en",
         input="estação 🚆",
         options={"beam": np.float32(4), "penalty": 0.6, "forced": False, "note": None, "by": "hand"},
+        words=[Word("محطة", 0.25, 0.5, 0.75)],
     )
 
 
@@ -57,7 +58,7 @@ def assert_same(left: Trace, right: Trace, tolerance: float) -> None:
         assert left[kind].keys == right[kind].keys
         np.testing.assert_allclose(left[kind].weights, right[kind].weights, rtol=0, atol=tolerance)
         assert right[kind].weights.dtype == np.float32
-    for name in ("output", "steps", "source", "target", "model", "input", "options"):
+    for name in ("output", "steps", "source", "target", "model", "input", "options", "words"):
         assert getattr(left, name) == getattr(right, name), name
     assert left.positions is not None and right.positions is not None
     np.testing.assert_allclose(left.positions, right.positions, rtol=0, atol=tolerance)
@@ -117,6 +118,8 @@ def test_labels_steps_and_traces_are_checked() -> None:
         lambda: Trace([attention, attention], ""),
         lambda: Trace([], "a", [Step("a", -1, 0)], target=["a", "b"]),
         lambda: Trace([], "", options={"beams": [1, 2]}),  # type: ignore[dict-item]
+        lambda: Trace([], "", words=[Word("a", 2.0, 1.0, 0.5)]),
+        lambda: Trace([], "", words=[Word("a", 0.0, float("nan"), 0.5)]),
     ):
         with pytest.raises(ValueError, match=r"expected .* received"):
             wrong()

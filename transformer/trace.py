@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -163,6 +163,15 @@ class Alternative:
             raise ValueError(f"expected a probability from 0 to 1, received {self.probability}")
 
 
+class Word(NamedTuple):
+    """A word and when it was spoken: seconds, and a confidence from 0 to 1."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One written token.
@@ -227,6 +236,7 @@ class Trace:
         model: the model's name.
         input: the text, or the name of the clip, that went in.
         options: small settings of this run (beam width, penalties): str to str, number, bool or None.
+        words: for speech, the words of the output with their times, where somebody has asked for them.
 
     `trace["cross"]` is the map of that kind, `"cross" in trace` says whether there is one, and iteration
     yields the kinds.
@@ -242,6 +252,7 @@ class Trace:
     model: str = ""
     input: str = ""
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    words: tuple[Word, ...] = ()
 
     def __init__(
         self,
@@ -256,6 +267,7 @@ class Trace:
         model: str = "",
         input: str = "",
         options: Mapping[str, Scalar | np.generic] | None = None,
+        words: Iterable[Word] = (),
     ) -> None:
         values: dict[str, Any] = {
             "maps": _one_of_each_kind(maps),
@@ -270,6 +282,7 @@ class Trace:
             "model": model,
             "input": input,
             "options": _checked_options(options or {}),
+            "words": tuple(_checked_word(Word(*word)) for word in words),
         }
         if values["steps"] and values["target"] and len(values["steps"]) != len(values["target"]):
             received = f"{len(values['steps'])} steps and {len(values['target'])} labels"
@@ -342,6 +355,17 @@ def _one_of_each_kind(maps: Iterable[AttentionMap]) -> tuple[AttentionMap, ...]:
     if len(set(kinds)) != len(kinds):
         raise ValueError(f"expected at most one map of each kind, received {', '.join(kinds)}")
     return given
+
+
+def _checked_word(word: Word) -> Word:
+    numbers = word[1:]
+    if not (
+        isinstance(word.text, str) and all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+    ):
+        raise ValueError(f"expected a word with its seconds and confidence, received {word}")
+    if not (0 <= word.start <= word.end and 0 <= word.confidence <= 1 + 1e-6):
+        raise ValueError(f"expected a word that ends after it begins, received {word}")
+    return word
 
 
 def _checked_options(options: Mapping[str, Scalar | np.generic]) -> Mapping[str, Scalar]:

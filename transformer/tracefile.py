@@ -1,7 +1,7 @@
 """How a trace is written to a file and read back: `.npz` for numpy (exact, small), `.json` for other tools.
 
 `.npz`, readable by `numpy.load` without pickle:
-    meta                            JSON text: format, version, model, input, output, options, steps,
+    meta                            JSON text: format, version, model, input, output, options, steps, words,
                                     seconds_per_frame
     encoder/weights                 float32 (layers, heads, queries, keys); likewise decoder/ and cross/
     encoder/queries                 text of the labels; likewise .../keys, source, target
@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transformer.trace import KINDS, Alternative, AttentionMap, Label, Spectrogram, Step, Trace
+from transformer.trace import KINDS, Alternative, AttentionMap, Label, Spectrogram, Step, Trace, Word
 
 FORMATS = ("npz", "json")
 FORMAT = "headlight-trace"
@@ -130,6 +130,7 @@ def _meta(trace: Trace) -> dict[str, Any]:
             }
             for step in trace.steps
         ],
+        "words": [word._asdict() for word in trace.words],
         "seconds_per_frame": None
         if trace.spectrogram is None
         else float(trace.spectrogram.seconds_per_frame),
@@ -160,6 +161,7 @@ def _trace(
         model=meta["model"],
         input=meta["input"],
         options=meta["options"],
+        words=[Word(**word) for word in meta.get("words", ())],
     )
 
 

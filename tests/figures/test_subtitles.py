@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from transformer.analysis.alignment import Word
 from transformer.figures import subtitles
+from transformer.trace import Word
 
 WORDS = (
     Word("Seven", 0.2, 0.9, 0.75),

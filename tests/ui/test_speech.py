@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from transformer.analysis.alignment import Alignment, Word
-from transformer.trace import AttentionMap, Label, Spectrogram
+from transformer.analysis.alignment import Alignment
+from transformer.trace import AttentionMap, Label, Spectrogram, Word
 from transformer.ui import speech, speech_files, speech_player
 from transformer.ui.speech_calls import Heard, Part
 from transformer.ui.speech_player import Attention, player, wav

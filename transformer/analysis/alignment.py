@@ -12,6 +12,7 @@ Letters for shapes: N heads, Q queries (tokens), K keys (positions of sound), T 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from math import exp
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transformer.trace import AttentionMap, Label
+from transformer.trace import AttentionMap, Label, Trace, Word
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -27,15 +28,6 @@ Indices = npt.NDArray[np.int64]
 SMOOTHED = 0.14  # seconds of the median filter: Whisper's 7 positions of 20 ms
 MOST_HEADS = 6
 STEP = 0.5  # positions: a centre that moves by less has not moved
-
-
-class Word(NamedTuple):
-    """A word and when it was spoken: seconds, and a confidence from 0 to 1."""
-
-    text: str
-    start: float
-    end: float
-    confidence: float
 
 
 class HeadRank(NamedTuple):
@@ -147,6 +139,23 @@ def rank_heads(cross: AttentionMap) -> list[HeadRank]:
 def best_heads(ranked: Sequence[HeadRank]) -> list[tuple[int, int]]:
     """The heads to warp over: those with at least half of the best score, at most six; `ranked` is best first."""
     return [(r.layer, r.head) for r in ranked[:MOST_HEADS] if r.score >= ranked[0].score / 2]
+
+
+def timed(
+    trace: Trace, ctc: tuple[npt.NDArray[np.float32], int] | None = None
+) -> dict[str, tuple[Word, ...]]:
+    """The words of a spoken trace by each way that works: "Attention", over `best_heads`, and "CTC".
+
+    ctc: log-probabilities (T, V) of the second output and its blank; a text that it cannot say is left out.
+    """
+    found, key = {}, trace["cross"].keys[0]
+    if ranked := rank_heads(trace["cross"]):
+        certain = [step.log_probability for step in trace.steps]
+        found["Attention"] = by_attention(trace["cross"], best_heads(ranked), certain).words
+    if ctc and key.start is not None and key.end is not None:
+        with suppress(ValueError):
+            found["CTC"] = by_ctc(ctc[0], trace.target, key.end - key.start, ctc[1]).words
+    return found
 
 
 def by_attention(

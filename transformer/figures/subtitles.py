@@ -11,7 +11,7 @@ import io
 import json as json_module
 from collections.abc import Mapping, Sequence
 
-from transformer.analysis.alignment import Word
+from transformer.trace import Word
 
 LONGEST = 42  # characters of a line of subtitles, as broadcasters keep it
 PAUSE = 1.0  # seconds of silence that begin another line

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from transformer.analysis.alignment import timed
 from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.layers.stem import STRIDES
@@ -68,6 +70,7 @@ class Listener(Model):
         task: str = "transcribe",
         name: str = "",
         whole: bool = False,
+        words: bool = False,
         gates: Gates | None = None,
     ) -> Trace:
         """Transcribe a clip, then record what every head looked at.
@@ -81,6 +84,7 @@ class Listener(Model):
             name: what the trace calls the clip.
             whole: keep the attention to the silence that a network pads clips with; otherwise its columns are one, the
                 last, and its rows are left out.
+            words: find the times of the words, by the CTC output, or by attention where there is none.
             gates: one number a head; 0 switches it off.
 
         Raises:
@@ -105,7 +109,12 @@ class Listener(Model):
         else:
             ids = self.runtime.decode(heard, prefix=prefix, beams=beams)
             options["decoding"] = "greedy" if beams == 1 else "beam"
-        return self._trace(name, features, heard, ids, options, whole, gates)
+        trace = self._trace(name, features, heard, ids, options, whole, gates)
+        if not words:
+            return trace
+        ctc = self.runtime.ctc(heard)
+        found = timed(trace, None if ctc is None else (ctc, max(self.config.pad_id, 0)))
+        return dataclasses.replace(trace, words=found.get("CTC") or found.get("Attention", ()))
 
     def transcribe(self, sound: bytes | Sound | np.ndarray, *, beams: int = 1, language: str = "") -> str:
         """What is said in a clip of any length, nothing recorded. Errors as with `trace`, length aside."""

@@ -113,3 +113,18 @@ def foretold(logits: Any, target: Any, config: ModelConfig) -> tuple[Any, ...]:
     best, ids = ops.top_k(permitted(log_p, config), min(ALTERNATIVES, config.vocabulary))
     own = ops.take_along_axis(log_p, target[:, :, None], axis=-1)[:, :, 0]
     return own, entropy, ids, ops.exp(best)
+
+
+def ctc_loss(labels: Any, logits: Any, counts: Any, lengths: Any) -> Any:
+    """Negative log-probability (B,) of the first `counts` (B,) labels (B, T), id 0 being the blank; 0 where a clip is
+    too short for them.
+
+    Keras takes the loss that TensorFlow writes out in its own operations, which is half of a training step on a
+    processor. This is its older kernel, which wants sparse labels and the blank last.
+    """
+    places = tf.where(tf.sequence_mask(counts, tf.shape(labels)[1]))
+    ids = tf.cast(tf.gather_nd(labels, places), tf.int32) - 1
+    sparse = tf.SparseTensor(places, ids, tf.cast(tf.shape(labels), tf.int64))
+    return tf.compat.v1.nn.ctc_loss(
+        sparse, tf.roll(logits, -1, axis=2), lengths, ignore_longer_outputs_than_inputs=True, time_major=False
+    )

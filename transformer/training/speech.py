@@ -54,16 +54,9 @@ def _ctc(labels: Any, logits: Any, counts: Any) -> Any:
     if keras.config.backend() != "tensorflow":
         loss = ops.ctc_loss(labels, logits, counts, lengths, mask_index=PAD)
         return ops.where(loss < 1e4, loss, 0.0)
-    # Keras takes the loss that TensorFlow writes out in its own operations: half of a step of training on a processor
-    # goes into it. Its older kernel takes sparse labels and the blank last.
-    import tensorflow as tf
+    from transformer.runtime.common import ctc_loss
 
-    places = tf.where(tf.sequence_mask(counts, tf.shape(labels)[1]))
-    spelled = tf.cast(tf.gather_nd(labels, places), tf.int32) - 1
-    sparse = tf.SparseTensor(places, spelled, tf.cast(tf.shape(labels), tf.int64))
-    return tf.compat.v1.nn.ctc_loss(
-        sparse, tf.roll(logits, -1, axis=2), lengths, ignore_longer_outputs_than_inputs=True, time_major=False
-    )
+    return ctc_loss(labels, logits, counts, lengths)
 
 
 class Speech:

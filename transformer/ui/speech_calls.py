@@ -5,7 +5,6 @@ The answer to a request is kept for everyone; the clip itself stays with the vis
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import weakref
@@ -17,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from transformer.analysis.alignment import Word, best_heads, by_attention, by_ctc, rank_heads
+from transformer.analysis.alignment import timed
 from transformer.audio.decode import RATE, decode
-from transformer.trace import FloatArray, Trace
+from transformer.trace import FloatArray, Trace, Word
 from transformer.ui import calls
 from transformer.ui.calls import Unavailable
 
@@ -175,21 +174,6 @@ def part_key(digest: str) -> str:
     return f"part-{digest}"
 
 
-def timed(heard: Heard) -> dict[str, tuple[Word, ...]]:
-    """The words of a pass in seconds of its clip, by each way of timing that works, heads chosen by their rank."""
-    trace = heard.trace
-    found = {}
-    if ranked := rank_heads(trace["cross"]):
-        certain = [step.log_probability for step in trace.steps]
-        found[BY_ATTENTION] = by_attention(trace["cross"], best_heads(ranked), certain).words
-    key = trace["cross"].keys[0]
-    if heard.ctc and key.start is not None and key.end is not None:
-        scores, blank = heard.ctc
-        with contextlib.suppress(ValueError):  # these words are none that CTC can say
-            found[BY_CTC] = by_ctc(scores, trace.target, key.end - key.start, blank).words
-    return {way: later(words, heard.offset) for way, words in found.items()}
-
-
 def later(words: Sequence[Word], seconds: float) -> tuple[Word, ...]:
     """Words that were spoken so much later."""
     return tuple(word._replace(start=word.start + seconds, end=word.end + seconds) for word in words)
@@ -225,7 +209,9 @@ def _heard(
 @st.cache_resource(show_spinner=False, max_entries=256)
 def _part(number: int, digest: str, request: Request, place: tuple[int, int], *, _hear: Any) -> Part:
     heard = _hear(place)
-    return Part(place[0] / RATE, place[1] / RATE, heard.trace.output, timed(heard))
+    found = timed(heard.trace, heard.ctc)
+    words = {way: later(words, heard.offset) for way, words in found.items()}
+    return Part(place[0] / RATE, place[1] / RATE, heard.trace.output, words)
 
 
 def _ctc(model: Any, samples: npt.NDArray[np.float32]) -> tuple[FloatArray, int] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import streamlit as st
 
-from transformer.analysis.alignment import Alignment, Word
+from transformer.analysis.alignment import Alignment
 from transformer.audio.decode import RATE
+from transformer.trace import Word
 from transformer.ui.speech_calls import Heard, later
 
 Found = Mapping[str, Alignment]
@@ -56,7 +58,8 @@ def downloads(heard: Heard, found: Found) -> None:
             _file("JSON", f"{stem}.json", lambda: subtitles.json(tiers, heard.text, seconds).encode())
         part = " of the part that is shown" if heard.parts else ""
         st.caption(f"Every layer and head{part}, with the spectrogram")
-        _file("NPZ", f"{stem}.npz", lambda: trace.to_bytes("npz"))
+        spoken = next(iter(found.values()), Alignment((), ())).words
+        _file("NPZ", f"{stem}.npz", lambda: replace(trace, words=spoken).to_bytes("npz"))
 
 
 def _file(label: str, name: str, content: Callable[[], bytes]) -> None:

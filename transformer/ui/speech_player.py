@@ -19,10 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from transformer.analysis.alignment import Word
 from transformer.figures.labels import display
 from transformer.figures.theme import THEMES
-from transformer.trace import FloatArray, Label, Spectrogram
+from transformer.trace import FloatArray, Label, Spectrogram, Word
 from transformer.ui.components import ASSETS, MARKERS
 from transformer.ui.wire import quantise
 
