@@ -29,11 +29,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         st.stop()
     request = speech.decoding_pickers(able)
 missing_model()
-st.caption(
-    f"This network hears {able.longest:g} s at once; longer clips, up to ten minutes, are cut at pauses. "
-    "It knows the kind of speech that it was trained on; "
-    "noise, music, other languages and several voices at once make it write words that nobody said."
-)
+speech.abilities(model, able)
 heard = speech_calls.answer(model, request)
 if heard:
     speech.transcript(heard)

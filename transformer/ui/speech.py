@@ -21,7 +21,8 @@ from transformer.analysis.alignment import (
     rank_heads,
 )
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
-from transformer.ui import explorer, speech_calls, speech_files
+from transformer.ui import calls, explorer, opened, speech_calls, speech_files
+from transformer.ui.about import summary
 from transformer.ui.markdown import plain
 from transformer.ui.speech_calls import BY_ATTENTION, BY_CTC, Abilities, Heard, Part, Request
 from transformer.ui.speech_player import Attention, player
@@ -56,6 +57,7 @@ def clip_pickers() -> None:
     def take(key: str) -> None:
         if file := st.session_state.get(key):
             speech_calls.give(file.name, file.getvalue())
+            st.session_state["example"] = None
 
     def take_example() -> None:
         if (name := st.session_state.get("example")) in examples:
@@ -63,12 +65,26 @@ def clip_pickers() -> None:
 
     examples = speech_calls.examples()
     if examples:
+        if speech_calls.given() is None:  # whoever has just come sees at once what there is to see
+            st.session_state["example"] = next(iter(examples))
+            take_example()
         st.pills("Examples", list(examples), key="example", on_change=take_example, wrap=True)
     left, right = st.columns(2, gap="medium")
     left.file_uploader(
         "A sound file: wav, flac, ogg, mp3, m4a, webm, …", key="upload", on_change=take, args=("upload",)
     )
     right.audio_input("Or say something", key="recording", on_change=take, args=("recording",))
+
+
+def abilities(name: str, able: Abilities) -> None:
+    """What can be expected of a network: what its card says, or where it has none, what is true of all."""
+    card = summary(calls.MODELS / name / "README.md") if opened.get(name) is None else ""
+    st.caption(
+        (card or "It knows the kind of speech that it was trained on and writes words that nobody said elsewhere.")
+        + f" It hears {able.longest:g} s at once; longer clips, up to ten minutes, are cut at pauses. "
+        + "Noise, music, other languages and several voices at once lead it astray. "
+        + ("A stronger network, such as a Whisper, opens on the page Models." if card else "")
+    )
 
 
 def decoding_pickers(able: Abilities) -> Request:
