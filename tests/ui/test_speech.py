@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from transformer.analysis.alignment import Alignment
+from transformer.audio.wav import wav
 from transformer.trace import AttentionMap, Label, Spectrogram, Word
 from transformer.ui import speech, speech_files, speech_player
 from transformer.ui.speech_calls import Heard, Part
-from transformer.ui.speech_player import Attention, player, wav
+from transformer.ui.speech_player import Attention, player
 
 SAMPLES = np.sin(np.arange(3200) / 9).astype(np.float32)
 MEL = Spectrogram(np.random.default_rng(0).random((20, 8), np.float32), 0.01)

@@ -3,14 +3,15 @@
 Rows named by a shape (`4x128`: 4 + 4 layers of width 128) or a published checkpoint (`bert-base`) run networks of that
 shape with random weights, one input at a time; everything that a trace holds is included. Rows with the name of a
 shipped model run that. `Enter-to-painted/N` runs the whole app in a headless browser, from the key to all heads of an
-N-token sentence on screen, and counts the bytes that the browser received for it.
+N-token sentence on screen, and counts the bytes that the browser received for it; `Enter-to-painted/speech-10s` from
+ten seconds of speech that are uploaded to their transcript and all heads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from transformer.bench import browser, checkpoints, processes, sound, translators
+from transformer.bench import browser, checkpoints, processes, sound, translators, writing
 from transformer.bench.measure import Row
 
 __all__ = ["Row", "run"]
@@ -36,6 +37,8 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     groups["speech/whisper-tiny"] = checkpoints.speech
     groups["load/bert-90MB"] = checkpoints.loading
     groups["audio-decode features"] = sound.sound
+    groups["trace/speech-en training/speech-en"] = sound.network
+    groups["next-word"] = writing.writing
     groups["cold-import load/pt-en first-trace/pt-en trace/pt-en"] = processes.processes
     groups["first-paint Enter-to-painted"] = browser.browser
     return groups

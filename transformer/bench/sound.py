@@ -1,13 +1,16 @@
-"""Ten seconds of sound: decoding a file, and features."""
+"""Ten seconds of sound: decoding a file, features, the shipped network, and a step of training it."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from transformer.bench.measure import Row, median
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples" / "speech"
 
 
 def sound() -> Iterator[Row]:
@@ -34,3 +37,50 @@ def sound() -> Iterator[Row]:
         "bytes": len(content),
     }
     yield {"name": "features/10s", "median_ms": median(lambda: log_mel(samples, Features()))}
+
+
+def spoken(seconds: float = 10.0, seed: int = 0) -> np.ndarray:
+    """Samples at 16 kHz of the clips that come along, one after the other, a little noise with it: no two alike."""
+    from transformer.audio.decode import RATE, decode
+
+    clips = sorted(p for p in EXAMPLES.glob("*") if p.suffix in (".flac", ".ogg"))
+    samples = np.concatenate([decode(path.read_bytes()).samples for path in clips])[: int(seconds * RATE)]
+    noise = np.random.default_rng(seed).normal(0, 1e-4, len(samples))
+    return (samples + noise).astype(np.float32)
+
+
+def network() -> Iterator[Row]:
+    """From samples to words and all heads, greedily and with beams; eight clips of 10 s in a step of training."""
+    import keras
+
+    from transformer.config import PRESETS
+    from transformer.models.assembly import assemble
+    from transformer.pipeline import load
+    from transformer.training.schedule import SmoothedCrossEntropy
+    from transformer.training.speech import CTC
+
+    model, samples = load("speech-en"), spoken()
+    yield {"name": "trace/speech-en-10s", "median_ms": median(lambda: model.trace(samples), 7)}
+    yield {
+        "name": "trace/speech-en-10s-beam-4",
+        "median_ms": median(lambda: model.trace(samples, beams=4), 7),
+    }
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        learner = assemble(PRESETS["speech-en"].model)
+        losses = {"tokens": SmoothedCrossEntropy(0.1), "ctc": CTC()}
+        learner.compile(optimizer="adam", loss=losses, jit_compile=False)
+        rng = np.random.default_rng(0)
+        ids = rng.integers(4, 40, (8, 160)).astype(np.int32)
+        inputs = {
+            "source": rng.normal(size=(8, 1000, 80)).astype(np.float32),
+            "frames": np.full(8, 1000, np.int32),
+            "target": ids,
+        }
+        yield {
+            "name": "training/speech-en-8-clips-of-10s",
+            "median_ms": median(lambda: learner.train_on_batch(inputs, {"tokens": ids, "ctc": ids}), 7),
+        }
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)

@@ -14,7 +14,6 @@ import random
 import shutil
 import subprocess
 import sys
-import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from transformer.audio.decode import RATE, decode, resample
+from transformer.audio.wav import wav
 from transformer.training.speech_data import DIGITS, plain
 
 _ACCENTS = (
@@ -120,10 +120,7 @@ def _make(folder: Path, order: _Order) -> None:
     samples = samples + np.random.default_rng(len(samples)).normal(0, order.noise, len(samples))
     if order.narrow:
         samples = resample(resample(samples, RATE, RATE // 2), RATE // 2)
-    pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(pcm.tobytes())
+    path.write_bytes(wav(samples))
 
 
 def main() -> None:

@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from transformer.audio.decode import RATE
+from transformer.audio.wav import wav
 from transformer.figures.labels import display
 from transformer.figures.theme import THEMES
 from transformer.trace import FloatArray, Label, Spectrogram, Word
 from transformer.ui.components import ASSETS, MARKERS
 from transformer.ui.wire import quantise
 
-RATE = 16_000
 WAVE = 1200  # columns of the wave's picture
 
 _SPEECH = st.components.v2.component(
@@ -130,11 +131,3 @@ def _sound(samples: npt.NDArray[np.float32], spectrogram: Spectrogram) -> bytes:
     loud = peaks / max(float(peaks.max()), 1e-6)
     sizes = struct.pack("<IIIf", columns, *values.shape, spectrogram.seconds_per_frame)
     return sizes + quantise(loud) + quantise(scaled) + wav(samples)
-
-
-def wav(samples: npt.NDArray[np.float32]) -> bytes:
-    """Samples (N,) at 16 kHz as a wav file of 16 bits."""
-    data = np.rint(np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
-    form = struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
-    riff = struct.pack("<I", 36 + len(data))
-    return b"RIFF" + riff + b"WAVEfmt " + form + b"data" + struct.pack("<I", len(data)) + data
