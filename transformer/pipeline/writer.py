@@ -142,7 +142,7 @@ class Writer(Model):
         Raises:
             ValueError: nothing to read, no room for another word, or a setting out of its range.
         """
-        how = _drawing(temperature, top_k, top_p)
+        how = drawing(temperature, top_k, top_p)
         ids = self.encode(text)
         self._fits(ids, self.longest)
         joined: dict[str, Word] = {}
@@ -179,7 +179,7 @@ class Writer(Model):
         Raises:
             ValueError: nothing to read, or a setting out of its range.
         """
-        how = _drawing(temperature, top_k, top_p)
+        how = drawing(temperature, top_k, top_p)
         if not 1 <= words <= 200:
             raise ValueError(f"expected from 1 to 200 words, received {words}")
         first, new = self._first(readable(text)), ""
@@ -291,7 +291,7 @@ class Writer(Model):
         )
 
 
-def _drawing(temperature: float, top_k: int | None, top_p: float) -> Drawing:
+def drawing(temperature: float, top_k: int | None, top_p: float) -> Drawing:
     for name, value, fine in (
         ("temperature above 0 and at most 10", temperature, 0 < temperature <= 10),
         ("top_p above 0 and at most 1", top_p, 0 < top_p <= 1),
