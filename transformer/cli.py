@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--init", type=Path, metavar="FOLDER", help="start from this model's weights and tokenizer"
     )
+    train.add_argument(
+        "--tokenizer", type=Path, metavar="FOLDER", help="take this model's tokenizer instead of making one"
+    )
     train.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="change training fields")
     train.add_argument(
         "--precision", default="mixed_bfloat16", help="Keras dtype policy (default: %(default)s)"
@@ -133,6 +136,7 @@ def _trace(options: argparse.Namespace) -> None:
             "name": Path(options.input).name,
         },
         "seq2seq": {"target": options.target, "beams": options.beam},
+        "recurrent": {"target": options.target, "beams": options.beam},
         "decoder": {"target": options.target, "tokens": options.tokens},
         "encoder": {"target": options.target},
     }
@@ -218,6 +222,7 @@ def _train(options: argparse.Namespace) -> None:
             out=options.out,
             resume=options.resume,
             initial=options.init,
+            tokenizer=options.tokenizer,
             tensorboard=options.tensorboard,
             cache=options.cache,
             precision=options.precision,

@@ -19,7 +19,9 @@ FeedForward = Literal["dense", "conv_relu_conv"]
 Stem = Literal["none", "t2t", "whisper"]
 Output = Literal["tokens", "masked_tokens", "classes", "vectors"]
 Pooling = Literal["first", "max"]
-Family = Literal["seq2seq", "decoder", "encoder", "speech"]
+Recurrence = Literal["none", "gru"]
+Score = Literal["additive", "dot", "general", "scaled"]
+Family = Literal["seq2seq", "decoder", "encoder", "speech", "recurrent"]
 Ids = tuple[int, ...]
 Names = tuple[str, ...]
 
@@ -74,6 +76,7 @@ class ModelConfig(_Record):
 
     Both stacks: an encoder-decoder. `encoder_layers=0`: a decoder alone, which goes on writing what it is given.
     `decoder_layers=0`: an encoder alone, which reads. A `stem` other than "none": what is read is sound.
+    A `recurrence` other than "none": both sides are recurrent, one layer each, joined by one head of attention.
     """
 
     vocabulary: int = 8000
@@ -100,6 +103,8 @@ class ModelConfig(_Record):
     stem: Stem = "none"  # the convolutions that make positions of sound
     bins: int = 80  # of the log-mel picture that a stem reads
     stem_channels: int = 128  # of the t2t stem's convolutions
+    recurrence: Recurrence = "none"  # what both sides are made of instead of blocks
+    score: Score = "additive"  # how a recurrent decoder looks at the source: `layers/scores.py`
     ctc: bool = False  # a second output on the encoder, for connectionist temporal classification; padding is its blank
     dropout: float = 0.1  # of embeddings and of what each sublayer adds to the residual stream
     attention_dropout: float = 0.0
@@ -183,6 +188,14 @@ class ModelConfig(_Record):
             )
         if self.class_names and len(self.class_names) != self.classes:
             raise ValueError(f"expected {self.classes} class_names, received {len(self.class_names)}")
+        if self.recurrence != "none":
+            counts = {self.encoder_layers, self.decoder_layers, self.heads, self.decoder_heads or 1}
+            if counts != {1} or self.stem != "none" or self.ctc or self.positions != "none":
+                raise ValueError(
+                    "expected one layer and one head a side, no stem, ctc or positions where there is a recurrence, "
+                    f"received {self.encoder_layers} and {self.decoder_layers} layers, {self.heads} heads, "
+                    f"stem {self.stem}, ctc {self.ctc}, positions {self.positions}"
+                )
         for name in ("pad_id", "start_id", "end_id", "unknown_id", "mask_id"):
             if not NO_ID <= getattr(self, name) < self.vocabulary:
                 raise ValueError(
@@ -202,6 +215,8 @@ class ModelConfig(_Record):
     @property
     def family(self) -> Family:
         """Which assembly this is the configuration of."""
+        if self.recurrence != "none":
+            return "recurrent"
         if self.stem != "none":
             return "speech"
         if self.encoder_layers and self.decoder_layers:
@@ -262,7 +277,31 @@ _T2T_MODEL: dict[str, Any] = dict(
 )
 _T2T_TRAINING: dict[str, Any] = dict(learning_rate=2.0, warmup_steps=8000, beta_2=0.997)
 
+# Recurrent translators of one width, trained alike: only the score differs.
+_RECURRENT_MODEL: dict[str, Any] = dict(
+    recurrence="gru",
+    vocabulary=6000,
+    encoder_layers=1,
+    decoder_layers=1,
+    width=256,
+    heads=1,
+    positions="none",
+)
+_RECURRENT_TRAINING: dict[str, Any] = dict(
+    steps=6_000, batch_tokens=1024, learning_rate=0.8, warmup_steps=600, cooldown_steps=2_000, clip_norm=1.0
+)
+
 PRESETS: dict[str, Preset] = {
+    "rnn-additive": Preset(
+        "trained here: pt-en's task by recurrence, attention after Bahdanau et al. 2015 (arXiv:1409.0473)",
+        ModelConfig(**_RECURRENT_MODEL, score="additive"),
+        TrainingConfig(**_RECURRENT_TRAINING),
+    ),
+    "rnn-multiplicative": Preset(
+        "trained here: pt-en's task by recurrence, attention after Luong et al. 2015 (arXiv:1508.04025), general",
+        ModelConfig(**_RECURRENT_MODEL, score="general"),
+        TrainingConfig(**_RECURRENT_TRAINING),
+    ),
     "base": Preset(f"{_PAPER}, base", ModelConfig(vocabulary=37_000)),
     "big": Preset(
         f"{_PAPER}, big",

@@ -30,7 +30,7 @@ def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4)
         from transformer.training.language import read_paragraphs
 
         return language(model, _not_empty(read_paragraphs(path)[:limit], path))
-    if model.config.family == "seq2seq":
+    if model.config.family in ("seq2seq", "recurrent"):
         return translation(model, _not_empty(read_pairs(path)[:limit], path), beams=beams)
     if model.config.family == "speech":
         from transformer.training.speech_data import read_manifest

@@ -20,6 +20,7 @@ from transformer.text.numbers import Numbers
 
 KINDS: dict[str, Any] = {
     "seq2seq": Translator,
+    "recurrent": Translator,
     "decoder": Writer,
     "encoder": TextReader,
     "speech": Listener,

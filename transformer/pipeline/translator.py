@@ -182,10 +182,14 @@ class Translator(Model):
         # Self-attention of the decoder: the token being written looks at what has been written before it.
         read_ids = [self.config.start_id, *ids[:-1]]
         read = numbered(self.tokenizer.labels(read_ids), read_ids)
-        maps = (
-            AttentionMap("encoder", recorded.encoder, source, source),
-            AttentionMap("decoder", recorded.decoder, written, read),
-            AttentionMap("cross", recorded.cross, written, source),
+        seen = (
+            ("encoder", recorded.encoder, source, source),
+            ("decoder", recorded.decoder, written, read),
+            ("cross", recorded.cross, written, source),
+        )
+        # A recurrent network has no self-attention to show.
+        maps = tuple(
+            AttentionMap(kind, weights, *axes) for kind, weights, *axes in seen if weights is not None
         )
         steps = steps_of(self.tokenizer, written, recorded)
         table = self.runtime.network.source_embedding.positions.table()

@@ -153,14 +153,17 @@ class Runtime:
             result = self._scaled_forced(
                 s, t, gate_tensors(self.network.config, gates), tf.constant(position_scale, tf.float32)
             )
-        encoder, decoder, cross, log_probability, entropy, alternatives, probabilities = (
-            part.numpy()[0] for part in result
-        )
+        maps, said = result[:3], (part.numpy()[0] for part in result[3:])
+        log_probability, entropy, alternatives, probabilities = said
         n, m = len(source), len(target)
+        encoder, decoder, cross = (
+            None if part is None else part.numpy()[0, :, :, :queries, :keys]
+            for part, queries, keys in zip(maps, (n, m, m), (n, m, n), strict=True)
+        )
         return Recorded(
-            encoder[:, :, :n, :n],
-            decoder[:, :, :m, :m],
-            cross[:, :, :m, :n],
+            encoder,
+            decoder,
+            cross,
             log_probability[:m],
             entropy[:m],
             alternatives[:m],

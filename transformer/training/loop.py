@@ -36,6 +36,7 @@ class Job:
     out: Path
     resume: bool = False
     initial: Path | None = None  # a model folder whose weights and tokenizer to start from
+    tokenizer: Path | None = None  # a model folder whose tokenizer alone to take
     tensorboard: Path | None = None
     cache: Path | None = None  # where decoded sound is kept; None: inside `out`
     precision: str = "mixed_bfloat16"
@@ -157,7 +158,7 @@ def export(out: Path, tensors: dict[str, np.ndarray]) -> None:
 def task_of(job: Job) -> Task:
     """What the network of this job learns: its batches, its loss, and how far it is."""
     config = job.preset.model
-    if config.family == "seq2seq":
+    if config.family in ("seq2seq", "recurrent"):
         from transformer.training.translation import Translation
 
         return Translation(job)

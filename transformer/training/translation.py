@@ -29,7 +29,7 @@ PROBES = (
 
 
 class Translation:
-    """The `Task` of an encoder-decoder over text.
+    """The `Task` of an encoder-decoder over text, with attention alone or recurrent.
 
     Raises:
         ValueError: no usable pairs.
@@ -87,6 +87,8 @@ class Translation:
         def record(network: Any) -> dict[str, np.ndarray]:
             result, maps = network.forward(batch.source, batch.target), {}
             for kind in ("encoder", "decoder", "cross"):
+                if getattr(result, kind) is None:
+                    continue  # a recurrent network has no self-attention
                 weights = np.asarray(keras.ops.convert_to_numpy(getattr(result, kind)), np.float32)
                 for i, example in enumerate(examples):
                     queries = len(example.source if kind == "encoder" else example.target)

@@ -10,12 +10,12 @@ from transformer.training.loop import Job
 
 
 def tokenizer_of(job: Job, texts: Callable[[], Iterable[str]]) -> SubwordTokenizer:
-    """The run's own, that of the model it starts from, or one trained on `texts`."""
+    """The run's own, that of the model named for it or that it starts from, or one trained on `texts`."""
     path = job.out / folder.TOKENIZER
     if job.resume and path.exists():
         return SubwordTokenizer.load(path)
-    if job.initial:
-        tokenizer = SubwordTokenizer.load(job.initial / folder.TOKENIZER)
+    if given := job.tokenizer or job.initial:
+        tokenizer = SubwordTokenizer.load(given / folder.TOKENIZER)
     else:
         tokenizer = SubwordTokenizer.train(texts(), job.preset.model.vocabulary)
     if tokenizer.size != job.preset.model.vocabulary:
