@@ -33,7 +33,7 @@ if trace:
         )
         st.caption(
             "Each row is a word being written; its bright cells are the input words it drew on. This is an average "
-            f"over all heads of `{trace.model}`, the network that comes with Headlight."
+            f"over all heads of `{trace.model}`, a network that comes with Headlight."
         )
     st.subheader("The same sentence, each head by itself", anchor=False)
     st.caption("Click a head to open it in Translate.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from transformer.ui import calls, explorer, steering
+from transformer.ui import calls, explorer, opened, steering
 from transformer.ui.about import about_model
 from transformer.ui.frame import frame
 from transformer.ui.model_picker import choose_model, missing_model
@@ -17,9 +17,7 @@ EXAMPLES = {
 
 frame("pages/translate.py")
 st.title("Translate")
-st.markdown(
-    "Type a sentence in Portuguese or Spanish and press Enter. Then look at the heads that translated it."
-)
+intro = st.empty()
 text = st.text_input(
     "Sentence",
     value=calls.FIRST.text,
@@ -40,6 +38,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     model = choose_model("seq2seq", steering.forget_choices)
     search = explorer.segments("Search", list(calls.SEARCHES), "search", steering.forget_choices)
     target = steering.own_output(calls.LONGEST)
+# What an opened network reads, only whoever opened it knows.
+language = "" if opened.get(model) else " in Portuguese or Spanish"
+intro.markdown(f"Type a sentence{language} and press Enter. Then look at the heads that translated it.")
 missing_model()
 
 choices = st.query_params.get("choices", "")
