@@ -2,9 +2,10 @@
 
 Rows named by a shape (`4x128`: 4 + 4 layers of width 128) or a published checkpoint (`bert-base`) run networks of that
 shape with random weights, one input at a time; everything that a trace holds is included. Rows with the name of a
-shipped model run that. `Enter-to-painted/N` runs the whole app in a headless browser, from the key to all heads of an
-N-token sentence on screen, and counts the bytes that the browser received for it; `Enter-to-painted/speech-10s` from
-ten seconds of speech that are uploaded to their transcript and all heads.
+shipped model run that; `rnn/translate` has the shape of `rnn-additive`. `Enter-to-painted/N` runs the whole app in a
+headless browser, from the key to all heads of an N-token sentence on screen, and counts the bytes that the browser
+received for it; `Enter-to-painted/speech-10s` from ten seconds of speech that are uploaded to their transcript and all
+heads.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     for shape in translators.SHAPES:
         name = f"forced/{shape}"
         groups[name] = lambda name=name, shape=shape: translators.forced(name, shape)  # type: ignore[misc]
+    groups["rnn/translate"] = lambda: translators.greedy("rnn/translate", "rnn-additive")
     groups["encoder/bert-base"] = checkpoints.encoders
     groups["decoder/gpt2"] = checkpoints.decoders
     groups["speech/whisper-tiny"] = checkpoints.speech

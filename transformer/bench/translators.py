@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from transformer.bench.measure import Row, median
-from transformer.config import ModelConfig
+from transformer.config import PRESETS, ModelConfig
 
 SHAPES = {
     "4x128": ModelConfig(
@@ -26,17 +26,19 @@ GREEDY_NAMES = {"6x512": "6x512-58k"}
 def _random_model(shape: str, max_target: int) -> Any:
     import keras
 
-    from transformer.models.seq2seq import Transformer
+    from transformer.models.assembly import assemble
     from transformer.pipeline import Translator
     from transformer.text.numbers import Numbers
 
     keras.utils.set_random_seed(1)
-    network = Transformer(dataclasses.replace(SHAPES[shape], max_source=40, max_target=max_target))
+    config = SHAPES.get(shape) or PRESETS[shape].model
+    network = assemble(dataclasses.replace(config, max_source=40, max_target=max_target))
     network.build()
     return Translator(shape, network, Numbers(network.config.vocabulary))
 
 
 def greedy(name: str, shape: str) -> Iterator[Row]:
+    """A translation and its trace; the shape is one of `SHAPES` or the name of a preset."""
     model = _random_model(shape, 30)
     source = list(range(100, 140))
     written = model.runtime.decode(source)

@@ -69,7 +69,7 @@ class RecurrentTranslator(keras.Model):
         self.decoder = GRU(width, dtype=policy, name="decoder")
         self.alignment = Alignment(width, config.score, dtype=policy, name="alignment")
         self.feeds = config.score == "additive"  # whether what is seen goes into the recurrent step
-        self.context = (
+        self.context: Any = (
             keras.layers.Dense(3 * width, use_bias=False, dtype=policy, name="context")
             if self.feeds
             else None

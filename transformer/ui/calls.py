@@ -41,6 +41,7 @@ WARM: dict[str, tuple[dict[str, Any], ...]] = {
         {"lengths": (16, 32), "beams": (BEAMS,)},
         {"lengths": (16,), "position_scale": 0.5},
     ),
+    "recurrent": ({"lengths": (32,)}, {"lengths": (16,), "beams": (BEAMS,)}),
     "decoder": ({"lengths": (100, 200)},),
 }
 

@@ -21,12 +21,14 @@ LONGEST = 1000  # characters of a path or an id
 # The page of each family: a page that is not there yet is not offered.
 FAMILY_PAGES = {
     "seq2seq": "pages/translate.py",
+    "recurrent": "pages/recurrence.py",
     "decoder": "pages/next_word.py",
     "encoder": "pages/read.py",
     "speech": "pages/speech.py",
 }
 DOES = {
     "seq2seq": "reads a text and writes another",
+    "recurrent": "reads a text and writes another",
     "decoder": "goes on writing a text",
     "encoder": "reads a text",
     "speech": "hears speech and writes it down",
