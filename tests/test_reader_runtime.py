@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer.checkpoints import folder
 from transformer.models.seq2seq import Gates
 from transformer.pipeline import load
 from transformer.runtime import ALTERNATIVES, ReaderRuntime, reader
@@ -134,6 +135,51 @@ def test_a_published_classifier_says_what_its_own_library_says() -> None:
         np.testing.assert_allclose(found.classes, toy.softmax(logits), atol=1e-5)
     same = [model.runtime.record(row).classes for row in rows]
     np.testing.assert_allclose(model.runtime.classify(rows), same, atol=1e-6)
+
+
+# What speaks for a class
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, dict(pooler=False, pooling="max", embedding_norm=False), dict(classes=2)]
+)
+def test_gradient_times_input_is_what_a_longer_token_would_change(changes: dict[str, Any]) -> None:
+    """By central differences of the second opinion in float64: each row of the table made a little longer alone."""
+    made = runtime(**(CLASSES | changes))
+    config, ids = made.network.config, [5, 9, 7, 4, 11, 20, 13]
+    weights = folder.read_weights(made.network)
+    reference = toy.Reference(config, weights)
+
+    def odds(token: int, factor: float, chosen: int) -> float:
+        table = reference.weights["embedding/tokens/embeddings"]
+        before = table[token].copy()
+        table[token] *= factor
+        p = toy.softmax(reference.read(np.array(ids))[0])[chosen]
+        table[token] = before
+        return float(np.log(p / (1 - p)))
+
+    step = 1e-5
+    for chosen in range(config.classes):
+        expected = [(odds(i, 1 + step, chosen) - odds(i, 1 - step, chosen)) / (2 * step) for i in ids]
+        found = made.gradient_times_input(ids, chosen)
+        assert found.shape == (len(ids),) and np.abs(found).max() > 0.01
+        np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_scores_are_those_before_the_softmax_and_progress_is_told(classifier: ReaderRuntime) -> None:
+    rows, told = [text(4), text(9), text(2)], list[tuple[int, int]]()
+    found = classifier.scores(rows, lambda done, of: told.append((done, of)))
+    expected = [np.asarray(classifier.network.forward(np.array([row])).logits)[0] for row in rows]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert told[-1] == (3, 3)
+
+
+def test_a_class_that_is_not_there_has_no_gradient(classifier: ReaderRuntime, guesser: ReaderRuntime) -> None:
+    for wrong in (-1, 3):
+        with pytest.raises(ValueError, match=f"expected a class below 3, received {wrong}"):
+            classifier.gradient_times_input([5], wrong)
+    with pytest.raises(ValueError, match="expected a network that classifies"):
+        guesser.gradient_times_input([5], 0)
 
 
 def test_what_cannot_be_read_is_refused(classifier: ReaderRuntime, guesser: ReaderRuntime) -> None:

@@ -19,9 +19,11 @@ FeedForward = Literal["dense", "conv_relu_conv"]
 Stem = Literal["none", "t2t", "whisper"]
 Output = Literal["tokens", "masked_tokens", "classes", "vectors"]
 Pooling = Literal["first", "max"]
-Recurrence = Literal["none", "gru"]
+Recurrence = Literal["none", "gru", "lstm"]
 Score = Literal["additive", "dot", "general", "scaled"]
-Family = Literal["seq2seq", "decoder", "encoder", "speech", "recurrent"]
+Family = Literal["seq2seq", "decoder", "encoder", "speech", "recurrent", "recurrent_decoder"]
+Tokens = Literal["subwords", "characters"]
+Decay = Literal["inverse_square_root", "none"]
 Ids = tuple[int, ...]
 Names = tuple[str, ...]
 
@@ -103,6 +105,8 @@ class ModelConfig(_Record):
     stem: Stem = "none"  # the convolutions that make positions of sound
     bins: int = 80  # of the log-mel picture that a stem reads
     stem_channels: int = 128  # of the t2t stem's convolutions
+    tokens: Tokens = "subwords"  # what one id stands for
+    embedding_width: int = 0  # of a recurrent decoder's characters
     recurrence: Recurrence = "none"  # what both sides are made of instead of blocks
     score: Score = "additive"  # how a recurrent decoder looks at the source: `layers/scores.py`
     ctc: bool = False  # a second output on the encoder, for connectionist temporal classification; padding is its blank
@@ -188,7 +192,17 @@ class ModelConfig(_Record):
             )
         if self.class_names and len(self.class_names) != self.classes:
             raise ValueError(f"expected {self.classes} class_names, received {len(self.class_names)}")
-        if self.recurrence != "none":
+        if (self.recurrence == "lstm") != (self.embedding_width > 0):
+            raise ValueError(
+                "expected an embedding_width with recurrence lstm, "
+                f"received {self.embedding_width} and {self.recurrence}"
+            )
+        if self.recurrence == "lstm" and (self.encoder_layers, self.decoder_layers) != (0, 1):
+            raise ValueError(
+                "expected one decoder layer alone with recurrence lstm, "
+                f"received {self.encoder_layers} and {self.decoder_layers}"
+            )
+        if self.recurrence == "gru":
             counts = {self.encoder_layers, self.decoder_layers, self.heads, self.decoder_heads or 1}
             if counts != {1} or self.stem != "none" or self.ctc or self.positions != "none":
                 raise ValueError(
@@ -216,7 +230,7 @@ class ModelConfig(_Record):
     def family(self) -> Family:
         """Which assembly this is the configuration of."""
         if self.recurrence != "none":
-            return "recurrent"
+            return "recurrent" if self.recurrence == "gru" else "recurrent_decoder"
         if self.stem != "none":
             return "speech"
         if self.encoder_layers and self.decoder_layers:
@@ -240,6 +254,7 @@ class TrainingConfig(_Record):
     steps: int = 100_000
     batch_tokens: int = 25_000  # target tokens a step, padding included; of speech: frames of 10 ms
     learning_rate: float = 1.0  # multiplies width^-0.5 * min(step^-0.5, step * warmup^-1.5)
+    decay: Decay = "inverse_square_root"  # none: the rate rises to learning_rate itself and stays
     warmup_steps: int = 4000
     cooldown_steps: int = 0  # over the last steps the rate falls in a straight line to 0; 0: it does not
     beta_1: float = 0.9
@@ -249,6 +264,7 @@ class TrainingConfig(_Record):
     label_smoothing: float = 0.1
     weight_decay: float = 0.0
     ctc_weight: float = 0.3  # of speech: the share of CTC in the loss
+    word_dropout: float = 0.0  # of texts that are classified: the share of tokens that a pass leaves out
 
 
 @dataclass(frozen=True)
@@ -291,17 +307,52 @@ _RECURRENT_TRAINING: dict[str, Any] = dict(
     steps=6_000, batch_tokens=1024, learning_rate=0.8, warmup_steps=600, cooldown_steps=2_000, clip_norm=1.0
 )
 
+# The text classifier of Chollet, "Deep Learning with Python", second edition (2021), section 11.4: one block of width
+# 256, 2 heads, 32 hidden, the maximum over all positions, dropout of a half before the classes.
+_CHOLLET: dict[str, Any] = dict(
+    vocabulary=16_000,
+    encoder_layers=1,
+    decoder_layers=0,
+    width=256,
+    heads=2,
+    feed_forward=32,
+    max_source=512,
+    dropout=0.1,
+    scale_embeddings=False,
+    output="classes",
+    classes=2,
+    class_names=("negative", "positive"),
+    pooling="max",
+    classifier_dropout=0.5,
+)
+_REVIEWS = TrainingConfig(
+    steps=2_400,
+    batch_tokens=8_192,
+    learning_rate=0.16,
+    warmup_steps=100,
+    cooldown_steps=1_600,
+    clip_norm=1.0,
+    label_smoothing=0.1,
+    word_dropout=0.3,
+)
+
+# Two networks of characters with the same text, the same budget of 5.1 million characters, and as good as the same
+# number of weights: 4,799,939 and 4,756,224. Ids as Keras's StringLookup gives them: the line break is the first character.
+_CHARACTERS: dict[str, Any] = dict(
+    tokens="characters",
+    vocabulary=67,
+    encoder_layers=0,
+    pad_id=0,
+    unknown_id=1,
+    start_id=2,
+    end_id=2,
+    suppressed=(0, 1),
+)
+_CHARACTERS_TRAINING: dict[str, Any] = dict(
+    learning_rate=1e-3, decay="none", clip_norm=1.0, label_smoothing=0.0
+)
+
 PRESETS: dict[str, Preset] = {
-    "rnn-additive": Preset(
-        "trained here: pt-en's task by recurrence, attention after Bahdanau et al. 2015 (arXiv:1409.0473)",
-        ModelConfig(**_RECURRENT_MODEL, score="additive"),
-        TrainingConfig(**_RECURRENT_TRAINING),
-    ),
-    "rnn-multiplicative": Preset(
-        "trained here: pt-en's task by recurrence, attention after Luong et al. 2015 (arXiv:1508.04025), general",
-        ModelConfig(**_RECURRENT_MODEL, score="general"),
-        TrainingConfig(**_RECURRENT_TRAINING),
-    ),
     "base": Preset(f"{_PAPER}, base", ModelConfig(vocabulary=37_000)),
     "big": Preset(
         f"{_PAPER}, big",
@@ -460,6 +511,67 @@ PRESETS: dict[str, Preset] = {
             clip_norm=1.0,
             label_smoothing=0.0,
             weight_decay=0.05,
+        ),
+    ),
+    "rnn-additive": Preset(
+        "trained here: pt-en's task by recurrence, attention after Bahdanau et al. 2015 (arXiv:1409.0473)",
+        ModelConfig(**_RECURRENT_MODEL, score="additive"),
+        TrainingConfig(**_RECURRENT_TRAINING),
+    ),
+    "rnn-multiplicative": Preset(
+        "trained here: pt-en's task by recurrence, attention after Luong et al. 2015 (arXiv:1508.04025), general",
+        ModelConfig(**_RECURRENT_MODEL, score="general"),
+        TrainingConfig(**_RECURRENT_TRAINING),
+    ),
+    "sentiment-en": Preset(
+        "trained here: English film reviews, Chollet's text classifier with learned positions",
+        ModelConfig(**_CHOLLET, positions="learned"),
+        _REVIEWS,
+    ),
+    "sentiment-en-unordered": Preset(
+        "trained here: the same without positions",
+        ModelConfig(**_CHOLLET, positions="none"),
+        _REVIEWS,
+    ),
+    "shakespeare-lstm": Preset(
+        "trained here: tiny Shakespeare, embedding 128 and an LSTM of 1,024 units",
+        ModelConfig(
+            **_CHARACTERS,
+            recurrence="lstm",
+            decoder_layers=1,
+            embedding_width=128,
+            width=1024,
+            heads=1,
+            feed_forward=1,
+            positions="none",
+            max_target=200,
+            dropout=0.0,
+        ),
+        TrainingConfig(
+            **_CHARACTERS_TRAINING,
+            steps=1_600,
+            batch_tokens=3_200,
+            warmup_steps=1,
+            cooldown_steps=500,
+            beta_2=0.999,
+            epsilon=1e-7,
+        ),
+    ),
+    "shakespeare-transformer": Preset(
+        "trained here: tiny Shakespeare, a decoder of 6 layers of width 256",
+        ModelConfig(
+            **_CHARACTERS,
+            decoder_layers=6,
+            width=256,
+            heads=8,
+            feed_forward=1024,
+            max_target=256,
+            norm="pre",
+            positions="halves",
+            dropout=0.1,
+        ),
+        TrainingConfig(
+            **_CHARACTERS_TRAINING, steps=5_000, batch_tokens=1_024, warmup_steps=200, cooldown_steps=2_000
         ),
     ),
 }

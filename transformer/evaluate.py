@@ -26,6 +26,11 @@ def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4)
     Raises:
         ValueError: a model that answers nothing, or a file that is none of its kind or empty.
     """
+    if model.config.tokens == "characters":
+        from transformer.training.characters import read_text
+
+        text = "".join(read_text(path).splitlines(keepends=True)[:limit])
+        return {"bits_per_character": round(model.bits_per_character(text), 4), "count": len(text)}
     if model.config.family == "decoder":
         from transformer.training.language import read_paragraphs
 
@@ -111,14 +116,11 @@ def classification(model: TextReader, rows: Sequence[tuple[str, str]]) -> dict[s
     Raises:
         ValueError: a label that is no class of the model.
     """
+    from transformer.training.classification import numbered
+
     config = model.config
-    classes = {str(i): i for i in range(config.classes)}
-    classes |= {name: i for i, name in enumerate(config.class_names)}
-    unknown = sorted({label for label, _ in rows} - classes.keys())
-    if unknown:
-        raise ValueError(f"expected labels out of {', '.join(classes)}, received {unknown[0][:80]!r}")
-    found = model.classify([text for _, text in rows]).argmax(-1)
-    right = sum(classes[label] == int(one) for (label, _), one in zip(rows, found, strict=True))
+    people = numbered([label for label, _ in rows], config.class_names, config.classes)
+    right = int((model.classify([text for _, text in rows]).argmax(-1) == people).sum())
     return {"accuracy": round(100 * right / len(rows), 2), "count": len(rows)}
 
 

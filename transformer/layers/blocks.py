@@ -89,7 +89,23 @@ class TokenEmbedding(keras.layers.Layer):
         position_scale: Any = None,
         training: bool | None = None,
     ) -> Any:
-        vectors = self.tokens(ids) * self.scale
+        return self.placed(self.rows(ids), ids, types, start, places, position_scale, training)
+
+    def rows(self, ids: Any) -> Any:
+        """The table's rows (B, T, D) for ids, times sqrt(D) where configured: what tokens are before all else."""
+        return self.tokens(ids) * self.scale
+
+    def placed(
+        self,
+        vectors: Any,
+        ids: Any,
+        types: Any = None,
+        start: Any = None,
+        places: Any = None,
+        position_scale: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        """`call` from ready rows on."""
         if self.types:
             vectors = vectors + self.types(ops.zeros_like(ids) if types is None else types)
         placed = self.positions(vectors, start=start, places=places, scale=position_scale)

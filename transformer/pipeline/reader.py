@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, ReaderRuntime
 from transformer.text.tokenizer import Encoded, clean
 from transformer.text.words import Word, words
-from transformer.trace import Alternative, AttentionMap, Label, Trace
+from transformer.trace import Alternative, AttentionMap, FloatArray, Label, Trace
 
 MASK = "[MASK]"
 
@@ -84,6 +86,61 @@ class TextReader(Model):
             ValueError: a network that does not classify.
         """
         return self.runtime.classify([self._cut(row) for row in self.tokenizer.encode_all(texts)])
+
+    def beginning(self, text: str) -> str:
+        """The first part of `text` that the network can read, up to the end of a word; all of it where it fits. Of a
+        first word that alone is too long, its beginning."""
+        text = text[:MAX_CHARACTERS]
+
+        def too_long(end: int) -> bool:
+            return len(self.tokenizer.encode(text[:end]).ids) > self.config.max_source
+
+        if not too_long(len(text)):
+            return text
+        ends = [word.end() for word in re.finditer(r"\S+", text)]
+        if too_long(ends[0]):
+            ends = list(range(1, ends[0]))
+        return text[: ends[max(0, bisect_left(ends, True, key=too_long) - 1)]]
+
+    def gradient_times_input(self, trace: Trace, chosen: int) -> FloatArray:
+        """How much each token (S,) of a trace speaks for a class, a first-order estimate: see
+        `ReaderRuntime.gradient_times_input`.
+
+        Raises:
+            ValueError: a trace of another model, a network that does not classify, or a class that it lacks.
+        """
+        self._own(trace)
+        found: FloatArray = self.runtime.gradient_times_input(ids_of(trace.source), chosen)
+        return found
+
+    def leave_one_out(
+        self, trace: Trace, chosen: int, progress: Callable[[int, int], None] | None = None
+    ) -> FloatArray:
+        """How much the log-odds of a class, ln(p / (1 - p)), fall once a word is gone, for each of
+        `words(trace.input, trace.source)`: all its tokens are taken out, and those after it move up (Li et al. 2016,
+        "Understanding Neural Networks through Representation Erasure", arXiv:1612.08220, section 3).
+
+        Args:
+            trace: of this model.
+            chosen: the class.
+            progress: told how many texts have been read, and of how many.
+
+        Raises:
+            ValueError: as of `gradient_times_input`, or a text of one word alone whose tokenizer adds no markers.
+        """
+        self._own(trace)
+        if self.config.output != "classes" or not 0 <= chosen < self.config.classes:
+            raise ValueError(
+                f"expected a class of a network that classifies, received {chosen} of {self.config.classes}"
+            )
+        ids = ids_of(trace.source)
+        gone = [set(word.places) for word in words(trace.input, trace.source)]
+        rows = [ids, *([token for i, token in enumerate(ids) if i not in places] for places in gone)]
+        scores = self.runtime.scores(rows, progress).astype(np.float64)
+        others = np.delete(scores, chosen, axis=-1)
+        odds = scores[:, chosen] - (np.logaddexp.reduce(others, axis=-1) if others.size else 0.0)
+        found: FloatArray = (odds[0] - odds[1:]).astype(np.float32)
+        return found
 
     def words(self, text: str) -> list[Word]:
         """The words of a text, each with its positions and where it stands in the text; errors as with `trace`."""

@@ -1,13 +1,14 @@
-"""Compiled inference of an encoder alone: one pass over a text."""
+"""Compiled inference of an encoder alone: one pass over a text, and the gradient of what it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
+from transformer.config import ModelConfig
 from transformer.models.reader import Reader
 from transformer.models.seq2seq import Gates
 from transformer.runtime.common import (
@@ -52,6 +53,8 @@ class ReaderRuntime:
         # For batches TensorFlow's own kernels are as fast as XLA, and one graph serves every length.
         rows = [tf.TensorSpec((None, None), kind) for kind in (tf.int32, tf.bool)]
         self._classes = tf.function(self._run_classes, autograph=False, input_signature=rows)
+        chosen = tf.TensorSpec((), tf.int32)
+        self._gradient = tf.function(self._run_gradient, autograph=False, input_signature=[row, row, chosen])
 
     def record(
         self, ids: Sequence[int], types: Sequence[int] | None = None, gates: Gates | None = None
@@ -72,14 +75,24 @@ class ReaderRuntime:
         return Read(maps, classes=said[0] if said else None)
 
     def classify(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Probabilities (N, classes) for many rows of ids, those of nearly one length together.
+        """Probabilities (N, classes) for many rows of ids; errors as of `scores`."""
+        scores = self.scores(rows)
+        found: np.ndarray = np.exp(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))
+        return found
+
+    def scores(
+        self, rows: Sequence[Sequence[int]], progress: Callable[[int, int], None] | None = None
+    ) -> np.ndarray:
+        """Scores (N, classes), before the softmax, for many rows of ids, those of nearly one length together.
+
+        Args:
+            rows: ids.
+            progress: told how many rows are done, and of how many.
 
         Raises:
             ValueError: a network that does not classify, a row without ids, or one longer than its positions.
         """
-        config = self.network.config
-        if config.output != "classes":
-            raise ValueError(f"expected a network that classifies, received one for {config.output}")
+        config = self._classifier()
         for row in rows:
             bucket(len(row), config.max_source)
         found = np.zeros((len(rows), config.classes), np.float32)
@@ -92,7 +105,32 @@ class ReaderRuntime:
             ids = np.full(real.shape, max(config.pad_id, 0), np.int32)
             ids[real] = np.concatenate([rows[i] for i in chosen])
             found[chosen] = self._classes(tf.constant(ids), tf.constant(real)).numpy()
+            if progress:
+                progress(len(rows) - len(order), len(rows))
         return found
+
+    def gradient_times_input(
+        self, ids: Sequence[int], chosen: int, types: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """How much each token speaks for a class: the gradient of the class's log-odds with respect to the token's
+        row of the table, times that row (S,), natural log (Denil et al. 2014, arXiv:1412.6815; Shrikumar et al. 2016,
+        arXiv:1605.01713).
+
+        Raises:
+            ValueError: a network that does not classify, a class that it lacks, no ids, or too many.
+        """
+        config = self._classifier()
+        if not 0 <= chosen < config.classes:
+            raise ValueError(f"expected a class below {config.classes}, received {chosen}")
+        row, kinds = self._rows(ids, types, whole=True)
+        found: np.ndarray = self._gradient(row, kinds, tf.constant(chosen, tf.int32)).numpy()[0]
+        return found
+
+    def _classifier(self) -> ModelConfig:
+        config = self.network.config
+        if config.output != "classes":
+            raise ValueError(f"expected a network that classifies, received one for {config.output}")
+        return config
 
     def projections(self, ids: Sequence[int], types: Sequence[int] | None = None) -> dict[str, Projected]:
         """Queries and keys of every layer and head for ids."""
@@ -123,7 +161,19 @@ class ReaderRuntime:
         return (result.encoder,)
 
     def _run_classes(self, ids: Any, real: Any) -> Any:
-        return ops.softmax(ops.cast(self.network.forward(ids, real=real).logits, "float32"), axis=-1)
+        return ops.cast(self.network.forward(ids, real=real).logits, "float32")
+
+    def _run_gradient(self, ids: Any, types: Any, chosen: Any) -> Any:
+        network = self.network
+        rows = network.embedding.rows(ids)
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            placed = network.embedding.placed(rows, ids, types if network.config.token_types else None)
+            scores = ops.cast(network.read(placed, tf.ones_like(ids, tf.bool)).logits[0], "float32")
+            others = tf.where(tf.range(network.config.classes) == chosen, -np.inf, scores)
+            # Of one class there is nothing else to be held likely.
+            odds = scores[chosen] - (tf.reduce_logsumexp(others) if network.config.classes > 1 else 0.0)
+        return ops.sum(tape.gradient(odds, rows) * rows, axis=-1)
 
     def _run_projections(self, ids: Any, types: Any) -> tuple[Any, ...]:
         stack = self.network.forward(ids, types=types).projections[0]

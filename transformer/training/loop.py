@@ -158,6 +158,10 @@ def export(out: Path, tensors: dict[str, np.ndarray]) -> None:
 def task_of(job: Job) -> Task:
     """What the network of this job learns: its batches, its loss, and how far it is."""
     config = job.preset.model
+    if config.tokens == "characters":
+        from transformer.training.characters import Characters
+
+        return Characters(job)
     if config.family in ("seq2seq", "recurrent"):
         from transformer.training.translation import Translation
 
@@ -170,6 +174,10 @@ def task_of(job: Job) -> Task:
         from transformer.training.speech import Speech
 
         return Speech(job)
+    if config.family == "encoder":
+        from transformer.training.classification import Classification
+
+        return Classification(job)
     raise ValueError(f"expected a network that can be trained, received one of family {config.family}")
 
 
