@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--average", type=int, default=8, metavar="N", help="export the mean of the last N checkpoints"
     )
+    train.add_argument(
+        "--validate", type=int, default=1000, metavar="N", help="steps between two (default: %(default)s)"
+    )
     train.add_argument("--tensorboard", type=Path, metavar="DIR")
     train.add_argument(
         "--cache", type=Path, metavar="DIR", help="where decoded sound is kept (default: inside --out)"
@@ -134,6 +137,7 @@ def _trace(options: argparse.Namespace) -> None:
             "beams": options.beam,
             "language": options.language,
             "name": Path(options.input).name,
+            "words": True,
         },
         "seq2seq": {"target": options.target, "beams": options.beam},
         "recurrent": {"target": options.target, "beams": options.beam},
@@ -148,6 +152,8 @@ def _trace(options: argparse.Namespace) -> None:
     elif options.out:
         trace.save(options.out)
     print(trace.output)
+    for word in trace.words:
+        print(f"{word.start:8.2f} {word.end:8.2f} s  {word.confidence:4.0%}  {word.text}")
     if "unknown" in trace.options:
         print(f"not in the vocabulary: {trace.options['unknown']}", file=sys.stderr)
 
@@ -227,6 +233,7 @@ def _train(options: argparse.Namespace) -> None:
             cache=options.cache,
             precision=options.precision,
             minutes=options.minutes,
+            validate_every=options.validate,
             average=options.average,
         )
     )

@@ -9,16 +9,20 @@ from transformer.checkpoints import folder, hub
 from transformer.checkpoints.hub import Progress
 from transformer.checkpoints.look import OURS, fits, look
 from transformer.models.assembly import assemble
+from transformer.pipeline.characters import CharacterRecurrent, CharacterWriter
 from transformer.pipeline.checkpoint import KINDS, open_checkpoint
 from transformer.pipeline.listener import Listener
 from transformer.pipeline.model import MAX_CHARACTERS, Model
 from transformer.pipeline.reader import TextReader
 from transformer.pipeline.translator import Embedded, Translator
 from transformer.pipeline.writer import Writer
+from transformer.text.characters import CharacterTokenizer
 from transformer.text.tokenizer import SubwordTokenizer
 
 __all__ = [
     "MAX_CHARACTERS",
+    "CharacterRecurrent",
+    "CharacterWriter",
     "Embedded",
     "Listener",
     "Model",
@@ -31,6 +35,7 @@ __all__ = [
     "shipped",
 ]
 
+CHARACTER_KINDS: dict[str, Any] = {"decoder": CharacterWriter, "recurrent_decoder": CharacterRecurrent}
 SHIPPED = Path(__file__).parents[2] / "assets" / "models"
 
 
@@ -62,10 +67,13 @@ def open_folder(path: Path, name: str) -> Any:
     network = assemble(config)
     network.build()
     folder.assign_weights(network, folder.load_weights(path / folder.WEIGHTS))
-    tokenizer = SubwordTokenizer.load(path / folder.TOKENIZER)
+    characters = config.tokens == "characters"
+    reader: Any = CharacterTokenizer if characters else SubwordTokenizer
+    tokenizer = reader.load(path / folder.TOKENIZER)
     if tokenizer.size != config.vocabulary:
         raise ValueError(f"expected a tokenizer of {config.vocabulary} subwords, received {tokenizer.size}")
-    return KINDS[config.family](name, network, tokenizer)
+    kinds = CHARACTER_KINDS if characters else KINDS
+    return kinds[config.family](name, network, tokenizer)
 
 
 def find(name: str, *, progress: Progress | None = None) -> Path:

@@ -95,8 +95,9 @@ class LanguageRuntime:
         how: Drawing,
         seed: int | Sequence[int] = 0,
         first: np.ndarray | None = None,
+        end: bool = False,
     ) -> Iterator[int]:
-        """Up to `count` ids, one after the other; the end token is never drawn.
+        """Up to `count` ids, one after the other; the end token is drawn only with `end`.
 
         The largest sum of log-probability and Gumbel noise is a draw from the distribution (Gumbel 1954), so the same
         seed gives the same ids.
@@ -107,10 +108,14 @@ class LanguageRuntime:
             how: see `Drawing`.
             seed: of the noise; one number or several.
             first: (vocabulary,) booleans, what the first one may be; None: anything.
+            end: it is a token like others, as a line break is among characters.
 
         Raises:
             ValueError: no ids, or more than the network's positions leave room after.
         """
+        barred = self._barred.copy()
+        if end:
+            barred[self.network.config.end_id] = False
         config, noise = self.network.config, np.random.default_rng(seed)
         bucket(len(ids), config.max_target - 1)
         state, token = self._begin(ids, count), int(ids[-1])
@@ -118,7 +123,7 @@ class LanguageRuntime:
             log_p, state = self._step(state, [0], [token], index)
             if first is not None and index == len(ids) - 1:
                 log_p = only(log_p, first)
-            drawn = shaped(np.where(self._barred, NEVER, log_p), how)[0]
+            drawn = shaped(np.where(barred, NEVER, log_p), how)[0]
             token = int(np.argmax(drawn + noise.gumbel(size=drawn.shape)))
             yield token
 

@@ -150,7 +150,7 @@ class Characters:
                 rows=8,
             )["bits_per_byte"]
         )
-        read = int(ops.convert_to_numpy(network.optimizer.iterations)) * self.rows * self.length
+        read = int(np.asarray(network.optimizer.iterations, np.int64)) * self.rows * self.length
         return {
             "valid_loss": found * math.log(2),
             "valid_bits_per_character": found,

@@ -55,7 +55,7 @@ RUNS = (
 
 
 class Stateful(keras.Model):
-    """A character LSTM that begins where it stood: the state at the end of a batch's row i is where that of the next begins."""
+    """A character LSTM that goes on where it stood: row i of a batch begins with what the last row i left."""
 
     def __init__(self, network: Any, rows: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

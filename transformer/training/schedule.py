@@ -13,6 +13,7 @@ from transformer.config import PAD, TrainingConfig
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """scale * width^-0.5 * min(step^-0.5, step * warmup^-1.5), equation 3; the first step counts as 1.
 
+    With `decay` "none" it rises in a straight line to `learning_rate` and stays there.
     Where `cooldown_steps` is set, the rate is also scaled from 1 down to 0 in a straight line over the last of `steps`
     (Hagele et al. 2024, arXiv:2405.18392, section 3): a run of known length ends better than one cut off.
     """
@@ -27,8 +28,11 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32") + 1.0
         training = self.training
-        rate = training.learning_rate * self.width**-0.5
-        rate = rate * ops.minimum(step**-0.5, step * training.warmup_steps**-1.5)
+        if training.decay == "none":
+            rate = training.learning_rate * ops.minimum(1.0, step / training.warmup_steps)
+        else:
+            rate = training.learning_rate * self.width**-0.5
+            rate = rate * ops.minimum(step**-0.5, step * training.warmup_steps**-1.5)
         if training.cooldown_steps:
             left = (training.steps + 1.0 - step) / training.cooldown_steps
             rate = rate * ops.clip(left, 0.0, 1.0)

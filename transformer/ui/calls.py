@@ -97,7 +97,7 @@ def open_model(source: Path | str) -> opened.Opened:
 def forget(name: str) -> None:
     """Let go of an opened model and of what it answered: another may be called so later."""
     opened.forget(name)
-    for answers in (_translated, embedded, tail, read, next_words):
+    for answers in (_translated, embedded, tail, read, next_words, characters):
         answers.clear()
 
 
@@ -258,6 +258,13 @@ def read(model: str, text: str) -> Trace:
 def next_words(model: str, text: str, how: Drawing, count: int = 10) -> tuple[Word, ...]:
     """The likeliest next words; errors as of `Writer.next_words` and `network`."""
     return tuple(network(model).next_words(text, count=count, **how._asdict()))
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def characters(model: str, text: str, how: Drawing, seed: int, count: int = 300) -> str:
+    """A text and `count` more characters by a network of characters; errors as of its `go_on` and `network`."""
+    longer: str = network(model).go_on(text, count, seed=seed, **how._asdict())
+    return longer
 
 
 def go_on(model: str, text: str, words: int, how: Drawing, seed: int) -> str:

@@ -22,6 +22,7 @@ LONGEST = 1000  # characters of a path or an id
 FAMILY_PAGES = {
     "seq2seq": "pages/translate.py",
     "recurrent": "pages/recurrence.py",
+    "recurrent_decoder": "pages/recurrence.py",
     "decoder": "pages/next_word.py",
     "encoder": "pages/read.py",
     "speech": "pages/speech.py",
@@ -29,6 +30,7 @@ FAMILY_PAGES = {
 DOES = {
     "seq2seq": "reads a text and writes another",
     "recurrent": "reads a text and writes another",
+    "recurrent_decoder": "goes on writing a text",
     "decoder": "goes on writing a text",
     "encoder": "reads a text",
     "speech": "hears speech and writes it down",

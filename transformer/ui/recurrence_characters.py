@@ -45,8 +45,8 @@ def characters_section() -> None:
     st.header("Characters", anchor="characters")
     st.markdown(
         "Two networks learned to go on with Shakespeare one character at a time. One is an LSTM: it carries a memory "
-        "of fixed size along the text. The other is a Transformer: it looks back at the characters themselves. They have "
-        "nearly the same number of weights and read the same text."
+        "of fixed size along the text. The other is a Transformer: it looks back at the characters themselves. They "
+        "have nearly the same number of weights and read the same text."
     )
     present = [name for name in NETWORKS if name in calls.shipped()]
     if missing := [name for name in NETWORKS if name not in present]:
@@ -89,8 +89,8 @@ def why_section() -> None:
     st.markdown(said)
     st.caption(
         f"Mean over {windows:,} places in the text that neither network saw in training; the band holds the middle "
-        "half of them. Both axes are logarithmic. A small change of one vector at a time: it does not show what several "
-        "characters do together."
+        "half of them. Both axes are logarithmic. A small change of one vector at a time: it does not show what "
+        "several characters do together."
     )
     with st.expander("The same as a table"):
         st.dataframe(
