@@ -45,6 +45,16 @@ def test_a_run_that_starts_from_another_takes_its_vocabulary(tmp_path: Path) -> 
     assert kept.encode("gato").ids == SubwordTokenizer.train(OTHERS, 18).encode("gato").ids
 
 
+def test_a_run_may_take_a_vocabulary_alone(tmp_path: Path) -> None:
+    other, started, out = tmp_path / "other", tmp_path / "started", tmp_path / "out"
+    for place, texts in ((other, OTHERS), (started, TEXTS), (out, [])):
+        place.mkdir()
+        if texts:
+            SubwordTokenizer.train(texts, 18).save(place / folder.TOKENIZER)
+    tokenizer_of(job(out, tokenizer=other, initial=started), never)
+    assert (out / folder.TOKENIZER).read_text() == (other / folder.TOKENIZER).read_text()
+
+
 def test_too_little_text_is_said_and_nothing_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"vocabulary of 500 subwords, received .*too little text"):
         tokenizer_of(job(tmp_path, 500), lambda: TEXTS)
