@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from transformer.bench import browser, checkpoints, processes, sound, translators, writing
+from transformer.bench import browser, checkpoints, processes, reviews, sound, translators, writing
 from transformer.bench.measure import Row
 
 __all__ = ["Row", "run"]
@@ -37,6 +37,7 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     groups["encoder/bert-base"] = checkpoints.encoders
     groups["decoder/gpt2"] = checkpoints.decoders
     groups["speech/whisper-tiny"] = checkpoints.speech
+    groups["sentiment/512"] = reviews.reviews
     groups["load/bert-90MB"] = checkpoints.loading
     groups["audio-decode features"] = sound.sound
     groups["trace/speech-en training/speech-en"] = sound.network

@@ -57,7 +57,8 @@ def about(folder: Path) -> str:
         if reads and writes:
             does = f"reads with {reads} layers and writes with {writes}"
         else:
-            does = f"reads with {reads} layers" if reads else f"reads and writes with {writes} layers"
+            layer = _count(reads or writes, "layer")
+            does = f"reads with {layer}" if reads else f"reads and writes with {layer}"
         learned = f"learned {_parameters(folder) / 1e6:.1f} million numbers"
         sentence = f"`{folder.name}` {does}, {config['heads']} heads in each, and {learned}."
     except (OSError, ValueError, KeyError, TypeError):

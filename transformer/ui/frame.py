@@ -41,6 +41,13 @@ PAGES = (
         "See what every head of a BERT looks at in a text, mask words, and see what the network expects there.",
     ),
     Page(
+        "pages/sentiment.py",
+        "Sentiment",
+        ":material/reviews:",
+        "Type a review, see whether a network finds it good or bad, and compare attention with what its words really "
+        "change.",
+    ),
+    Page(
         "pages/speech.py",
         "Speech",
         ":material/hearing:",
@@ -52,6 +59,12 @@ PAGES = (
         ":material/pin_drop:",
         "How a network knows the order of its words: every encoding as a picture, and a translation with its positions "
         "taken away.",
+    ),
+    Page(
+        "pages/recurrence.py",
+        "Recurrence",
+        ":material/history:",
+        "What came before attention: networks that carry a memory along a text, beside Transformers of the same size.",
     ),
     Page(
         "pages/by_hand.py",

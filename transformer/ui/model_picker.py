@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -12,7 +12,12 @@ from transformer.ui.markdown import plain
 MISSING = "missing-model"
 
 
-def choose_model(family: str, on_change: Callable[[], None] | None = None, width: int = 160) -> str:
+def choose_model(
+    family: str,
+    on_change: Callable[[], None] | None = None,
+    width: int = 160,
+    names: Sequence[str] | None = None,
+) -> str:
     """The picker of a page for models of a family; its choice stands in the address as `model`.
 
     A link may name a model that somebody has forgotten since: then the first is taken, and `missing_model` says so.
@@ -21,8 +26,9 @@ def choose_model(family: str, on_change: Callable[[], None] | None = None, width
         family: "seq2seq", "decoder", "encoder" or "speech".
         on_change: called when another is chosen, before the page runs again.
         width: of the picker, CSS pixels.
+        names: those of the family that the page has use for; None: all.
     """
-    options = calls.names(family)
+    options = calls.names(family) if names is None else list(names)
     asked = st.session_state.get("model") or st.query_params.get("model")
     if asked and asked not in options:
         st.session_state[MISSING] = str(asked)

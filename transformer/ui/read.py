@@ -112,26 +112,27 @@ def put_in(reading: Reading, number: int, guess: str) -> None:
     mask(n + more if n > number else n for n in reading.masked if n != number)
 
 
-def answer(name: str, text: str, masked: str) -> Reading | None:
+def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Reading | None:
     """What was read: this text, or where that fails, a sentence why and the last reading that was good.
 
     Args:
         name: of the model.
         text: what is read.
         masked: the numbers of masked words as the address has them.
+        key: where in the session state the last reading of this page stands.
     """
     problem = ""
     with st.container():  # one place for whatever is to be said: the picture below keeps its own
         try:
-            st.session_state["reading"] = _read(name, text, masked)
+            st.session_state[key] = _read(name, text, masked)
         except ValueError as error:
             problem = f"Not read: {plain(str(error))}."
         except calls.Unavailable as error:
             problem = plain(str(error))
             st.button("Try to load it again", on_click=calls.retry)
-        reading: Reading | None = st.session_state.get("reading")
+        reading: Reading | None = st.session_state.get(key)
         if reading and problem and not calls.known(reading.model.name):
-            reading = st.session_state["reading"] = None  # forgotten meanwhile: let go of it
+            reading = st.session_state[key] = None  # forgotten meanwhile: let go of it
         if problem:
             short = plain(reading.text[:60]) + ("…" if len(reading.text) > 60 else "") if reading else ""
             st.warning(f"{problem} Shown below: “{short}”" if reading else problem)

@@ -68,7 +68,10 @@ def _text(reading: Reading, kind: str, weights: FloatArray, view: str) -> bool:
 def _said(reading: Reading) -> bool:
     """What the network says of the text, as bars; true once one was clicked."""
     if reading.trace.options and (classes := class_bars(reading.trace)):
-        st.caption("What the network takes the text for, and how sure it is.")
+        st.caption(
+            "What the network takes the text for, and how sure it is. Words can be masked where a network was trained "
+            "to fill them in, as a BERT is that you open under Models."
+        )
         return bars([Group(reading.trace.output, classes)], key="classes")
     if not reading.guesses_words:
         st.caption("This network guesses neither words nor classes: what it looks at is all there is to see.")
