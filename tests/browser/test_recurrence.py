@@ -1,0 +1,49 @@
+"""The page of recurrence in a real browser: both networks write, another seed, a link that opens Why, a phone."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from transformer.ui import calls
+from transformer.ui.recurrence_characters import NETWORKS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not set(NETWORKS) <= set(calls.shipped()), reason="the networks of characters are not there"
+    ),
+]
+
+SLOW = 90_000  # ms; two busy cores
+LOADING = 240_000  # ms; a server imports TensorFlow while its first visitor waits
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    expect.set_options(timeout=SLOW)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+def test_both_write_and_a_link_opens_why(serve: Callable[..., str], open_page: Callable[..., Page]) -> None:
+    url = f"{serve('app.py')}/recurrence?{urlencode({'beginning': 'JULIET:', 'seed': '3'})}"
+    page = open_page(url)
+    page.set_default_timeout(SLOW)
+    samples = page.get_by_test_id("stCode")
+    expect(samples).to_have_count(2, timeout=LOADING)
+    before = samples.all_inner_texts()
+    assert all(text.startswith("JULIET:") and len(text) > 250 for text in before)
+    page.get_by_role("button", name="Another").click()
+    expect(samples.first).not_to_have_text(before[0])
+    expect(samples.nth(1)).not_to_have_text(before[1])
+    expect(page.get_by_label("Seed")).to_have_value("4")
+
+    page.goto(f"{serve('app.py')}/recurrence?section=Why")
+    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
+    expect(page.get_by_text("half of it lies within").first).to_be_visible()
+
+    phone = open_page(url, width=390)
+    expect(phone.get_by_test_id("stCode")).to_have_count(2, timeout=LOADING)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
