@@ -56,6 +56,7 @@ def test_dot_and_scaled_are_those_of_keras(score: str) -> None:
 def test_general_is_equation_8_of_luong() -> None:
     own, queries, source = layer("general"), rows(4, 1), rows(5, 2)
     (matrix,) = (np.asarray(weight, np.float64) for weight in own.weights)
+    matrix = matrix / WIDTH**0.5  # Luong's W
     scores = np.einsum("btd,bsd->bts", queries, np.einsum("bsd,de->bse", source, matrix))
     scores[1, :, 3:] = -np.inf
     found = np.asarray(own(queries, own.project(source), REAL))

@@ -54,7 +54,7 @@ class Reference:
             both = np.tanh(self.dense(state, "alignment/query") + self.dense(vector, "alignment/key"))
             return float(both @ self.weights["alignment/vector"])
         if kind == "general":
-            return float(state @ self.dense(vector, "alignment/key"))
+            return float(state @ self.dense(vector, "alignment/key")) / self.config.width**0.5
         return float(state @ vector) * (float(self.weights["alignment/scale"]) if kind == "scaled" else 1)
 
     def forward(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
     additive  v . tanh(W q + U k)   Bahdanau et al. 2015 (arXiv:1409.0473), appendix A.1.2
     dot       q . k                 Luong et al. 2015 (arXiv:1508.04025), section 3.1
-    general   q . (W k)             the same
+    general   q . (W k) / sqrt(D)   the same; there the root is part of W, with which Adam soon makes weights of 0 and 1
     scaled    g (q . k)             dot times one learned number, which begins at 1 / sqrt(D) (Vaswani et al. 2017)
 
 Letters for shapes: B batch, T queries, S keys, D width.
@@ -66,6 +66,8 @@ class Alignment(keras.layers.Layer):
         else:
             found = ops.matmul(ops.cast(queries, keys.dtype), ops.swapaxes(keys, -1, -2))
         found = ops.cast(found, "float32")
+        if self.score == "general":
+            return found * self.width**-0.5
         return found * ops.cast(self.scale, "float32") if self.score == "scaled" else found
 
     def call(self, queries: Any, keys: Any, real: Any) -> Any:

@@ -68,11 +68,11 @@ def translation() -> None:
         st.info(f"Not among the networks that come along: {', '.join(missing)}.")
     if not present:
         return
+    for name in present:
+        calls.start(name)
     _compare(present)
     st.subheader("Who breaks first?", anchor="lengths")
     _longer(present)
-    for name in present:
-        calls.start(name)
 
 
 @st.fragment
@@ -148,7 +148,7 @@ def _longer(names: list[str]) -> None:
     try:
         with calls.waiting(_slowest(names)):
             answers = {name: searched(name, text) for name in names}
-    except calls.Unavailable as error:
+    except (ValueError, calls.Unavailable) as error:
         st.warning(plain(str(error)))
         return
     for column, (name, found) in zip(st.columns(len(names), gap="medium"), answers.items(), strict=True):
@@ -213,7 +213,7 @@ class Searched(NamedTuple):
 
 @st.cache_resource(show_spinner=False, max_entries=512)
 def searched(name: str, text: str, beams: int = 1) -> Searched:
-    """Translate without looking at what was looked at; errors as of `calls.network`."""
+    """Translate without recording attention; a text that is too long raises ValueError, else as `calls.network`."""
     model = calls.network(name)
     ids = model.tokenizer.encode(text).ids
     written = model.runtime.decode(ids, beams=beams)
