@@ -139,8 +139,8 @@ def _column(name: str, trace: Trace, text: str, beams: int, words: bool) -> None
 @st.fragment
 def _longer(names: list[str]) -> None:
     st.markdown(
-        "All of the sentence goes through the few hundred numbers of a recurrent state, one word after the other. Put "
-        "more sentences into one input and see which network loses the thread."
+        "A recurrent network keeps what it has read and written in a few hundred numbers; only attention reaches "
+        "further back. Put more sentences into one input and see which network loses the thread."
     )
     count = st.slider("Sentences at once", 1, len(SENTENCES), 1, key="sentences", bind="query-params")
     text, reference = lengths.joined(SENTENCES[:count], count)[0]
