@@ -52,6 +52,7 @@ def characters_section() -> None:
     present = [name for name in NETWORKS if name in calls.shipped()]
     if missing := [name for name in NETWORKS if name not in present]:
         st.info(f"Not among the networks that come along: {', '.join(missing)}.")
+    _unfinished(present)
     if present:
         _samples(present)
         _learning(present)
@@ -70,6 +71,7 @@ def why_section() -> None:
     if not found:
         st.info("There is no measurement here yet.")
         return
+    _unfinished(list(found))
     bands = {
         NETWORKS[name]: Band(*(np.array(values[part]) for part in ("mean", "low", "high")))
         for name, values in found.items()
@@ -182,7 +184,7 @@ def _puzzle() -> None:
     st.markdown(
         "An LSTM can be declared *stateful*: it begins a row of a batch with what it remembered at the end of the same "
         "row of the batch before. Trained so on samples that are drawn at random, it is said to stop improving early. "
-        "Four small LSTMs (256 units) were trained to see."
+        "Small LSTMs (256 units) were trained to see, each from nothing and by the same budget."
     )
     if not runs:
         st.info("There is no measurement here yet.")
@@ -216,12 +218,17 @@ def _what_it_shows(runs: dict[str, Curve]) -> str:
     ends = {name: curve.valid[-1] for name, curve in runs.items() if WITHOUT_SPACES not in name}
     lowest, highest = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
     falling = all(len(curve.valid) > 1 and curve.valid[-1] < curve.valid[-2] for curve in runs.values())
-    return (
+    said = (
         f"On text that they never saw, the runs with spaces end between {ends[lowest]:.2f} bits ({lowest}) and "
         f"{ends[highest]:.2f} ({highest}){', and every curve is still falling' if falling else ''}. Each was run once: "
-        "a difference as small as that between two seeds says nothing. Without its spaces a text has fewer characters, "
-        "so that line has a scale of its own and does not compare with the others."
+        "a difference as small as that between two seeds says nothing."
     )
+    if len(ends) < len(runs):
+        said += (
+            " Without its spaces a text has fewer characters, so that line has a scale of its own and does not compare "
+            "with the others."
+        )
+    return said
 
 
 @cache
@@ -272,12 +279,25 @@ def reach(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _quality(name: str) -> str:
-    """What its card says that was measured."""
+def _card(name: str) -> str:
     try:
-        found = CARD_BITS.search((calls.MODELS / name / "README.md").read_text("utf-8"))
+        return (calls.MODELS / name / "README.md").read_text("utf-8")
     except OSError:
         return ""
+
+
+def _unfinished(names: list[str]) -> None:
+    """Says of networks that their training is not over, where their cards do."""
+    if early := [NETWORKS[name] for name in names if name in NETWORKS and "**Not finished.**" in _card(name)]:
+        st.info(
+            f"Not finished: {' and '.join(early)}. The numbers below are those of networks in the middle of their "
+            "training, and they have not read the same amount of text yet."
+        )
+
+
+def _quality(name: str) -> str:
+    """What its card says that was measured."""
+    found = CARD_BITS.search(_card(name))
     return f", {found[1]} bits per character on text it never saw" if found else ""
 
 
