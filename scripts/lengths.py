@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="source<TAB>target lines")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "recurrence" / "length.csv")
     options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     pairs = read_pairs(options.data)[: lengths.SENTENCES]
     # What other models have in the file stays.
     rows = lengths.read(options.out) if options.out.exists() else []
