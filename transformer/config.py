@@ -531,7 +531,8 @@ PRESETS: dict[str, Preset] = {
     "sentiment-en-unordered": Preset(
         "trained here: the same without positions",
         ModelConfig(**_CHOLLET, positions="none"),
-        _REVIEWS,
+        # More steps make it worse: 89.8 % of the validation set after 1,000, 86.6 % after 2,400.
+        dataclasses.replace(_REVIEWS, steps=1_000, cooldown_steps=600),
     ),
     "shakespeare-lstm": Preset(
         "trained here: tiny Shakespeare, embedding 128 and an LSTM of 1,024 units",
