@@ -337,7 +337,7 @@ _REVIEWS = TrainingConfig(
 )
 
 # Two networks of characters with the same text, the same budget of 5.1 million characters, and as good as the same
-# number of weights: 4,799,939 and 4,756,224. Ids as Keras's StringLookup gives them: the line break is the first character.
+# number of weights: 4,799,939 and 4,756,224. Ids are those of Keras's StringLookup: the line break is the first.
 _CHARACTERS: dict[str, Any] = dict(
     tokens="characters",
     vocabulary=67,

@@ -80,7 +80,10 @@ def abilities(name: str, able: Abilities) -> None:
     """What can be expected of a network: what its card says, or where it has none, what is true of all."""
     card = summary(calls.MODELS / name / "README.md") if opened.get(name) is None else ""
     st.caption(
-        (card or "It knows the kind of speech that it was trained on and writes words that nobody said elsewhere.")
+        (
+            card
+            or "It knows the kind of speech that it was trained on and writes words that nobody said elsewhere."
+        )
         + f" It hears {able.longest:g} s at once; longer clips, up to ten minutes, are cut at pauses. "
         + "Noise, music, other languages and several voices at once lead it astray. "
         + ("A stronger network, such as a Whisper, opens on the page Models." if card else "")
