@@ -91,7 +91,8 @@ def read_manifest(path: Path) -> list[Clip]:
 class SpeechSet:
     """Clips with their features, how often a pass reads them, and how many are chained at most.
 
-    chain: 1, or the largest number of clips of one speaker that are joined to one, with short pauses (spoken digits).
+    chain: 1, or the largest number of clips of one speaker that are joined to one, with short pauses (spoken digits);
+    half of the clips stay alone then.
     """
 
     clips: Sequence[Clip]
@@ -216,7 +217,8 @@ def _draw(each: SpeechSet, rng: np.random.Generator, augment: bool) -> Iterator[
     chosen += [each.clips[i] for i in rng.permutation(len(each.clips))[: round(part * len(each.clips))]]
     for clip in chosen:
         speed = float(rng.choice(each.cache.speeds)) if augment else 1.0
-        if each.chain == 1:
+        # Every second one stays as it was recorded, without a pause around it: so clips come in a test.
+        if each.chain == 1 or rng.random() < 0.5:
             yield _Plan(each.cache, [clip], [], speed)
             continue
         others = by_speaker[clip.speaker]
