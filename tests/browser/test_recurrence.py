@@ -38,7 +38,7 @@ def test_both_write_and_a_link_opens_why(serve: Callable[..., str], open_page: C
     page.get_by_role("button", name="Another").click()
     expect(samples.first).not_to_have_text(before[0])
     expect(samples.nth(1)).not_to_have_text(before[1])
-    expect(page.get_by_label("Seed")).to_have_value("4")
+    expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("4")
 
     page.goto(f"{serve('app.py')}/recurrence?section=Why")
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()

@@ -12,7 +12,7 @@ import pytest
 from transformer import settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import look
-from transformer.config import ModelConfig
+from transformer.config import PRESETS, ModelConfig
 from transformer.ui import about, models, opened
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -194,4 +194,7 @@ def test_sizes_read_as_people_write_them() -> None:
     both = ModelConfig(encoder_layers=2, decoder_layers=1, heads=4, decoder_heads=2)
     assert about.layers(both) == "reads with 2 layers of 4 heads and writes with 1 layer of 2 heads"
     alone = ModelConfig(encoder_layers=0, decoder_layers=12, heads=12, width=768)
-    assert about.layers(alone) == "writes with 12 layers of 12 heads"
+    assert about.layers(alone) == "reads and writes with 12 layers of 12 heads"
+    recurrent = {name: PRESETS[name].model for name in ("shakespeare-lstm", "rnn-additive")}
+    assert about.layers(recurrent["shakespeare-lstm"]) == "reads and writes with an LSTM"
+    assert about.layers(recurrent["rnn-additive"]).startswith("reads with a bidirectional GRU")

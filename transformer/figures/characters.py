@@ -9,9 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from transformer.figures import theme as themes
-
-HEIGHT = 340
-DASHES = ("solid", "dash", "dot", "dashdot")
+from transformer.figures.lines import framed, strokes
 
 
 class Curve(NamedTuple):
@@ -40,7 +38,7 @@ def learning(curves: Mapping[str, Curve], *, training: bool = True, theme: str =
         theme: "light" or "dark".
     """
     look, figure = themes.get(theme), go.Figure()
-    for (name, curve), (colour, dash) in zip(curves.items(), _strokes(look, len(curves)), strict=True):
+    for (name, curve), (colour, dash) in zip(curves.items(), strokes(look, len(curves)), strict=True):
         if training:
             figure.add_scatter(
                 x=list(curve.characters),
@@ -62,14 +60,14 @@ def learning(curves: Mapping[str, Curve], *, training: bool = True, theme: str =
             marker={"size": 6},
             hovertemplate=f"{name}, never seen, after %{{x:,.0f}} characters: %{{y:.3f}} bits<extra></extra>",
         )
-    _framed(figure, look, "characters read", "bits per character")
+    framed(figure, look, "characters read", "bits per character")
     return figure.update_xaxes(rangemode="tozero")
 
 
 def reaches(bands: Mapping[str, Band], *, theme: str = "light") -> go.Figure:
     """The share of the gradient by distance, on logarithmic axes, with the middle half of the texts as a band."""
     look, figure = themes.get(theme), go.Figure()
-    for (name, band), (colour, dash) in zip(bands.items(), _strokes(look, len(bands)), strict=True):
+    for (name, band), (colour, dash) in zip(bands.items(), strokes(look, len(bands)), strict=True):
         steps = np.arange(1, len(band.mean) + 1)
         red, green, blue = themes.rgb(colour)
         figure.add_scatter(
@@ -91,26 +89,6 @@ def reaches(bands: Mapping[str, Band], *, theme: str = "light") -> go.Figure:
             line={"color": colour, "width": 2.5, "dash": dash},
             hovertemplate=f"{name}, %{{x}} characters back: %{{y:.3%}}<extra></extra>",
         )
-    _framed(figure, look, "how many characters back", "share of the whole gradient")
+    framed(figure, look, "how many characters back", "share of the whole gradient")
     figure.update_xaxes(type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200])
     return figure.update_yaxes(type="log", exponentformat="none", tickformat="~%")
-
-
-def _strokes(look: themes.Theme, count: int) -> list[tuple[str, str]]:
-    """Both arms of the scale of differences, the accent and the text's colour; dashes part them too."""
-    arms = [themes.hex_colour(look.difference[index]) for index in (40, 230)]
-    colours = [*arms, look.accent, look.text]
-    return [(colours[i % 4], DASHES[i % 4]) for i in range(count)]
-
-
-def _framed(figure: go.Figure, look: themes.Theme, x: str, y: str) -> go.Figure:
-    figure.update_layout(
-        template=look.template,
-        height=HEIGHT,
-        margin={"l": 8, "r": 12, "t": 34, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        dragmode=False,  # a drag would keep a phone from scrolling past the picture
-        hovermode="closest",
-    )
-    figure.update_xaxes(title_text=x)
-    return figure.update_yaxes(title_text=y, showgrid=True)

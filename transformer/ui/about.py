@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
-from math import prod
 from pathlib import Path
 
+from transformer.checkpoints.look import look
 from transformer.config import ModelConfig
 from transformer.ui import calls, opened
 
@@ -21,10 +20,18 @@ def about_model(name: str) -> str:
 
 
 def layers(config: ModelConfig) -> str:
-    """Such as "reads with 2 layers of 4 heads and writes with 1 layer of 2 heads"."""
+    """Such as "reads with 2 layers of 4 heads and writes with 1 layer of 2 heads"; a sole decoder does both."""
+    if config.family == "recurrent":
+        return "reads with a bidirectional GRU and writes with a GRU and 1 head"
+    if config.family == "recurrent_decoder":
+        return "reads and writes with an LSTM"
     stacks = (
         ("reads", config.encoder_layers, config.heads),
-        ("writes", config.decoder_layers, config.decoder_heads or config.heads),
+        (
+            "writes" if config.encoder_layers else "reads and writes",
+            config.decoder_layers,
+            config.decoder_heads or config.heads,
+        ),
     )
     parts = [f"{verb} with {_count(n, 'layer')} of {_count(heads, 'head')}" for verb, n, heads in stacks if n]
     return " and ".join(parts)
@@ -46,31 +53,17 @@ def _count(number: int, what: str) -> str:
 
 @cache
 def about(folder: Path) -> str:
-    """Such as "`pt-en` reads with 4 layers and writes with 3, …", followed by the summary of its model card.
+    """Such as "`pt-en` reads with 4 layers of 8 heads and …", followed by the summary of its model card.
 
     The summary is the first quoted paragraph (`> …`) of the card, README.md; without one nothing is added. A folder
     that is no whole model has no description: "".
     """
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        reads, writes = config["encoder_layers"], config["decoder_layers"]
-        if reads and writes:
-            does = f"reads with {reads} layers and writes with {writes}"
-        else:
-            layer = _count(reads or writes, "layer")
-            does = f"reads with {layer}" if reads else f"reads and writes with {layer}"
-        learned = f"learned {_parameters(folder) / 1e6:.1f} million numbers"
-        sentence = f"`{folder.name}` {does}, {config['heads']} heads in each, and {learned}."
-    except (OSError, ValueError, KeyError, TypeError):
+        found = look(folder)
+    except ValueError:
         return ""
+    sentence = f"`{folder.name}` {layers(found.config)}, and learned {counted(found.parameters)} numbers."
     return f"{sentence} {summary(folder / 'README.md')}".strip()
-
-
-def _parameters(folder: Path) -> int:
-    """How many weights the file holds: shapes stand in its header (8 bytes of length, then JSON)."""
-    with (folder / "model.safetensors").open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def summary(card: Path) -> str:

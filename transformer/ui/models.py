@@ -126,8 +126,8 @@ def shipped_models() -> None:
             size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
             st.caption(
                 f"It {DOES[found.config.family]}. It {layers(found.config)}, vectors of {found.config.width} numbers, "
-                f"{found.config.vocabulary:,} subwords, {counted(found.parameters)} learned numbers. {sized(size)} on "
-                "disk."
+                f"{found.config.vocabulary:,} {found.config.tokens}, {counted(found.parameters)} learned numbers. "
+                f"{sized(size)} on disk."
             )
             if card.is_file():
                 with st.expander("Its card: data and licences, how it was trained, measured quality"):
