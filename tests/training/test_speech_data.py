@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.audio.sounds import encode, tone
-from transformer.audio.features import Features, log_mel
+from transformer.audio.features import Features, log_mel, mel_peaks, raw_log_mel
 from transformer.config import END, PAD, START
 from transformer.training import speech_cache
-from transformer.training.augment import SpecAugment, join, spec_augment
+from transformer.training.augment import SpecAugment, join, other_voice, spec_augment
 from transformer.training.speech_cache import SpeechCache, build_cache
 from transformer.training.speech_data import (
     DIGITS,
@@ -271,6 +271,35 @@ def test_masks_fit_the_smallest_features() -> None:
     for wrong in ({"time_masks": -1}, {"frequency_width": -1}, {"time_share": 1.5}):
         with pytest.raises(ValueError, match=f"expected (a )?{next(iter(wrong))}"):
             SpecAugment(**wrong)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.8, 800), (1.0, 1000), (1.2, 1200)])
+def test_another_voice_has_its_tones_elsewhere(factor: float, expected: float) -> None:
+    time = np.arange(16_000) / 16_000
+    plain = raw_log_mel((0.3 * np.sin(2 * np.pi * 1000 * time)).astype(np.float32), T2T)
+    out = other_voice(plain, factor, T2T)
+    assert out.shape == plain.shape and out.dtype == np.float32
+    peaks = mel_peaks(T2T)
+    found = int(out.mean(axis=0).argmax())
+    assert abs(peaks[found] - expected) <= peaks[found + 1] - peaks[found]
+    if factor == 1:
+        np.testing.assert_allclose(out, plain, rtol=1e-5)
+
+
+def test_another_voice_ends_where_the_first_did() -> None:
+    ramp = np.tile(mel_peaks(T2T).astype(np.float32), (2, 1))  # each bin holds its own frequency
+    for factor in (0.85, 1.15):
+        out, knee = other_voice(ramp, factor, T2T)[0], 4800 * min(factor, 1)
+        below = (mel_peaks(T2T) < knee) & (mel_peaks(T2T) / factor > mel_peaks(T2T)[0])
+        np.testing.assert_allclose(out[below], ramp[0, below] / factor, rtol=1e-3)
+        above = ramp[0] > knee
+        line = knee / factor + (ramp[0] - knee) * (8000 - knee / factor) / (8000 - knee)
+        np.testing.assert_allclose(out[above], np.minimum(line, ramp[0, -1])[above], rtol=1e-3)
+    for wrong in (0.5, 1.5):
+        with pytest.raises(ValueError, match=r"expected a factor from 0\.7 to 1\.4"):
+            other_voice(ramp, wrong, T2T)
+    with pytest.raises(ValueError, match=r"expected a voice from 0 to 0\.3"):
+        SpecAugment(voice=0.5)
 
 
 def test_joined_clips_stand_whole_between_quiet_frames() -> None:

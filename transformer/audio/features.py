@@ -132,6 +132,16 @@ def normalise(raw: np.ndarray, features: Features = Features()) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
+def mel_peaks(features: Features) -> np.ndarray:
+    """The frequencies in Hz at which the filters of `mel_filters` peak, float64 `(bins,)`, read-only."""
+    convention = _CONVENTIONS[features.kind]
+    to_mel, to_hertz = (_slaney_mel, _slaney_hertz) if convention.slaney else (_htk_mel, _htk_hertz)
+    peaks = to_hertz(np.linspace(to_mel(convention.low), to_mel(convention.high), features.bins + 2)[1:-1])
+    peaks.flags.writeable = False
+    return peaks
+
+
+@lru_cache(maxsize=8)
 def mel_filters(features: Features) -> np.ndarray:
     """Triangles on the mel scale, float32 `(fft / 2 + 1, bins)`, read-only.
 
@@ -161,6 +171,10 @@ def mel_filters(features: Features) -> np.ndarray:
 
 def _htk_mel(hertz: float | np.ndarray) -> np.ndarray:
     return 1127 * np.log1p(np.asarray(hertz) / 700)
+
+
+def _htk_hertz(mel: np.ndarray) -> np.ndarray:
+    return 700 * np.expm1(mel / 1127)
 
 
 # Slaney's Auditory Toolbox (1998): 200/3 Hz a mel up to 1000 Hz, then 27 mels for each factor of 6.4.

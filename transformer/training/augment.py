@@ -1,7 +1,8 @@
 """Log-mel features changed at random while they are trained on, so that a network hears a clip twice in no one way.
 
 SpecAugment: Park et al. 2019, "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition"
-(arXiv:1904.08779), section 2, without its time warping, which the paper found to help least.
+(arXiv:1904.08779), section 2, without its time warping, which the paper found to help least. Other voices: Jaitly and
+Hinton 2013, "Vocal Tract Length Perturbation (VTLP) improves speech recognition", section 3.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transformer.audio.features import RATE, Features, mel_peaks
+
 
 @dataclass(frozen=True)
 class SpecAugment:
     """How much is hidden. The widths and counts are the paper's policy LD; its time_share of 0.2 is policies SM and SS.
 
     A mask is at most frequency_width bins or time_width frames wide, and no time mask hides more than time_share of a
-    clip: one of a second would else be gone.
+    clip: one of a second would else be gone. voice: how far from 1 the factor of `other_voice` is drawn; 0.1 is VTLP's.
     """
 
     frequency_masks: int = 2
@@ -25,6 +28,7 @@ class SpecAugment:
     time_masks: int = 2
     time_width: int = 100
     time_share: float = 0.2
+    voice: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("frequency_masks", "frequency_width", "time_masks", "time_width"):
@@ -32,6 +36,8 @@ class SpecAugment:
                 raise ValueError(f"expected {name} of at least 0, received {getattr(self, name)}")
         if not 0 <= self.time_share <= 1:
             raise ValueError(f"expected a time_share from 0 to 1, received {self.time_share}")
+        if not 0 <= self.voice <= 0.3:
+            raise ValueError(f"expected a voice from 0 to 0.3, received {self.voice}")
 
 
 def spec_augment(features: np.ndarray, policy: SpecAugment, rng: np.random.Generator) -> np.ndarray:
@@ -50,6 +56,26 @@ def spec_augment(features: np.ndarray, policy: SpecAugment, rng: np.random.Gener
         first = rng.integers(0, frames - width + 1)
         out[first : first + width] = 0
     return out
+
+
+def other_voice(raw: np.ndarray, factor: float, features: Features) -> np.ndarray:
+    """Features before normalisation `(frames, bins)` as a vocal tract 1 / factor as long would have made them.
+
+    What was at the frequency f comes to lie at factor * f; above 4,800 Hz (times the smaller of factor and 1) a second
+    straight line leads to the highest frequency, which stays. Between two bins the values are interpolated.
+
+    Raises:
+        ValueError: a factor that is not from 0.7 to 1.4.
+    """
+    if not 0.7 <= factor <= 1.4:
+        raise ValueError(f"expected a factor from 0.7 to 1.4, received {factor}")
+    peaks, highest = mel_peaks(features), RATE / 2
+    knee = 4800 * min(factor, 1)
+    sources = np.interp(peaks, [0, knee, highest], [0, knee / factor, highest])
+    place = np.interp(sources, peaks, np.arange(features.bins))
+    lower = np.minimum(place.astype(int), features.bins - 2)
+    share = (place - lower).astype(np.float32)
+    return raw[:, lower] * (1 - share) + raw[:, lower + 1] * share
 
 
 def join(clips: Sequence[np.ndarray], pauses: Sequence[int], rng: np.random.Generator) -> np.ndarray:

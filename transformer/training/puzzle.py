@@ -33,7 +33,7 @@ from transformer.training.schedule import SmoothedCrossEntropy
 
 UNITS, EMBEDDING = 256, 64
 ROWS, LENGTH = 64, 100
-STEPS, EVERY = 400, 40
+STEPS, EVERY = 1_600, 80
 COLUMNS = ("run", "step", "characters", "seconds", "train_bits", "valid_bits")
 
 

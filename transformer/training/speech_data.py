@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from transformer.audio.features import HOP_SECONDS, normalise
-from transformer.training.augment import SpecAugment, join, spec_augment
+from transformer.training.augment import SpecAugment, join, other_voice, spec_augment
 from transformer.training.data import Example, make_batch
 from transformer.training.speech_cache import SpeechCache
 
@@ -239,6 +239,8 @@ def _make_batch(
     for i, (plan, _) in enumerate(members):
         rows = [plan.cache.rows(clip.path, plan.speed) for clip in plan.clips]
         raw = join(rows, plan.pauses, rng) if plan.pauses else rows[0]
+        if augment and augment.voice:
+            raw = other_voice(raw, 1 + augment.voice * rng.uniform(-1, 1), plan.cache.features)
         example = normalise(raw, plan.cache.features)
         if augment:
             example = spec_augment(example, augment, rng)
