@@ -123,7 +123,9 @@ class Sheet {
     this.host.dataset.theme = theme;
     this.host.style.setProperty("--accent", this.spec.accent[theme]);
     this.palette = decodePalette(this.spec.scale[theme]);
-    this.paletteKey = theme + this.spec.scale[theme];
+    this.top = this.spec.top ?? 255; // the byte that has full colour
+    this.stretched = this.palette.map((_, i) => this.palette[Math.min(255, Math.round((i * 255) / this.top))]);
+    this.paletteKey = theme + this.top + this.spec.scale[theme];
   }
 
   /** Cells, row and column headers; only when the shape changes, so that focus survives reruns. */
@@ -199,7 +201,7 @@ class Sheet {
     const bar = make("span", "bar");
     bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
     const scale = make("span", "scale");
-    scale.append(make("span", "", null, "weight 0"), bar, make("span", "", null, "1"));
+    scale.append(make("span", "", null, "weight 0"), bar, make("span", "", null, String(Number((this.top / 255).toPrecision(2)))));
     const text = `In each picture a row is one ${this.spec.rows}, a column one ${this.spec.columns} it looks at.`;
     this.legend.replaceChildren(scale, make("span", "", null, text));
   }
@@ -249,7 +251,7 @@ class Sheet {
       this.reduced = reduceByMaximum(entry.bytes, layers * heads, queries, keys, down, across);
       this.reducedKey = reducedKey;
     }
-    const atlas = paintAtlas(this.reduced, layers, heads, down, across, this.palette);
+    const atlas = paintAtlas(this.reduced, layers, heads, down, across, this.stretched);
     this.canvas.width = Math.round((heads * (width + GAP) - GAP) * density);
     this.canvas.height = Math.round((layers * (height + GAP) - GAP) * density);
     const context = this.canvas.getContext("2d", { alpha: false });

@@ -1,7 +1,7 @@
 """A test fixture, not a page of the app: both components on made-up numbers.
 
 The numbers come from closed formulas, so that tests can tell what must be on the screen. The address chooses the size:
-?layers=4&heads=8&tokens=12&words=latin|mixed|rtl&kind=cross|decoder|encoder.
+?layers=4&heads=8&tokens=12&words=latin|mixed|rtl&kind=cross|decoder|encoder; top is the weight of full colour.
 """
 
 import time
@@ -89,7 +89,8 @@ chosen = components.sentence(
     view=f"Layer {layer + 1}, head {head + 1}",
     titles=("Portuguese", "English"),
 )
-clicked = components.sheet(attention, selected=(layer, head), key="sheet", on_select=select)
+top = float(st.query_params.get("top", "1"))
+clicked = components.sheet(attention, selected=(layer, head), top=top, key="sheet", on_select=select)
 st.text(f"selected: layer {layer + 1} head {head + 1}")
 st.text(f"clicked: {clicked}")
 if chosen:

@@ -129,6 +129,17 @@ def test_a_bright_cell_survives_a_thumbnail_smaller_than_its_matrix(demo: Open) 
     expect(page.locator(".tip")).to_contain_text("0.60")
 
 
+def test_full_colour_can_stand_for_a_smaller_weight(demo: Open) -> None:
+    page = demo("layers=1&heads=1&kind=encoder&top=0.8", scheme="light")
+    byte = round(255 * 0.8)
+    expect(page.locator(".legend .scale")).to_contain_text("0.8")
+    # Every 0.6 of the diagonal lies as far along the scale as 0.75 would.
+    expected = LIGHT.attention[round(round(255 * 0.6) * 255 / byte)]
+    assert pixel(page, 0.5 / 12, 0.5 / 12) == tuple(int(channel) for channel in expected)
+    cell(page, 1, 1).hover(position=spot(page, 1, 1, 0.5 / 12, 0.5 / 12))
+    expect(page.locator(".tip")).to_contain_text("0.60")
+
+
 def test_light_and_dark_are_followed_live(demo: Open) -> None:
     page = demo()
     sheet = page.locator(".sheet")

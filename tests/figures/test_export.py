@@ -9,7 +9,7 @@ import pytest
 
 from transformer.analysis.views import View
 from transformer.figures import export, theme
-from transformer.figures.heatmap import COLOURBAR, LOOKS_AT, LOOKS_FROM
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM
 from transformer.trace import Label
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,7 +27,17 @@ def test_svg_has_a_rectangle_for_each_weight_and_text_as_text(name: str) -> None
     shown = view(["the", "train"], ["o", "<trem>", "."])
     root = ElementTree.fromstring(export.svg(shown, theme=name, title="5 < 6"))
     texts = [element.text for element in root.iter(f"{SVG}text")]
-    assert {"5 < 6", COLOURBAR, LOOKS_AT, LOOKS_FROM, "the", "train", "o", "<trem>", "."} <= set(texts)
+    assert {
+        "5 < 6",
+        "attention weight (0 to 1)",
+        LOOKS_AT,
+        LOOKS_FROM,
+        "the",
+        "train",
+        "o",
+        "<trem>",
+        ".",
+    } <= set(texts)
     cells = [element for element in root.iter(f"{SVG}rect") if element.get("fill", "").startswith("#")][1:]
     colours = {(float(cell.get("y", "")), float(cell.get("x", ""))): cell.get("fill") for cell in cells}
     expected = [theme.hex_colour(look.attention[round(float(value) * 255)]) for value in shown.values.flat]
@@ -50,6 +60,16 @@ def test_png_shows_the_same_colours(name: str) -> None:
     for value in view(["a"], ["b", "c"]).values.flat:
         assert tuple(look.attention[round(float(value) * 255)].tolist()) in colours
     assert tuple(pixels[0, 0, :3].tolist()) == theme.rgb(look.background)
+
+
+def test_faint_weights_have_the_whole_scale_in_files_too() -> None:
+    shown = View(np.array([[0.1, 0.05]], np.float32), (Label("a"),), (Label("b"), Label("c")))
+    root = ElementTree.fromstring(export.svg(shown, top=0.1))
+    fills = [element.get("fill") for element in root.iter(f"{SVG}rect")]
+    assert {theme.hex_colour(theme.LIGHT.attention[i]) for i in (255, 128)} <= set(fills)
+    texts = {element.text for element in root.iter(f"{SVG}text")}
+    assert {"attention weight (0 to 0.1)", "0", "0.025", "0.1"} <= texts
+    assert export.png(shown, top=0.1) != export.png(shown)
 
 
 def test_odd_tokens_and_threads() -> None:

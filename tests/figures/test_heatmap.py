@@ -7,7 +7,7 @@ import pytest
 
 from transformer.analysis.views import View
 from transformer.figures import labels
-from transformer.figures.heatmap import COLOURBAR, LOOKS_AT, LOOKS_FROM, heatmap
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, heatmap
 from transformer.figures.theme import DARK, LIGHT
 from transformer.trace import Label
 
@@ -25,7 +25,7 @@ def test_numbers_are_sent_as_they_are() -> None:
     assert (trace.zmin, trace.zmax) == (0, 1)
     assert json.loads(heatmap(shown).to_json())["data"][0]["z"]["dtype"] == "f4"
     assert trace.colorscale[0] == (0.0, LIGHT.background)
-    assert trace.colorbar.title.text == COLOURBAR
+    assert trace.colorbar.title.text == "attention weight (0 to 1)"
 
 
 def test_equal_tokens_keep_their_own_places() -> None:
@@ -78,3 +78,16 @@ def test_pages_that_are_no_pictures_are_refused() -> None:
     for wrong in (empty, stack):
         with pytest.raises(ValueError, match=r"expected values .* received \("):
             heatmap(wrong)
+
+
+def test_faint_weights_can_have_the_whole_scale() -> None:
+    shown = view(["the", "train"], ["o"])
+    (trace,) = heatmap(shown, top=0.08).data
+    assert (trace.zmin, trace.zmax) == (0, 0.08)
+    np.testing.assert_array_equal(trace.z, shown.values)
+    assert trace.colorbar.title.text == "attention weight (0 to 0.08)"
+    assert list(trace.colorbar.ticktext) == ["0", "0.02", "0.04", "0.06", "0.08"]
+    np.testing.assert_allclose(trace.colorbar.tickvals, [0, 0.02, 0.04, 0.06, 0.08])
+    for wrong in (0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="expected a top above 0 and at most 1"):
+            heatmap(shown, top=wrong)

@@ -1,5 +1,6 @@
 """The page of reviews, run without a browser, on the shipped networks."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,6 +47,12 @@ def said(page: AppTest) -> str:
     return " ".join(box.value for box in (*page.warning, *page.info))
 
 
+def scale(page: AppTest) -> float:
+    """The weight that has full colour in the picture of the chosen head."""
+    (spec,) = (json.loads(chart.proto.spec) for chart in page.get("plotly_chart"))
+    return float(spec["data"][0]["zmax"])
+
+
 def test_it_opens_on_a_review_with_three_answers(visit: Visit, sent: dict[str, Any]) -> None:
     page = visit(PAGE)
     assert not said(page) and shown(page).text == sentiment.FIRST
@@ -53,6 +60,15 @@ def test_it_opens_on_a_review_with_three_answers(visit: Visit, sent: dict[str, A
     assert [row["title"] for row in sent["rows"]] == ["Attention received", "Gradient × input", "Left out"]
     assert all(len(row["values"]) == len(sent["tokens"]) for row in sent["rows"])
     assert any("Attention is not Explanation" in caption.value for caption in page.caption)
+
+
+def test_faint_heads_have_the_whole_scale_unless_that_is_refused(visit: Visit) -> None:
+    page = visit(PAGE, text=TEXT)
+    strongest = shown(page).trace["encoder"].weights.max()
+    assert strongest < 0.25 and page.toggle(key="stretch").value
+    assert scale(page) == pytest.approx(strongest, abs=1 / 255)
+    page.toggle(key="stretch").set_value(False).run()
+    assert scale(page) == 1
 
 
 def test_every_row_says_what_the_network_says(visit: Visit, sent: dict[str, Any]) -> None:

@@ -46,3 +46,12 @@ def test_of_a_long_text_the_strongest_of_each_block_travels(monkeypatch: pytest.
          for row in attention.weights]
     )  # fmt: skip
     assert sent.weights == quantise(plain)
+
+
+def test_the_strongest_weight_is_known_and_never_nothing() -> None:
+    words = ["a", "b"]
+    faint = AttentionMap("encoder", np.full((1, 1, 2, 2), 0.5, np.float32), words, words)
+    assert wire.packed(faint).strongest == pytest.approx(0.5, abs=0.5 / 255)
+    many = [str(i) for i in range(600)]
+    even = AttentionMap("cross", np.full((1, 1, 2, 600), 1 / 600, np.float32), words, many)
+    assert wire.packed(even).strongest == 1 / 255

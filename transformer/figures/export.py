@@ -21,7 +21,7 @@ import numpy.typing as npt
 from transformer.analysis.views import View
 from transformer.figures import labels
 from transformer.figures import theme as themes
-from transformer.figures.heatmap import COLOURBAR, LOOKS_AT, LOOKS_FROM, check
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, check, scale_title
 
 # What a system may have for the scripts of the world; a character that none of them has is drawn as a box.
 FAMILIES = (
@@ -63,13 +63,13 @@ class _Layout:
 BAR_WIDTH, BAR_HEIGHT = 200.0, 10.0
 
 
-def png(view: View, *, theme: str = "light", title: str | None = None) -> bytes:
+def png(view: View, *, theme: str = "light", title: str | None = None, top: float = 1.0) -> bytes:
     """A PNG file of the heatmap, two dots per CSS pixel. Arguments and errors as in `heatmap.heatmap`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     look = themes.get(theme)
-    layout = _layout(view, look, title)
+    layout = _layout(view, look, title, top)
     size = (layout.width / 100, layout.height / 100)
     figure = Figure(size, dpi=100 * DOTS_PER_UNIT, facecolor=look.background)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, layout.width), ylim=(layout.height, 0))
@@ -78,7 +78,7 @@ def png(view: View, *, theme: str = "light", title: str | None = None) -> bytes:
     right, bottom = layout.left + columns * layout.cell, layout.top + rows * layout.cell
     bar = (layout.left, layout.left + BAR_WIDTH, layout.bar_top + BAR_HEIGHT, layout.bar_top)
     style: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
-    axes.imshow(_colours(view.values, look), extent=(layout.left, right, bottom, layout.top), **style)
+    axes.imshow(_colours(view.values / top, look), extent=(layout.left, right, bottom, layout.top), **style)
     axes.imshow(look.attention[None], extent=bar, **style)
     for x0, x1, y1, y0 in ((layout.left, right, bottom, layout.top), bar):
         axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=look.grid, linewidth=0.7)
@@ -102,16 +102,16 @@ def png(view: View, *, theme: str = "light", title: str | None = None) -> bytes:
     return file.getvalue()
 
 
-def svg(view: View, *, theme: str = "light", title: str | None = None) -> bytes:
+def svg(view: View, *, theme: str = "light", title: str | None = None, top: float = 1.0) -> bytes:
     """An SVG file of the heatmap: a rectangle for each cell that has weight, and text as text.
 
     Arguments and errors as in `heatmap.heatmap`.
     """
     look = themes.get(theme)
-    return "\n".join(_svg(view, _layout(view, look, title), look)).encode()
+    return "\n".join(_svg(view, _layout(view, look, title, top), look, top)).encode()
 
 
-def _svg(view: View, layout: _Layout, look: themes.Theme) -> Iterator[str]:
+def _svg(view: View, layout: _Layout, look: themes.Theme, full: float) -> Iterator[str]:
     size = f"{layout.width:g} {layout.height:g}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{layout.width:g}" height="{layout.height:g}" '
@@ -125,7 +125,7 @@ def _svg(view: View, layout: _Layout, look: themes.Theme) -> Iterator[str]:
     cell, left, top = layout.cell, layout.left, layout.top
     rows, columns = view.values.shape
     yield '<g shape-rendering="crispEdges">'
-    for (row, column), colour in _painted(view.values, look):
+    for (row, column), colour in _painted(view.values / full, look):
         yield _rectangle(left + column * cell, top + row * cell, cell, cell, f'fill="{colour}"')
     outline = f'fill="none" stroke="{look.grid}"'
     yield _rectangle(left, top, columns * cell, rows * cell, outline)
@@ -142,7 +142,7 @@ def _rectangle(x: float, y: float, width: float, height: float, paint: str) -> s
     return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" {paint}/>'
 
 
-def _layout(view: View, look: themes.Theme, title: str | None) -> _Layout:
+def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _Layout:
     check(view)
     rows, columns = view.values.shape
     cell = min(48.0, 800 / max(rows, columns))
@@ -155,10 +155,17 @@ def _layout(view: View, look: themes.Theme, title: str | None) -> _Layout:
     right, bottom = left + columns * cell, top + rows * cell
     below = (0.65 * key_width + 14 if turned else 22) + 24
     texts = [_Text(title, left, 24, 16, look.text)] if title else []
-    texts.append(_Text(COLOURBAR, left, bar_top - 12, 12, look.muted))
+    texts.append(_Text(scale_title(full), left, bar_top - 12, 12, look.muted))
     for i in range(5):
         texts.append(
-            _Text(f"{i / 4:g}", left + i / 4 * BAR_WIDTH, bar_top + BAR_HEIGHT + 10, 10, look.muted, "middle")
+            _Text(
+                f"{i * full / 4:.2g}",
+                left + i / 4 * BAR_WIDTH,
+                bar_top + BAR_HEIGHT + 10,
+                10,
+                look.muted,
+                "middle",
+            )
         )
     texts.append(_Text(LOOKS_FROM, 16, (top + bottom) / 2, 12, look.muted, "middle", 90))
     texts.append(_Text(LOOKS_AT, (left + right) / 2, bottom + below - 10, 12, look.muted, "middle"))

@@ -1,8 +1,9 @@
 """One view of attention as a plotly heatmap: who looks (down the side) at whom (along the bottom), how much.
 
-Colours are fixed to weights from 0 to 1, so that two heads compare. Axes are categories named by position, and
-`labelalias` gives each its token: two equal tokens stay apart, every cell names its tokens on hover, and plotly
-itself turns or leaves out labels that find no room, so that one figure reads at 390 and at 1280 pixels.
+Colours are fixed to weights from 0 to `top`, which is 1 unless all are small, so that two heads compare. Axes are
+categories named by position, and `labelalias` gives each its token: two equal tokens stay apart, every cell names its
+tokens on hover, and plotly itself turns or leaves out labels that find no room, so that one figure reads at 390 and at
+1280 pixels.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from transformer.trace import Label
 # For `st.plotly_chart(figure, theme=None, width="content", config=CONFIG)`.
 CONFIG: dict[str, Any] = {"displayModeBar": False, "scrollZoom": False}
 
-COLOURBAR = "attention weight (0 to 1)"
 LOOKS_FROM = "looks from (query)"
 LOOKS_AT = "looks at (key)"
 
@@ -30,7 +30,7 @@ SENTENCE = "“\u2068%{y}\u2069” looks at “\u2068%{x}\u2069”: %{z:.3f}<ext
 
 
 def heatmap(
-    view: View, *, theme: str = "light", title: str | None = None, compact: bool = False
+    view: View, *, theme: str = "light", title: str | None = None, compact: bool = False, top: float = 1.0
 ) -> go.Figure:
     """A heatmap of `view`, with the exact weight on hover.
 
@@ -39,12 +39,16 @@ def heatmap(
         theme: "light" or "dark".
         title: a line above the picture, plain text.
         compact: smaller cells, and neither axis titles nor colour bar, for a picture beside others.
+        top: the weight that has full colour.
 
     Raises:
-        ValueError: the values are not two-dimensional, do not fit the labels, or are empty.
+        ValueError: the values are not two-dimensional, do not fit the labels, or are empty; a top not in (0, 1].
     """
     look = themes.get(theme)
     check(view)
+    bar = colourbar(
+        look, scale_title(top), [i * top / 4 for i in range(5)], [f"{i * top / 4:.2g}" for i in range(5)]
+    )
     rows, columns = view.values.shape
     cell = min(30.0, 400 / max(rows, columns)) if compact else min(48.0, 800 / max(rows, columns))
     size = 12 if cell >= 16 else 11
@@ -52,17 +56,17 @@ def heatmap(
     left = size * labels.width(view.queries) + (14 if compact else 40)
     key_width = size * labels.width(view.keys)
     bottom = (30 if key_width < cell else 0.75 * key_width + 20) + (0 if compact else 28)
-    top = (0 if compact else 64) + (36 if title else 6)
+    above = (0 if compact else 64) + (36 if title else 6)
     figure = go.Figure(
         go.Heatmap(
             z=np.ascontiguousarray(view.values, np.float32),
             x=_positions(columns),
             y=_positions(rows),
             zmin=0,
-            zmax=1,
+            zmax=top,
             colorscale=themes.plotly_scale(look.attention),
             showscale=not compact,
-            colorbar=colourbar(look, COLOURBAR, (0, 0.25, 0.5, 0.75, 1)),
+            colorbar=bar,
             xgap=1 if cell >= 12 else 0,
             ygap=1 if cell >= 12 else 0,
             hovertemplate=SENTENCE,
@@ -71,8 +75,8 @@ def heatmap(
     figure.update_layout(
         template=look.template,
         width=round(left + columns * cell + 16),
-        height=round(top + bottom + max(rows * cell, 40.0)),
-        margin={"l": round(left), "r": 16, "t": top, "b": round(bottom), "pad": 2},
+        height=round(above + bottom + max(rows * cell, 40.0)),
+        margin={"l": round(left), "r": 16, "t": above, "b": round(bottom), "pad": 2},
         dragmode=False,  # a drag would keep a phone from scrolling past the picture
         xaxis=_axis(view.keys, size, None if compact else LOOKS_AT) | {"autotickangles": [0, -45, -90]},
         yaxis=_axis(view.queries, size, None if compact else LOOKS_FROM, reverse=True),
@@ -87,11 +91,18 @@ def heatmap(
             yref="paper",
             xanchor="left",
             yanchor="bottom",
-            yshift=top - 34,
+            yshift=above - 34,
             showarrow=False,
             font={"size": 16},
         )
     return figure
+
+
+def scale_title(top: float) -> str:
+    """What a colour bar is called: "attention weight (0 to 1)"; ValueError unless 0 < top <= 1."""
+    if not 0 < top <= 1:
+        raise ValueError(f"expected a top above 0 and at most 1, received {top}")
+    return f"attention weight (0 to {top:.2g})"
 
 
 def check(view: View) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transformer.audio.features import RATE, Features, mel_peaks
+from transformer.audio.decode import RATE
+from transformer.audio.features import Features, mel_peaks
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def sheet(
     selected: tuple[int | None, int | None],
     key: str,
     title: str | None = None,
+    top: float = 1.0,
     on_select: Callable[[int, int], None] | None = None,
 ) -> tuple[int, int] | None:
     """Every head of a map as a layers-by-heads sheet of thumbnails; a click, or Enter, selects one.
@@ -78,6 +79,7 @@ def sheet(
             a row, a column or the whole sheet is outlined. Values outside are clipped.
         key: the component's name on its page; a second, invisible part takes `key` + "-weights".
         title: what a screen reader calls the sheet; by default the name of the map's kind.
+        top: the weight that has full colour, 0 to 1.
         on_select: called with (layer, head) before the page runs again: the moment to set pickers through
             `st.session_state`, so that they agree with the sheet.
 
@@ -92,6 +94,7 @@ def sheet(
         "shape": [layers, heads, len(queries), len(keys)],
         "digest": sent.digest.hex(),
         "selected": [_clipped(selected[0], layers), _clipped(selected[1], heads)],
+        "top": min(255, max(1, round(255 * top))),
         "queries": queries,
         "keys": keys,
         "title": title or NAMES[attention.kind],

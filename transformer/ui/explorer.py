@@ -15,7 +15,7 @@ import streamlit as st
 from transformer.analysis import views
 from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, heatmap
-from transformer.trace import FloatArray, Trace
+from transformer.trace import AttentionMap, FloatArray, Trace
 from transformer.ui.components import NAMES, Choice, sentence, sheet
 from transformer.ui.frame import theme
 from transformer.ui.wire import packed
@@ -23,6 +23,7 @@ from transformer.ui.wire import packed
 ALL = "All"
 KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
 TABLE_CELLS = 2500  # beyond, a table of the browser's own would be slow
+FAINT = 0.25  # where no weight is above it, colours from 0 to 1 would be one dark field
 READABLE = 10_000_000  # weights; beyond, a web page would have 30 MB and JSON 80
 COMBINATIONS: dict[str, Combination] = {"Average": "mean", "Maximum": "max"}
 HINTS = {
@@ -60,6 +61,7 @@ def explore(
     with st.container(horizontal=True):
         kind = choose_kind(trace)
         layer, head, how = choose_head(trace, kind)
+        top = choose_top(trace[kind])
     with above:
         weights = views.combine(trace[kind], how, layer=layer, head=head).values
         name = name_of(kind, layer, head, how)
@@ -80,10 +82,10 @@ def explore(
             st.rerun()
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        heads_sheet(trace, kind, layer, head)
+        heads_sheet(trace, kind, layer, head, top)
         st.caption(about)
     with right:
-        picture(trace, kind, layer, head, how)
+        picture(trace, kind, layer, head, how, top)
     with st.expander("Check the numbers", key="check", on_change="rerun") as box:
         if box.open:
             from transformer.ui.check_panel import check_panel
@@ -107,6 +109,21 @@ def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, Combin
     if layer is not None and head is not None:
         return layer, head, "mean"
     return layer, head, COMBINATIONS[segments("Together as", list(COMBINATIONS), "combine")]
+
+
+def choose_top(attention: AttentionMap) -> float:
+    """The weight that has full colour: 1; where all weights are faint the strongest of them, unless that is refused."""
+    strongest = packed(attention).strongest
+    if strongest > FAINT:
+        return 1.0
+    stretched = st.toggle(
+        "Stretch colours",
+        value=True,
+        key="stretch",
+        bind="query-params",
+        help=f"No weight here is above {strongest:.2g}: full colour stands for that instead of for 1.",
+    )
+    return strongest if stretched else 1.0
 
 
 def _number(label: str, key: str, count: int) -> int | None:
@@ -139,12 +156,12 @@ def select_head(layer: int, head: int) -> None:
     st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
 
 
-def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
+def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None, top: float = 1.0) -> None:
     """The sheet of all heads, with the chosen ones outlined."""
     side = packed(trace[kind]).side
     shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
     st.caption(f"Every head at once: click one, or use the arrow keys and Enter.{shared}")
-    sheet(trace[kind], selected=(layer, head), key="sheet", on_select=select_head)
+    sheet(trace[kind], selected=(layer, head), top=top, key="sheet", on_select=select_head)
 
 
 def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
@@ -158,7 +175,9 @@ def name_of(kind: str, layer: int | None, head: int | None, how: Combination) ->
     return ", ".join(parts)
 
 
-def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: Combination) -> None:
+def picture(
+    trace: Trace, kind: str, layer: int | None, head: int | None, how: Combination, top: float = 1.0
+) -> None:
     """The chosen attention as a heatmap, a table and files."""
     with st.container(horizontal=True, gap="medium"):
         words = st.toggle("Whole words", value=False, key="words", bind="query-params")
@@ -177,7 +196,7 @@ def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: C
     with st.container(key="view"):  # not the figure's own title, which a narrow figure would cut
         st.markdown(f"**{name}**")
     st.plotly_chart(
-        heatmap(view, theme=theme()),
+        heatmap(view, theme=theme(), top=top),
         theme=None,
         width="content",
         config=CONFIG,
@@ -194,7 +213,7 @@ def picture(trace: Trace, kind: str, layer: int | None, head: int | None, how: C
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)
-    _files(trace, view, name, (kind, layer, head))
+    _files(trace, view, name, (kind, layer, head), top)
 
 
 def _table(view: View) -> None:
@@ -204,12 +223,13 @@ def _table(view: View) -> None:
     draw(tables.table(view).round(4))
 
 
-def _files(trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None]) -> None:
-    kind, layer, head = chosen
+def _files(
+    trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None], top: float
+) -> None:
     with st.container(horizontal=True, gap="small"):
         with st.popover("Download", icon=":material/download:", key="files", on_change="rerun") as files:
             if files.open:
-                _downloads(trace, view, name, kind, layer, head)
+                _downloads(trace, view, name, chosen, top)
         with st.popover("Link", icon=":material/link:", key="link", on_change="rerun") as link:
             if link.open:
                 st.caption("Opens this view again: model, text, options, layer and head.")
@@ -219,15 +239,18 @@ def _files(trace: Trace, view: View, name: str, chosen: tuple[str, int | None, i
                 )
 
 
-def _downloads(trace: Trace, view: View, name: str, kind: str, layer: int | None, head: int | None) -> None:
+def _downloads(
+    trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None], top: float
+) -> None:
     from transformer.figures import export, standalone, tables
 
+    kind, layer, head = chosen
     stem, look = _file_name(f"{trace.input[:40]} {name}"), theme()
     whole = _file_name(trace.input[:40] or trace.model)
     st.caption("This picture")
     with st.container(horizontal=True):
-        _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name))
-        _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name))
+        _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name, top=top))
+        _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name, top=top))
         _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
     st.caption("Every layer and head")
     readable = sum(trace[kind].weights.size for kind in trace) <= READABLE

@@ -43,11 +43,15 @@ def quantise(weights: npt.ArrayLike) -> bytes:
 
 
 class Packed(NamedTuple):
-    """A map as it travels: a 16-byte digest, one byte per weight, and the side of the blocks that share a cell."""
+    """A map as it travels: a 16-byte digest, one byte per weight, and the side of the blocks that share a cell.
+
+    strongest: the largest weight, 0 to 1, as exactly as a byte has it, and never less than a byte's one step.
+    """
 
     digest: bytes
     weights: bytes
     side: int
+    strongest: float
 
 
 # A page runs again on every click; a map's bytes are made once and live as long as the map.
@@ -60,7 +64,8 @@ def packed(attention: AttentionMap) -> Packed:
     if found is None:
         side = _side(attention.weights.shape)
         weights = quantise(_strongest(_strongest(attention.weights, side, 2), side, 3))
-        found = Packed(hashlib.blake2b(weights, digest_size=16).digest(), weights, side)
+        largest = max(1, int(np.frombuffer(weights, np.uint8).max(initial=0)))
+        found = Packed(hashlib.blake2b(weights, digest_size=16).digest(), weights, side, largest / 255)
         _packed[attention] = found
     return found
 
