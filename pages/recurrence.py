@@ -1,22 +1,17 @@
 """Before attention: what did recurrent networks do, how far did they get, and why did attention replace them?"""
 
-from importlib.util import find_spec
-
 import streamlit as st
 
 from transformer.ui import explorer
 from transformer.ui.frame import frame
 from transformer.ui.recurrence_characters import characters_section, why_section
+from transformer.ui.recurrence_translation import translation
 
 frame("pages/recurrence.py")
 st.title("Before attention: recurrence")
 st.markdown(
     "Before the Transformer, networks read a text from left to right and carried all they knew in one memory. Here "
-    "such networks stand beside Transformers of the same size, with what was measured for both."
+    "such networks stand beside Transformers, with what was measured for both."
 )
-SECTIONS = {"Characters": characters_section, "Why": why_section}
-if find_spec("transformer.ui.recurrence_translation"):
-    from transformer.ui.recurrence_translation import translation
-
-    SECTIONS["Translation"] = translation
+SECTIONS = {"Characters": characters_section, "Translation": translation, "Why": why_section}
 SECTIONS[explorer.segments("Section", list(SECTIONS), "section")]()

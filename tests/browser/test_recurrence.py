@@ -1,5 +1,6 @@
-"""The page of recurrence in a real browser: both networks write, another seed, a link that opens Why, a phone."""
+"""The page of recurrence in a real browser: both networks write, Why, three translations, a phone."""
 
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
@@ -7,12 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from transformer.ui import calls
+from transformer.ui import recurrence_translation as section
 from transformer.ui.recurrence_characters import NETWORKS
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
-        not set(NETWORKS) <= set(calls.shipped()), reason="the networks of characters are not there"
+        not {*NETWORKS, *section.NETWORKS} <= set(calls.shipped()), reason="not all of the networks are there"
     ),
 ]
 
@@ -46,4 +48,37 @@ def test_both_write_and_a_link_opens_why(serve: Callable[..., str], open_page: C
 
     phone = open_page(url, width=390)
     expect(phone.get_by_test_id("stCode")).to_have_count(2, timeout=LOADING)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_three_translations_beside_each_other(
+    serve: Callable[..., str], open_page: Callable[..., Page]
+) -> None:
+    query = {"section": "Translation", "sentence": "Eu gosto de ler livros antigos."}
+    url = f"{serve('app.py')}/recurrence?{urlencode(query)}"
+    page = open_page(url)
+    page.set_default_timeout(SLOW)
+    alignments = page.locator("[class*=st-key-alignment-] .heatmaplayer image")
+    expect(alignments).to_have_count(len(section.NETWORKS), timeout=LOADING)
+    for network in section.NETWORKS.values():
+        expect(page.get_by_text(network.paper)).to_be_visible()
+    assert len(page.get_by_text(re.compile(r"[\d,]+ ms · BLEU \d\d\.\d")).all()) == len(section.NETWORKS)
+
+    sentence = page.get_by_role("textbox", name="Sentence")
+    before = page.get_by_role("heading", level=4).all_inner_texts()
+    sentence.fill("Onde está o meu carro?")
+    sentence.press("Enter")
+    expect(page.get_by_role("heading", level=4).last).not_to_have_text(before[-1])
+    expect(page.get_by_role("heading", level=4).last).to_contain_text("car")
+
+    slider = page.get_by_role("slider", name="Sentences at once")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text(" ".join(source for source, _ in section.SENTENCES[:4]))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^chrF \d+ · "))).to_have_count(len(section.NETWORKS))
+    assert "sentences=4" in str(page.evaluate("location.search"))
+
+    phone = open_page(url, width=390)
+    expect(phone.locator("[class*=st-key-alignment-] .heatmaplayer image")).to_have_count(3, timeout=LOADING)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390

@@ -64,7 +64,7 @@ PAGES = (
         "pages/recurrence.py",
         "Recurrence",
         ":material/history:",
-        "What came before attention: networks that carry a memory along a text, beside Transformers of the same size.",
+        "What came before attention: networks that carry a memory along a text, beside Transformers.",
     ),
     Page(
         "pages/by_hand.py",
