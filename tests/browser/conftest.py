@@ -14,10 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
+SLOW = 90_000  # ms that a page may take on two busy cores
+LOADING = 240_000  # ms; a server imports TensorFlow and compiles while its first visitor waits
+expect.set_options(timeout=SLOW)
 
 
 def free_port() -> int:
@@ -98,6 +101,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
 
 
 @pytest.fixture(scope="session")
+def server(serve: Callable[..., str]) -> str:
+    """The address of the whole app."""
+    return serve("app.py")
+
+
+@pytest.fixture(scope="session")
 def browser(chromium_launch: dict[str, Any]) -> Iterator[Browser]:
     """One Chromium for the session."""
     with sync_playwright() as playwright:
@@ -157,6 +166,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             color_scheme=scheme,  # type: ignore[arg-type]
             **context,
         ).new_page()
+        page.set_default_timeout(SLOW)
         visits.append((page, Watch(page)))
         page.goto(url)
         return page

@@ -6,15 +6,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
+
 pytestmark = pytest.mark.browser
-
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # a network that loads while others train
-
-
-@pytest.fixture(scope="session")
-def server(serve: Callable[..., str]) -> str:
-    return serve("app.py")
 
 
 @pytest.fixture
@@ -23,7 +17,6 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
         page = open_page(f"{server}/by_hand?{urlencode(query)}", width=width, scheme=scheme)
-        page.set_default_timeout(SLOW)
         painted(page)
         return page
 
@@ -31,8 +24,8 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 
 def painted(page: Page) -> None:
-    page.locator("#step-7").wait_for(timeout=SLOW)
-    expect(page.locator(".js-plotly-plot").nth(8)).to_be_visible(timeout=SLOW)
+    page.locator("#step-7").wait_for()
+    expect(page.locator(".js-plotly-plot").nth(8)).to_be_visible()
 
 
 def address(page: Page) -> dict[str, str]:
@@ -46,7 +39,7 @@ def look(page: Page) -> str:
 
 def changed(page: Page, before: str) -> str:
     """What it says after something else than before."""
-    expect(page.get_by_text("The softmax makes every score positive")).not_to_have_text(before, timeout=SLOW)
+    expect(page.get_by_text("The softmax makes every score positive")).not_to_have_text(before)
     return look(page)
 
 
@@ -57,7 +50,7 @@ def cell(page: Page, row: int, name: str) -> Locator:
 
 def type_into(page: Page, row: int, name: str, text: str) -> None:
     """Click a cell, type and press Enter, at full speed: what the page is doing meanwhile must not matter."""
-    cell(page, row, name).click(timeout=SLOW)
+    cell(page, row, name).click()
     page.keyboard.type(text)
     page.keyboard.press("Enter")
 
@@ -73,7 +66,6 @@ def test_edits_while_the_page_opens_all_count(
 ) -> None:
     # A server of its own: its network loads behind the first page, and the steps are still being drawn.
     page = open_page(f"{serve('app.py', fresh=True)}/by_hand")
-    page.set_default_timeout(SLOW)
     type_into(page, 2, "motion", "abc")
     type_into(page, 2, "motion", "-3")
     type_into(page, 3, "thing", "7")
@@ -82,8 +74,8 @@ def test_edits_while_the_page_opens_all_count(
     type_into(page, 5, "time", "9")
     type_into(page, 1, "word", "A")
     sentence = page.get_by_role("textbox", name="Sentence")
-    expect(sentence).to_have_value("A tram left the station on time.", timeout=SLOW)
-    page.wait_for_url(lambda url: "station%2C0.8%2C0%2C1.2%2C9" in url and "A%2C0.2" in url, timeout=SLOW)
+    expect(sentence).to_have_value("A tram left the station on time.")
+    page.wait_for_url(lambda url: "station%2C0.8%2C0%2C1.2%2C9" in url and "A%2C0.2" in url)
     edited = [
         "A,0.2,-0.2,0,0",
         "tram,1.2,-3,0.2,0",
@@ -95,7 +87,7 @@ def test_edits_while_the_page_opens_all_count(
     for row, line in enumerate(edited, 1):
         for name, text in zip(("word", "thing", "motion", "place", "time"), line.split(","), strict=True):
             expect(cell(page, row, name)).to_have_value(text)
-    expect(page.get_by_test_id("stAlert")).to_have_count(0, timeout=SLOW)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
     # Once everything is there, the network too, the table is still what was typed.
     page.locator("#step-13").wait_for(timeout=2 * LOADING)
     assert table_of(page)[:5] == edited
@@ -107,10 +99,10 @@ def test_edits_of_the_table_go_through_every_step_and_into_the_address(visit: Ca
     before = look(page)
     type_into(page, 2, "motion", "abc")
     warning = page.get_by_test_id("stAlert")
-    expect(warning).to_contain_text("Row 2 (“train”), column “motion”: expected a number", timeout=SLOW)
+    expect(warning).to_contain_text("Row 2 (“train”), column “motion”: expected a number")
     assert look(page) == before, "the last good picture stays"
     type_into(page, 2, "motion", "-3")
-    expect(warning).to_have_count(0, timeout=SLOW)
+    expect(warning).to_have_count(0)
     after = changed(page, before)
     assert table_of(page)[1] == "train,1.2,-3,0.2,0"
     link = page.url
@@ -142,10 +134,8 @@ def test_keys_that_a_busy_browser_hands_over_all_at_once(visit: Callable[..., Pa
         }"""
     )
     rows = "The%2C7%2C-0.2%2C0%2C0%3Btram%2C8%2C0.6%2C0.2%2C0%3Bleft%2C9%2C1.2"
-    page.wait_for_url(lambda url: rows in url, timeout=SLOW)
-    expect(page.get_by_role("textbox", name="Sentence")).to_have_value(
-        "The tram left the station on time.", timeout=SLOW
-    )
+    page.wait_for_url(lambda url: rows in url)
+    expect(page.get_by_role("textbox", name="Sentence")).to_have_value("The tram left the station on time.")
 
 
 def test_rows_come_and_go(visit: Callable[..., Page]) -> None:
@@ -157,9 +147,9 @@ def test_rows_come_and_go(visit: Callable[..., Page]) -> None:
     page.keyboard.type("5")  # counts when the cell is left
     page.get_by_role("button", name="Delete row 1", exact=True).click()
     expect(page.get_by_role("textbox", name="Sentence")).to_have_value(
-        "train left the station on time. Today rain", timeout=SLOW
+        "train left the station on time. Today rain"
     )
-    page.wait_for_url(lambda url: url.endswith("Today%2C0%2C0%2C0%2C0%3Brain%2C5%2C0%2C0%2C0"), timeout=SLOW)
+    page.wait_for_url(lambda url: url.endswith("Today%2C0%2C0%2C0%2C0%3Brain%2C5%2C0%2C0%2C0"))
     assert len(table_of(page)) == 9
     # A block from a spreadsheet; what does not fit to the right is left out, what does not below makes rows.
     cell(page, 9, "place").click()
@@ -174,10 +164,10 @@ def test_rows_come_and_go(visit: Callable[..., Page]) -> None:
         }"""
     )
     warning = page.get_by_test_id("stAlert")
-    expect(warning).to_contain_text("Row 10 has no word.", timeout=SLOW)
+    expect(warning).to_contain_text("Row 10 has no word.")
     type_into(page, 10, "word", "falls")
-    expect(warning).to_have_count(0, timeout=SLOW)
-    page.wait_for_url(lambda url: url.endswith("rain%2C5%2C0%2C1%2C2%3Bfalls%2C0%2C0%2C4%2C5"), timeout=SLOW)
+    expect(warning).to_have_count(0)
+    page.wait_for_url(lambda url: url.endswith("rain%2C5%2C0%2C1%2C2%3Bfalls%2C0%2C0%2C4%2C5"))
 
 
 def test_another_sentence_and_an_edit_right_after_it_both_count(visit: Callable[..., Page]) -> None:
@@ -186,8 +176,8 @@ def test_another_sentence_and_an_edit_right_after_it_both_count(visit: Callable[
     type_into(
         page, 2, "motion", "-3"
     )  # most likely still in the old table, in which the second word is "train"
-    expect(page.get_by_role("combobox", name="Follow the word")).to_have_value("train", timeout=SLOW)
-    page.wait_for_url(lambda url: "-3" in url, timeout=SLOW)
+    expect(page.get_by_role("combobox", name="Follow the word")).to_have_value("train")
+    page.wait_for_url(lambda url: "-3" in url)
     rows = table_of(page)
     assert [row.split(",")[0] for row in rows] == ["The", "old", "train", "sings", "."]
     assert ",-3," in rows[1] or ",-3," in rows[2]
@@ -203,12 +193,12 @@ def test_controls_move_the_numbers_and_stand_in_the_address(visit: Callable[...,
     assert address(page)["temperature"] == "0.5"
     page.get_by_role("radio", name="Causal", exact=True).click()
     changed(page, after)
-    expect(page.locator(".js-plotly-plot", has_text="−∞")).to_have_count(1, timeout=SLOW)
+    expect(page.locator(".js-plotly-plot", has_text="−∞")).to_have_count(1)
     assert address(page)["mask"] == "Causal"
     distance = page.locator("p", has_text="apart and now stand")
     apart = distance.inner_text()
     page.get_by_role("button", name="Shuffle the words").click()
-    expect(distance).not_to_have_text(apart, timeout=SLOW)
+    expect(distance).not_to_have_text(apart)
     assert address(page)["order"] == "2"
     now = look(page)
     page.reload()
@@ -230,11 +220,11 @@ def test_formulas_are_set_without_a_network(visit: Callable[..., Page]) -> None:
 def test_a_layer_of_the_network(visit: Callable[..., Page], scheme: str, width: int) -> None:
     page = visit(scheme=scheme, width=width)
     page.locator("#step-13").wait_for(timeout=LOADING)
-    expect(page.get_by_text("The numbers agree.")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("The numbers agree.")).to_be_visible()
     page.get_by_role("gridcell", name="Layer 1 head 3", exact=True).click()
     head = page.get_by_role("radiogroup", name="Head", exact=True).get_by_role("radio", checked=True)
-    expect(head).to_have_text("3", timeout=SLOW)
-    expect(page.get_by_text("Decoder self-attention, layer 1, head 3")).to_be_visible(timeout=SLOW)
+    expect(head).to_have_text("3")
+    expect(page.get_by_text("Decoder self-attention, layer 1, head 3")).to_be_visible()
     assert address(page)["head"] == "3"
     assert page.locator(".katex-error").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -3,7 +3,7 @@
 import io
 import shutil
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,30 +11,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
+
 pytestmark = pytest.mark.browser
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # ms; a server imports TensorFlow while its first visitor waits
-
-
-@pytest.fixture(scope="session")
-def server(serve: Callable[..., str]) -> str:
-    return serve("app.py")
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
 def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
     def run(**options: object) -> Page:
         page = open_page(f"{server}/models", **options)
-        page.set_default_timeout(SLOW)
         expect(page.get_by_role("heading", name="Opened models")).to_be_visible(timeout=LOADING)
         return page
 
@@ -161,7 +148,6 @@ def test_a_shared_server_opens_nothing_elsewhere(
         "HF_HUB_CACHE": str(tmp_path / "hub"),
     }
     page = open_page(f"{serve('app.py', environment=settings)}/models")
-    page.set_default_timeout(SLOW)
     alert = page.get_by_test_id("stAlert")
     expect(page.get_by_role("heading", name="Opened models")).to_be_visible(timeout=LOADING)
     for place in (GOLDEN / "gpt2-tied", "../", "no-such"):

@@ -1,30 +1,18 @@
 """Next word in a real browser: typing, taking words, writing on, and the replay. What the network says may change."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
+
 pytestmark = pytest.mark.browser
 
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # ms; a server imports TensorFlow while its first visitor waits
 TEXT = "He went to the window and"
-
-
-@pytest.fixture(scope="session")
-def server(serve: Callable[..., str]) -> str:
-    return serve("app.py")
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -33,7 +21,6 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
         page = open_page(f"{server}/next_word?{urlencode(query)}", width=width, scheme=scheme)
-        page.set_default_timeout(SLOW)
         painted(page)
         return page
 

@@ -1,35 +1,25 @@
 """The page of positions in a real browser: pictures of every size, picks, scales and shuffles, in both themes."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
 from transformer.positions import sinusoids
 
 pytestmark = pytest.mark.browser
 
-SLOW = 120_000  # ms; two busy cores, and a network that may still be loading
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
-
 
 @pytest.fixture
-def visit(serve: Callable[..., str], open_page: Callable[..., Page]) -> Callable[..., Page]:
+def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
     """`visit(length=..., width=...)`: the page with this address, its table painted."""
-    server = serve("app.py")
 
     def run(*, screen: int = 1280, scheme: str = "light", **query: str) -> Page:
         page = open_page(f"{server}/positions?{urlencode(query)}", width=screen, scheme=scheme)
-        page.set_default_timeout(SLOW)
-        picture(page, query.get("encoding", "Paper")).wait_for(timeout=SLOW)
+        picture(page, query.get("encoding", "Paper")).wait_for(timeout=LOADING)
         return page
 
     return run

@@ -1,18 +1,16 @@
 """The page of encoders in a real browser: a tiny BERT is opened, words are masked, guesses taken, a link keeps it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import LOADING, ROOT
 
 pytestmark = pytest.mark.browser
 
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # ms; a server imports TensorFlow and compiles while its first visitor waits
 TEXT = "The cat sat near the old log."
 
 
@@ -21,20 +19,12 @@ def server(serve: Callable[..., str]) -> str:
     return serve("app.py", fresh=True)
 
 
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
     """`visit(text=..., masked=..., width=390)`: Read with this address and a tiny BERT, everything painted."""
 
     def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
         page = open_page(f"{server}/models", width=width, scheme=scheme)
-        page.set_default_timeout(SLOW)
         page.get_by_role("heading", name="Opened models").wait_for(timeout=LOADING)
         link = page.get_by_role("link", name="Read").and_(page.locator('[href*="model=bert-masked"]'))
         if not link.count():
@@ -52,7 +42,7 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 def painted(page: Page) -> None:
     page.locator(".sheet[data-paints]").wait_for(timeout=LOADING)
-    page.locator(".heatmaplayer image").wait_for(timeout=SLOW)
+    page.locator(".heatmaplayer image").wait_for()
 
 
 def word(page: Page, text: str) -> Locator:

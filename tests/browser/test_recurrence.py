@@ -1,38 +1,21 @@
 """The page of recurrence in a real browser: both networks write, Why, three translations, a phone."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from transformer.ui import calls
+from tests.browser.conftest import LOADING
 from transformer.ui import recurrence_translation as section
-from transformer.ui.recurrence_characters import NETWORKS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not {*NETWORKS, *section.NETWORKS} <= set(calls.shipped()), reason="not all of the networks are there"
-    ),
-]
-
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # ms; a server imports TensorFlow while its first visitor waits
+pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
-
-
-def test_both_write_and_a_link_opens_why(serve: Callable[..., str], open_page: Callable[..., Page]) -> None:
-    url = f"{serve('app.py')}/recurrence?{urlencode({'beginning': 'JULIET:', 'seed': '3'})}"
+def test_both_write_and_a_link_opens_why(server: str, open_page: Callable[..., Page]) -> None:
+    url = f"{server}/recurrence?{urlencode({'beginning': 'JULIET:', 'seed': '3'})}"
     page = open_page(url)
-    page.set_default_timeout(SLOW)
     samples = page.get_by_test_id("stCode")
     expect(samples).to_have_count(2, timeout=LOADING)
     before = samples.all_inner_texts()
@@ -42,7 +25,7 @@ def test_both_write_and_a_link_opens_why(serve: Callable[..., str], open_page: C
     expect(samples.nth(1)).not_to_have_text(before[1])
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("4")
 
-    page.goto(f"{serve('app.py')}/recurrence?section=Why")
+    page.goto(f"{server}/recurrence?section=Why")
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
     expect(page.get_by_text("half of it lies within").first).to_be_visible()
 
@@ -51,13 +34,10 @@ def test_both_write_and_a_link_opens_why(serve: Callable[..., str], open_page: C
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_three_translations_beside_each_other(
-    serve: Callable[..., str], open_page: Callable[..., Page]
-) -> None:
+def test_three_translations_beside_each_other(server: str, open_page: Callable[..., Page]) -> None:
     query = {"section": "Translation", "sentence": "Eu gosto de ler livros antigos."}
-    url = f"{serve('app.py')}/recurrence?{urlencode(query)}"
+    url = f"{server}/recurrence?{urlencode(query)}"
     page = open_page(url)
-    page.set_default_timeout(SLOW)
     alignments = page.locator("[class*=st-key-alignment-] .heatmaplayer image")
     expect(alignments).to_have_count(len(section.NETWORKS), timeout=LOADING)
     for network in section.NETWORKS.values():

@@ -1,29 +1,17 @@
 """The page of reviews in a real browser: three tinted texts, a word pointed at, shuffled words, and a long review."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
+
 pytestmark = pytest.mark.browser
 
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # ms; a server imports TensorFlow while its first visitor waits
 TEXT = "A warm and funny film, and not a minute too long."
-
-
-@pytest.fixture(scope="session")
-def server(serve: Callable[..., str]) -> str:
-    return serve("app.py")
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -32,7 +20,6 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
         page = open_page(f"{server}/sentiment?{urlencode(query)}", width=width, scheme=scheme)
-        page.set_default_timeout(SLOW)
         page.locator(".heatmaplayer image").wait_for(timeout=LOADING)
         page.locator(".tints[data-updates]").wait_for()
         return page

@@ -1,22 +1,16 @@
 """The player in a real browser: what a click, a key and a word do to the playhead, and what lights up."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
+
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
-SLOW = 60_000  # ms; two busy cores
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -26,7 +20,7 @@ def demo(serve: Callable[..., str], open_page: Callable[..., Page]) -> Open:
 
     def run(query: str = "", **how: object) -> Page:
         page = open_page(f"{server}/?{query}", **how)
-        player(page).wait_for(timeout=SLOW)
+        player(page).wait_for(timeout=LOADING)
         return page
 
     return run

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,26 +16,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import LOADING
 from transformer.trace import Trace
 
 pytestmark = pytest.mark.browser
 
-SLOW = 90_000  # ms; two busy cores
-LOADING = 240_000  # ms; a server imports TensorFlow and compiles while its first visitor waits
 CAT = "O gato preto dorme na cadeira azul."
 COFFEE = "Ela não gosta de café, mas eu gosto."
-
-
-@pytest.fixture(scope="session")
-def server(serve: Callable[..., str]) -> str:
-    return serve("app.py")
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -44,7 +31,6 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
     def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
         page = open_page(f"{server}/translate?{urlencode(query)}", width=width, scheme=scheme)
-        page.set_default_timeout(SLOW)
         painted(page)
         if "text" in query:
             expect(said(page)).to_have_text(as_read(query["text"]))
@@ -55,7 +41,7 @@ def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 def painted(page: Page) -> None:
     page.locator(".sheet[data-paints]").wait_for(timeout=LOADING)
-    page.locator(".heatmaplayer image").wait_for(timeout=SLOW)
+    page.locator(".heatmaplayer image").wait_for()
 
 
 def as_read(text: str) -> re.Pattern[str]:
@@ -215,7 +201,7 @@ def test_files_hold_what_the_page_shows(
         ("JSON", "json"),
         ("NPZ", "npz"),
     ]:
-        with page.expect_download(timeout=SLOW) as download:
+        with page.expect_download() as download:
             page.get_by_role("button", name=label, exact=True).click()
         assert download.value.suggested_filename.startswith("o-gato-preto")
         files[suffix] = tmp_path / f"file.{suffix}"
