@@ -42,8 +42,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     with (measured / "puzzle.csv").open("w") as lines:
         writer = csv.writer(lines)
-        writer.writerow(("run", "step", "characters", "seconds", "train_bits", "valid_bits"))
-        writer.writerows((run, step, 100 * step, step, 4, 5) for run in ("one", "two") for step in (1, 2))
+        writer.writerow(("run", "step", "characters", "seconds", "train_bits", "valid_bits", "share"))
+        runs = (("one", 1), ("two", 0.8))
+        writer.writerows(
+            (run, step, 100 * step, step, 4, 6 - step, share) for run, share in runs for step in (1, 2)
+        )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calls, "MODELS", found)
         patch.setattr(recurrence_characters, "MEASURED", measured)
@@ -95,7 +98,10 @@ def test_the_curves_are_the_histories(place: Path) -> None:
 
 def test_recorded_runs_and_reach_are_shown(open_page: Visit, place: Path) -> None:
     runs = recurrence_characters.puzzle(place / "measured" / "puzzle.csv")
-    assert list(runs) == ["one", "two"] and runs["one"].valid == [5.0, 5.0]
+    assert list(runs) == ["one", "two"] and runs["one"].curve.valid == [5.0, 4.0]
+    said = words(open_page())
+    assert "between 4.00 bits (one) and 4.00 (one), and every curve is still falling" in said
+    assert "20% fewer characters" in said and "4.00 bits for each that is left (two), which make 3.20" in said
     page = open_page(section="Why")
     assert "half of it lies within 1 characters, nine tenths within 3" in words(page)
     assert "Mean over 7 places" in words(page)

@@ -34,7 +34,7 @@ from transformer.training.schedule import SmoothedCrossEntropy
 UNITS, EMBEDDING = 256, 64
 ROWS, LENGTH = 64, 100
 STEPS, EVERY = 1_600, 80
-COLUMNS = ("run", "step", "characters", "seconds", "train_bits", "valid_bits")
+COLUMNS = ("run", "step", "characters", "seconds", "train_bits", "valid_bits", "share")
 
 
 class Run(NamedTuple):
@@ -119,12 +119,14 @@ def learn(
     every: int = EVERY,
     seed: int = 0,
 ) -> Iterator[dict[str, float | str]]:
-    """One run, a row of `COLUMNS` at a time; bits are per character of the text that the run reads."""
+    """One run, a row of `COLUMNS` at a time; bits are per character of the text that the run reads.
+
+    share: how much of the held-out text that is; bits times share are bits per character of the whole text.
+    """
     keras.utils.set_random_seed(seed)
     tokenizer = CharacterTokenizer.train(text + valid)
-    ids, held_out = (
-        lookup_ids(tokenizer, part if run.spaces else part.replace(" ", "")) for part in (text, valid)
-    )
+    text, kept = (part if run.spaces else part.replace(" ", "") for part in (text, valid))
+    ids, held_out = lookup_ids(tokenizer, text), lookup_ids(tokenizer, kept)
     config = ModelConfig(
         tokens="characters", recurrence="lstm", vocabulary=tokenizer.size, encoder_layers=0, decoder_layers=1,
         embedding_width=EMBEDDING, width=units, heads=1, feed_forward=1, positions="none", dropout=0.0,
@@ -161,6 +163,7 @@ def learn(
                     "seconds": round(seconds, 1),
                     "train_bits": round(float(np.mean(recent)) / math.log(2), 4),
                     "valid_bits": round(carried_bits(score, held_out), 4),
+                    "share": round(len(kept) / len(valid), 4),
                 }
                 recent.clear()
             if step == steps:

@@ -30,8 +30,15 @@ ATTENDS = "shakespeare-transformer"
 MEASURED = calls.MODELS.parent / "recurrence"
 CARD_BITS = re.compile(r"\*\*([0-9.]+) bits per character\*\*")
 FIRST = "ROMEO:\n"
-WITHOUT_SPACES = "no spaces"
+CARRIED, FRESH = "stateful, random samples", "stateless, random samples"
 LAST_SEED = 9999
+
+
+class Run(NamedTuple):
+    """A run of the puzzle: its curve, and which share of the text's characters it reads."""
+
+    curve: Curve
+    share: float
 
 
 class Learned(NamedTuple):
@@ -190,44 +197,54 @@ def _puzzle() -> None:
         st.info("There is no measurement here yet.")
         return
     _draw(
-        pictures.learning(runs, training=False, theme=theme()),
+        pictures.learning({name: run.curve for name, run in runs.items()}, training=False, theme=theme()),
         "puzzle",
         "Bits per character of four small LSTMs as they read on",
     )
     st.markdown(_what_it_shows(runs))
-    last = {name: (curve.characters[-1], curve.training[-1], curve.valid[-1]) for name, curve in runs.items()}
     with st.expander("Where they ended"):
         st.dataframe(
             pd.DataFrame(
                 [
                     {
                         "run": name,
-                        "characters read": int(read),
-                        "bits, learning": train,
-                        "bits, never seen": valid,
+                        "characters read": int(run.curve.characters[-1]),
+                        "bits, learning": run.curve.training[-1],
+                        "bits, never seen": run.curve.valid[-1],
                     }
-                    for name, (read, train, valid) in last.items()
+                    for name, run in runs.items()
                 ]
             ),
             hide_index=True,
         )
 
 
-def _what_it_shows(runs: dict[str, Curve]) -> str:
+def _what_it_shows(runs: dict[str, Run]) -> str:
     """What the curves show, and no more: numbers are read off them."""
-    ends = {name: curve.valid[-1] for name, curve in runs.items() if WITHOUT_SPACES not in name}
+    ends = {name: run.curve.valid[-1] for name, run in runs.items() if run.share == 1}
     lowest, highest = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
-    falling = all(len(curve.valid) > 1 and curve.valid[-1] < curve.valid[-2] for curve in runs.values())
+    falling = all(
+        len(valid) > 1 and valid[-1] < valid[-2] for valid in (run.curve.valid for run in runs.values())
+    )
     said = (
         f"On text that they never saw, the runs with spaces end between {ends[lowest]:.2f} bits ({lowest}) and "
         f"{ends[highest]:.2f} ({highest}){', and every curve is still falling' if falling else ''}. Each was run once: "
         "a difference as small as that between two seeds says nothing."
     )
-    if len(ends) < len(runs):
+    if {CARRIED, FRESH} <= set(ends):
+        more = ends[CARRIED] - ends[FRESH]
         said += (
-            " Without its spaces a text has fewer characters, so that line has a scale of its own and does not compare "
-            "with the others."
+            f" On random samples the stateful one needs {abs(more):.2f} bits {'more' if more > 0 else 'less'} than the "
+            f"stateless one: {'the memory of another text harms it' if more > 0.05 else 'it does not stop early here'}."
         )
+    for name, run in runs.items():
+        if run.share < 1:
+            end = run.curve.valid[-1]
+            said += (
+                f" Without its spaces the text has {1 - run.share:.0%} fewer characters, the easiest to foretell: "
+                f"{end:.2f} bits for each that is left ({name}), which make {end * run.share:.2f} for each character of "
+                "the whole text."
+            )
     return said
 
 
@@ -253,7 +270,7 @@ def history(folder: Path) -> Learned | None:
 
 
 @cache
-def puzzle(path: Path) -> dict[str, Curve]:
+def puzzle(path: Path) -> dict[str, Run]:
     """The recorded runs, by name; none where there is no file."""
     try:
         with path.open(newline="") as lines:
@@ -263,7 +280,7 @@ def puzzle(path: Path) -> dict[str, Curve]:
             own = [row for row in rows if row["run"] == name]
             read = [float(row["characters"]) for row in own]
             bits = [[float(row[column]) for row in own] for column in ("train_bits", "valid_bits")]
-            runs[name] = Curve(read, bits[0], read, bits[1])
+            runs[name] = Run(Curve(read, bits[0], read, bits[1]), float(own[-1]["share"]))
         return runs
     except (OSError, ValueError, LookupError, TypeError):
         return {}
