@@ -101,7 +101,10 @@ def test_recorded_runs_and_reach_are_shown(open_page: Visit, place: Path) -> Non
     assert list(runs) == ["one", "two"] and runs["one"].curve.valid == [5.0, 4.0]
     said = words(open_page())
     assert "between 4.00 bits (one) and 4.00 (one), and every curve is still falling" in said
-    assert "20% fewer characters" in said and "4.00 bits for each that is left (two), which make 3.20" in said
+    assert (
+        "20% fewer characters" in said
+        and "4.00 bits for each that is left (two), 3.20 for each of the whole text" in said
+    )
     page = open_page(section="Why")
     assert "half of it lies within 1 characters, nine tenths within 3" in words(page)
     assert "Mean over 7 places" in words(page)

@@ -242,8 +242,7 @@ def _what_it_shows(runs: dict[str, Run]) -> str:
             end = run.curve.valid[-1]
             said += (
                 f" Without its spaces the text has {1 - run.share:.0%} fewer characters, the easiest to foretell: "
-                f"{end:.2f} bits for each that is left ({name}), which make {end * run.share:.2f} for each character of "
-                "the whole text."
+                f"{end:.2f} bits for each that is left ({name}), {end * run.share:.2f} for each of the whole text."
             )
     return said
 
