@@ -117,8 +117,10 @@ def abilities(name: str) -> Abilities:
     spoken = model.spoken
     # Beams begin with the network's own prefix alone: see `SpeechRuntime.decode`.
     steered = spoken.languages or spoken.tasks or spoken.without_times is not None
+    # With a CTC output the wider search is much better: see the card of `speech-en`.
+    searches = ("Beam", "Greedy") if model.config.ctc else ("Greedy", "Beam")
     return Abilities(
-        ("Greedy",) if steered else tuple(SEARCHES),
+        ("Greedy",) if steered else searches,
         tuple(spoken.languages),
         tuple(spoken.tasks),
         model.longest_seconds,
