@@ -134,9 +134,8 @@ def normalise(raw: np.ndarray, features: Features = Features()) -> np.ndarray:
 @lru_cache(maxsize=8)
 def mel_peaks(features: Features) -> np.ndarray:
     """The frequencies in Hz at which the filters of `mel_filters` peak, float64 `(bins,)`, read-only."""
-    convention = _CONVENTIONS[features.kind]
-    to_mel, to_hertz = (_slaney_mel, _slaney_hertz) if convention.slaney else (_htk_mel, _htk_hertz)
-    peaks = to_hertz(np.linspace(to_mel(convention.low), to_mel(convention.high), features.bins + 2)[1:-1])
+    to_hertz = _slaney_hertz if _CONVENTIONS[features.kind].slaney else _htk_hertz
+    peaks = to_hertz(_corners(features)[1:-1])
     peaks.flags.writeable = False
     return peaks
 
@@ -152,7 +151,7 @@ def mel_filters(features: Features) -> np.ndarray:
     convention = _CONVENTIONS[features.kind]
     hertz = np.linspace(0, RATE / 2, convention.fft // 2 + 1)
     to_mel = _slaney_mel if convention.slaney else _htk_mel
-    edges = np.linspace(to_mel(convention.low), to_mel(convention.high), features.bins + 2)
+    edges = _corners(features)
     if convention.slaney:
         points, edges = hertz, _slaney_hertz(edges)
     else:
@@ -167,6 +166,13 @@ def mel_filters(features: Features) -> np.ndarray:
     filters = filters.astype(np.float32)
     filters.flags.writeable = False
     return filters
+
+
+def _corners(features: Features) -> np.ndarray:
+    """Where the triangles begin, peak and end, in mel: `(bins + 2,)`, evenly spaced."""
+    convention = _CONVENTIONS[features.kind]
+    to_mel = _slaney_mel if convention.slaney else _htk_mel
+    return np.linspace(to_mel(convention.low), to_mel(convention.high), features.bins + 2)
 
 
 def _htk_mel(hertz: float | np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 from transformer.figures import theme as themes
 from transformer.figures.lines import framed, strokes
 
+HEIGHT = 340
+
 
 class Curve(NamedTuple):
     """Bits per character against characters read; `training` is the mean since the point before."""
@@ -60,7 +62,7 @@ def learning(curves: Mapping[str, Curve], *, training: bool = True, theme: str =
             marker={"size": 6},
             hovertemplate=f"{name}, never seen, after %{{x:,.0f}} characters: %{{y:.3f}} bits<extra></extra>",
         )
-    framed(figure, look, "characters read", "bits per character")
+    framed(figure, look, "characters read", "bits per character", height=HEIGHT)
     return figure.update_xaxes(rangemode="tozero")
 
 
@@ -89,6 +91,6 @@ def reaches(bands: Mapping[str, Band], *, theme: str = "light") -> go.Figure:
             line={"color": colour, "width": 2.5, "dash": dash},
             hovertemplate=f"{name}, %{{x}} characters back: %{{y:.3%}}<extra></extra>",
         )
-    framed(figure, look, "how many characters back", "share of the whole gradient")
+    framed(figure, look, "how many characters back", "share of the whole gradient", height=HEIGHT)
     figure.update_xaxes(type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200])
     return figure.update_yaxes(type="log", exponentformat="none", tickformat="~%")

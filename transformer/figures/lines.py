@@ -15,11 +15,11 @@ def strokes(look: Theme, count: int) -> list[tuple[str, str]]:
     return [(colours[i % 4], DASHES[i % 4]) for i in range(count)]
 
 
-def framed(figure: go.Figure, look: Theme, x: str, y: str) -> go.Figure:
+def framed(figure: go.Figure, look: Theme, x: str | None, y: str | None, *, height: int = 320) -> go.Figure:
     """The figure with the theme's template, the legend above, and titles of both axes."""
     figure.update_layout(
         template=look.template,
-        height=340,
+        height=height,
         margin={"l": 8, "r": 12, "t": 34, "b": 8},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
         dragmode=False,  # a drag would keep a phone from scrolling past the picture

@@ -13,10 +13,9 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from transformer.figures import theme as themes
+from transformer.figures.lines import DASHES, framed
 from transformer.positions import Pairs
 
-HEIGHT = 320
-DASHES = ("solid", "dash", "dot", "dashdot")
 # Beyond this many positions a line has no room for a dot at each.
 DOTS = 80
 # From the middle of one clock to that of the next; a hand is 1 long.
@@ -49,7 +48,7 @@ def along_positions(
             marker={"size": 5},
             hovertemplate=f"{name} {column}, position %{{x}}: %{{y:.4f}}<extra></extra>",
         )
-    return _framed(figure, look, "position", value)
+    return framed(figure, look, "position", value)
 
 
 def along_columns(
@@ -77,7 +76,7 @@ def along_columns(
                 line={"color": colour, "dash": "dot" if part == "cosine" else "solid", "width": 2},
                 hovertemplate=f"{place}, column %{{x}}: %{{y:.4f}}<extra>{part}</extra>",
             )
-    return _framed(figure, look, "column", "value")
+    return framed(figure, look, "column", "value")
 
 
 def waves(
@@ -118,7 +117,7 @@ def waves(
         line={"color": look.muted, "dash": "dash", "width": 1.5},
         hovertemplate=f"the text is {length:,} positions long<extra></extra>",
     )
-    _framed(figure, look, name, "wavelength (positions)")
+    framed(figure, look, name, "wavelength (positions)")
     return figure.update_yaxes(type="log", dtick=1, tickformat=",")
 
 
@@ -144,7 +143,7 @@ def alike(values: npt.ArrayLike, position: int, *, measure: str, theme: str = "l
         marker={"color": look.accent, "size": 11},
         hovertemplate=f"position {position} with itself: %{{y:.4f}}<extra></extra>",
     )
-    return _framed(figure, look, "position", measure)
+    return framed(figure, look, "position", measure)
 
 
 def circles(
@@ -203,7 +202,7 @@ def circles(
             showarrow=False,
             font={"size": 12, "color": look.text},
         )
-    _framed(figure, look, None, None)
+    framed(figure, look, None, None)
     hidden = {"visible": False, "showgrid": False}
     rows, columns = (len(begin) + 1) // 2, min(len(begin), 2)
     figure.update_layout(height=60 + 190 * rows)
@@ -226,7 +225,7 @@ def biases(slopes: npt.ArrayLike, length: int, *, head: int, theme: str = "light
             line={"color": look.accent if chosen else colour, "dash": dash, "width": 4 if chosen else 1.5},
             hovertemplate=f"head {number + 1} (slope {slope:.4g}), %{{x}} words back: %{{y:.3f}}<extra></extra>",
         )
-    return _framed(figure, look, "distance (positions back)", "bias added to the score")
+    return framed(figure, look, "distance (positions back)", "bias added to the score")
 
 
 def _strokes(look: themes.Theme, count: int) -> list[tuple[str, str]]:
@@ -237,16 +236,3 @@ def _strokes(look: themes.Theme, count: int) -> list[tuple[str, str]]:
         (themes.hex_colour(look.difference[index]), DASHES[number % len(DASHES)])
         for number, index in enumerate(picked[:count] if count else [])
     ]
-
-
-def _framed(figure: go.Figure, look: themes.Theme, x: str | None, y: str | None) -> go.Figure:
-    figure.update_layout(
-        template=look.template,
-        height=HEIGHT,
-        margin={"l": 8, "r": 12, "t": 34, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        dragmode=False,  # a drag would keep a phone from scrolling past the picture
-        hovermode="closest",
-    )
-    figure.update_xaxes(title_text=x)
-    return figure.update_yaxes(title_text=y, showgrid=True)

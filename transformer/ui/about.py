@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from transformer.checkpoints.look import look
+from transformer.checkpoints.look import Look, look
 from transformer.config import ModelConfig
 from transformer.ui import calls, opened
 
@@ -13,9 +13,7 @@ from transformer.ui import calls, opened
 def about_model(name: str) -> str:
     """What is known of a model by its name, shipped or opened; "" where there is none."""
     if (model := opened.get(name)) and model.found:
-        return (
-            f"`{name}` {layers(model.found.config)}, and learned {counted(model.found.parameters)} numbers."
-        )
+        return _sentence(name, model.found)
     return about(calls.MODELS / name)
 
 
@@ -62,8 +60,11 @@ def about(folder: Path) -> str:
         found = look(folder)
     except ValueError:
         return ""
-    sentence = f"`{folder.name}` {layers(found.config)}, and learned {counted(found.parameters)} numbers."
-    return f"{sentence} {summary(folder / 'README.md')}".strip()
+    return f"{_sentence(folder.name, found)} {summary(folder / 'README.md')}".strip()
+
+
+def _sentence(name: str, found: Look) -> str:
+    return f"`{name}` {layers(found.config)}, and learned {counted(found.parameters)} numbers."
 
 
 def summary(card: Path) -> str:

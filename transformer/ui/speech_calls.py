@@ -118,7 +118,7 @@ def abilities(name: str) -> Abilities:
     # Beams begin with the network's own prefix alone: see `SpeechRuntime.decode`.
     steered = spoken.languages or spoken.tasks or spoken.without_times is not None
     # With a CTC output the wider search is much better: see the card of `speech-en`.
-    searches = ("Beam", "Greedy") if model.config.ctc else ("Greedy", "Beam")
+    searches = tuple(reversed(SEARCHES)) if model.config.ctc else tuple(SEARCHES)
     return Abilities(
         ("Greedy",) if steered else searches,
         tuple(spoken.languages),
