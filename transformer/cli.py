@@ -47,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("--target", metavar="TEXT", help="force this output instead of the network's own")
     trace.add_argument(
-        "--beam", type=int, default=1, metavar="N", help="beams; 1 is greedy (default: %(default)s)"
+        "--beam",
+        type=int,
+        metavar="N",
+        help="beams; 1 is greedy (default: 1, and 4 for speech with a CTC output)",
     )
     trace.add_argument(
         "--tokens",
@@ -70,7 +73,10 @@ def _parser() -> argparse.ArgumentParser:
         "(accuracy), as the model is; .gz is read too",
     )
     evaluate.add_argument(
-        "--beam", type=int, default=4, metavar="N", help="of translation; 1 is greedy (default: %(default)s)"
+        "--beam",
+        type=int,
+        metavar="N",
+        help="beams; 1 is greedy (default: 4, and 1 for speech without a CTC output)",
     )
     evaluate.add_argument("--limit", type=int, metavar="N", help="only the first N lines")
     evaluate.add_argument("--json", action="store_true", help="one JSON object")
@@ -139,8 +145,8 @@ def _trace(options: argparse.Namespace) -> None:
             "name": Path(options.input).name,
             "words": True,
         },
-        "seq2seq": {"target": options.target, "beams": options.beam},
-        "recurrent": {"target": options.target, "beams": options.beam},
+        "seq2seq": {"target": options.target, "beams": options.beam or 1},
+        "recurrent": {"target": options.target, "beams": options.beam or 1},
         "decoder": {"target": options.target, "tokens": options.tokens},
         "encoder": {"target": options.target},
     }

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from transformer.pipeline import Listener, TextReader, Translator, Writer
 
 
-def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4) -> dict[str, float]:
+def measure(
+    model: Any, path: Path, *, limit: int | None = None, beams: int | None = None
+) -> dict[str, float]:
     """The figures of a model on a file of its kind, .gz or not: `source<TAB>target` lines for one that translates,
     paragraphs for one that writes, `label<TAB>text` lines for one that classifies, a manifest with columns `path` and
     `transcript` for one that transcribes.
@@ -21,7 +23,7 @@ def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4)
         model: as `pipeline.load` gives it.
         path: the file.
         limit: only its first lines.
-        beams: of a translation; 1 decodes greedily.
+        beams: of a translation (None: 4) or a transcription (None: as wide as the model asks for); 1 decodes greedily.
 
     Raises:
         ValueError: a model that answers nothing, or a file that is none of its kind or empty.
@@ -36,7 +38,9 @@ def measure(model: Any, path: Path, *, limit: int | None = None, beams: int = 4)
 
         return language(model, _not_empty(read_paragraphs(path)[:limit], path))
     if model.config.family in ("seq2seq", "recurrent"):
-        return translation(model, _not_empty(read_pairs(path)[:limit], path), beams=beams)
+        return translation(
+            model, _not_empty(read_pairs(path)[:limit], path), beams=4 if beams is None else beams
+        )
     if model.config.family == "speech":
         from transformer.training.speech_data import read_manifest
 
@@ -124,13 +128,15 @@ def classification(model: TextReader, rows: Sequence[tuple[str, str]]) -> dict[s
     return {"accuracy": round(100 * right / len(rows), 2), "count": len(rows)}
 
 
-def transcription(model: Listener, clips: Sequence[tuple[Path, str]], *, beams: int = 4) -> dict[str, float]:
+def transcription(
+    model: Listener, clips: Sequence[tuple[Path, str]], *, beams: int | None = None
+) -> dict[str, float]:
     """Word and character error rate over all clips together, by jiwer, letters and apostrophes alone compared.
 
     Args:
         model: transcribes.
         clips: (sound file, what is said).
-        beams: 1 decodes greedily.
+        beams: 1 decodes greedily; None: as wide as the model asks for.
 
     Returns:
         `wer` and `cer` in percent, and `count`, how many clips.

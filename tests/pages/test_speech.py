@@ -15,7 +15,7 @@ from tests.audio.sounds import encode, tone
 from transformer.checkpoints import folder
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
-from transformer.ui import calls, opened, speech_calls, speech_player
+from transformer.ui import calls, explorer, opened, speech_calls, speech_player
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/speech.py"
@@ -187,6 +187,19 @@ def test_a_shipped_network_and_clip_appear_by_themselves(
     assert {way["way"] for way in header(sent["player"])[0]["words"]} <= {"Attention", "CTC"}
     page.segmented_control(key="search").set_value("Greedy").run()
     assert not page.exception and heard(page).options["decoding"] == "greedy"
+
+
+def test_faint_heads_have_the_whole_scale_and_numbers_are_checked(
+    digits: str, visit: Visit, sent: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explorer, "FAINT", 1.0)
+    page = visit(PAGE, attention="Encoder")
+    assert page.toggle(key="stretch").value
+    page.session_state["check"] = True
+    page.run()
+    assert not page.exception and not page.warning
+    (difference,) = (metric for metric in page.metric if metric.label == "Largest difference")
+    assert float(difference.value) < 1e-5
 
 
 def test_a_clip_longer_than_a_pass_is_cut_at_its_pauses_and_stitched(

@@ -12,7 +12,7 @@ from tests.audio.sounds import encode, tone
 from transformer.audio.features import Features, log_mel, mel_peaks, raw_log_mel
 from transformer.config import END, PAD, START
 from transformer.training import speech_cache
-from transformer.training.augment import SpecAugment, join, other_voice, spec_augment
+from transformer.training.augment import SpecAugment, join, other_room, other_voice, spec_augment
 from transformer.training.speech_cache import SpeechCache, build_cache
 from transformer.training.speech_data import (
     DIGITS,
@@ -300,6 +300,26 @@ def test_another_voice_ends_where_the_first_did() -> None:
             other_voice(ramp, wrong, T2T)
     with pytest.raises(ValueError, match=r"expected a voice from 0 to 0\.3"):
         SpecAugment(voice=0.5)
+
+
+def test_another_room_is_louder_noisier_or_narrower() -> None:
+    raw, features = np.zeros((50, 80), np.float32), Features()
+    low, high = mel_peaks(features) < 3000, mel_peaks(features) > 5100
+    seen = Counter[tuple[bool, bool]]()
+    for seed in range(60):
+        out = other_room(raw, features, np.random.default_rng(seed))
+        assert out.shape == raw.shape and out.dtype == np.float32 and out.min() >= np.log(np.float32(1e-3))
+        noisy = bool(np.ptp(out, axis=0).max() > 0)
+        narrow = bool(out[:, high].mean() < out[:, low].mean() - 0.4)
+        seen[noisy, narrow] += 1
+        if not noisy:
+            assert -1.5 <= out[0, 0] <= 1.5 and np.ptp(out[:, low]) == 0
+            assert narrow == bool(np.ptp(out) > 0)
+    assert len(seen) == 4 and min(seen.values()) >= 5
+    with pytest.raises(ValueError, match="expected features of t2t, received whisper"):
+        other_room(raw, Features("whisper"), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="expected a share of rooms"):
+        SpecAugment(room=1.5)
 
 
 def test_joined_clips_stand_whole_between_quiet_frames() -> None:

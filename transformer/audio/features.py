@@ -131,6 +131,12 @@ def normalise(raw: np.ndarray, features: Features = Features()) -> np.ndarray:
     return centred / np.sqrt(np.mean(np.square(centred), axis=0) + np.float32(1e-9))
 
 
+def floor(features: Features) -> np.float32:
+    """What `raw_log_mel` gives for a bin with nothing in it."""
+    convention = _CONVENTIONS[features.kind]
+    return np.float32(np.log10(convention.floor) if features.kind == "whisper" else np.log(convention.floor))
+
+
 @lru_cache(maxsize=8)
 def mel_peaks(features: Features) -> np.ndarray:
     """The frequencies in Hz at which the filters of `mel_filters` peak, float64 `(bins,)`, read-only."""

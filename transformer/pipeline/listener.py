@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.analysis.alignment import timed
+from transformer.analysis.alignment import by_ctc, timed
 from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates
 from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime
-from transformer.trace import AttentionMap, Label, Spectrogram, Trace
+from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word
 
 REST = "rest"  # the key that stands for all of the padding behind a clip
 
@@ -38,6 +38,17 @@ class Spoken:
     alignment_heads: tuple[tuple[int, int], ...] = ()
 
 
+class Listened(NamedTuple):
+    """What the encoder has made of a clip, for `trace` and `ctc` to go on from: `listen` makes it once for both.
+
+    seconds: of the clip; features (frames, bins), as the network reads them; heard: stays where the network runs.
+    """
+
+    seconds: float
+    features: np.ndarray
+    heard: Any
+
+
 class Listener(Model):
     """A speech Transformer with its tokenizer."""
 
@@ -54,18 +65,44 @@ class Listener(Model):
         """The longest clip that one pass takes."""
         return float(self.runtime.longest * HOP_SECONDS)
 
+    @property
+    def beams(self) -> int:
+        """How wide the model searches unless it is told: 4 with a CTC output, which makes the wider search much better
+        (see the card of `speech-en`); else 1, greedily."""
+        return 4 if self.config.ctc else 1
+
     def passes(self, samples: np.ndarray) -> list[tuple[int, int]]:
         """How a clip of any length is heard pass by pass: (first, last + 1) samples, cut at pauses."""
         if len(samples) <= self.longest_seconds * RATE:
             return [(0, len(samples))]
         return cut(samples, self.longest_seconds)
 
+    def listen(self, sound: bytes | Sound | np.ndarray, gates: Gates | None = None) -> Listened:
+        """Run the encoder over a clip.
+
+        Raises:
+            ValueError: sound that cannot be read, or longer than one pass takes.
+        """
+        samples = self._samples(sound)
+        seconds = len(samples) / RATE
+        if seconds > self.longest_seconds:
+            raise ValueError(
+                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
+            )
+        features, frames = self.log_mel(samples)
+        return Listened(seconds, features, self.runtime.hear(features, gates, frames))
+
+    def ctc(self, listened: Listened) -> tuple[np.ndarray, int] | None:
+        """Natural log-probabilities (positions, vocabulary) of the CTC output and its blank; None without one."""
+        likely = self.runtime.ctc(listened.heard)
+        return None if likely is None else (likely, max(self.config.pad_id, 0))
+
     def trace(
         self,
-        sound: bytes | Sound | np.ndarray,
+        sound: bytes | Sound | np.ndarray | Listened,
         *,
         target: str | None = None,
-        beams: int = 1,
+        beams: int | None = None,
         language: str = "",
         task: str = "transcribe",
         name: str = "",
@@ -76,9 +113,10 @@ class Listener(Model):
         """Transcribe a clip, then record what every head looked at.
 
         Args:
-            sound: a file's bytes, or what `audio.decode` made of them, or samples at 16 kHz.
+            sound: a file's bytes, or what `audio.decode` made of them, or samples at 16 kHz, or what `listen` made of
+                these with the same gates.
             target: forces this transcript.
-            beams: 1 decodes greedily.
+            beams: 1 to 8; 1 decodes greedily. None: as wide as `beams` of the model says.
             language: a code that the network knows; "" lets it find out. Of a network that knows languages only.
             task: "transcribe", or "translate" into English where the network can.
             name: what the trace calls the clip.
@@ -88,16 +126,12 @@ class Listener(Model):
             gates: one number a head; 0 switches it off.
 
         Raises:
-            ValueError: sound that cannot be read, longer than one pass takes, or a language or task it does not know.
+            ValueError: sound that cannot be read, longer than one pass takes, other beams, or a language or task
+                that the model does not know.
         """
-        samples = self._samples(sound)
-        seconds = len(samples) / RATE
-        if seconds > self.longest_seconds:
-            raise ValueError(
-                f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
-            )
-        features, frames = self.log_mel(samples)
-        heard = self.runtime.hear(features, gates, frames)
+        seconds, features, heard = listened = (
+            sound if isinstance(sound, Listened) else self.listen(sound, gates)
+        )
         prefix, found = self._prefix(heard, language, task)
         options: dict[str, Any] = {"seconds": round(seconds, 3), **found}
         if target is not None:
@@ -107,18 +141,21 @@ class Listener(Model):
             self._fits(ids, self.config.max_target)
             options["decoding"] = "forced"
         else:
+            beams = self._width(beams)
             ids = self.runtime.decode(heard, prefix=prefix, beams=beams)
             options["decoding"] = "greedy" if beams == 1 else "beam"
         trace = self._trace(name, features, heard, ids, options, whole, gates)
         if not words:
             return trace
-        ctc = self.runtime.ctc(heard)
-        found = timed(trace, None if ctc is None else (ctc, max(self.config.pad_id, 0)))
+        found = timed(trace, self.ctc(listened))
         return dataclasses.replace(trace, words=found.get("CTC") or found.get("Attention", ()))
 
-    def transcribe(self, sound: bytes | Sound | np.ndarray, *, beams: int = 1, language: str = "") -> str:
+    def transcribe(
+        self, sound: bytes | Sound | np.ndarray, *, beams: int | None = None, language: str = ""
+    ) -> str:
         """What is said in a clip of any length, nothing recorded. Errors as with `trace`, length aside."""
         samples = self._samples(sound)
+        beams = self._width(beams)
         said = []
         for first, last in self.passes(samples):
             features, frames = self.log_mel(samples[first:last])
@@ -126,6 +163,21 @@ class Listener(Model):
             prefix, _ = self._prefix(heard, language, "transcribe")
             said.append(str(self.tokenizer.decode(self.runtime.decode(heard, prefix=prefix, beams=beams))))
         return " ".join(text.strip() for text in said if text.strip())
+
+    def align(self, sound: bytes | Sound | np.ndarray, transcript: str) -> tuple[Word, ...]:
+        """When the words of a transcript are said, by the CTC path; nothing is searched for or recorded.
+
+        Raises:
+            ValueError: as with `trace`; a network without a CTC output; too short a clip for these words.
+        """
+        found = self.ctc(self.listen(sound))
+        if found is None:
+            raise ValueError(f"expected a network with a CTC output, received {self.name}")
+        likely, blank = found
+        ids = self.tokenizer.encode_target(readable(transcript)).ids
+        labels = numbered(self.tokenizer.labels(ids), ids)
+        step = STRIDES[self.config.stem] * HOP_SECONDS
+        return by_ctc(likely, labels, step, blank).words
 
     def trace_ids(self, features: np.ndarray, target: Sequence[int]) -> Trace:
         """The same for ready-made log-mel features (frames, bins) and target ids, nothing left out.
@@ -161,13 +213,19 @@ class Listener(Model):
 
     def warm(self, lengths: Sequence[float] = (4,)) -> None:
         """Compile ahead for clips of up to these many seconds."""
-        self.runtime.warm(lengths)
+        self.runtime.warm(lengths, self.beams)
 
     def _samples(self, sound: bytes | Sound | np.ndarray) -> np.ndarray:
         samples = sound if isinstance(sound, np.ndarray) else _decoded(sound)
         if not len(samples):
             raise ValueError("expected a clip with sound, received an empty one")
         return samples
+
+    def _width(self, beams: int | None) -> int:
+        width = self.beams if beams is None else beams
+        if not 1 <= width <= 8:
+            raise ValueError(f"expected 1 to 8 beams, received {width}")
+        return width
 
     def _prefix(self, heard: Any, language: str, task: str) -> tuple[list[int], dict[str, Any]]:
         """What the output begins with, and what it says."""

@@ -88,11 +88,10 @@ class SpeechRuntime:
             raise ValueError(f"expected from 1 to {self.longest} frames, received {len(features)}")
         if self.whole and len(features) != self.longest:
             raise ValueError(f"expected {self.longest} frames, silence included, received {len(features)}")
-        length = len(features) if self.whole else self._padded(len(features))
-        padded = np.zeros((1, length, config.bins), np.float32)
-        padded[0, : len(features)] = features
+        padded = self._pad(features)
+        real = padded.shape[1] if self.whole else count
         vectors, real, attention, ctc = self._encode(
-            tf.constant(padded), tf.constant([length if self.whole else count]), gate_tensors(config, gates)
+            tf.constant(padded), tf.constant([real]), gate_tensors(config, gates)
         )
         return Heard(vectors, real, attention, ctc, -(-count // self.stride))
 
@@ -150,23 +149,38 @@ class SpeechRuntime:
 
     def projections(self, features: np.ndarray, target: Sequence[int]) -> dict[str, Projected]:
         """Queries and keys of every layer and head for features as `hear` takes them, without padding, and a target."""
-        forward = self.network.forward(features[None], self._read(tf.constant([list(target)])))
+        # Padded as `hear` pads it: the last position of a clip hears what stands behind it.
+        padded, count = self._pad(features), -(-len(features) // self.stride)
+        real = tf.range(-(-padded.shape[1] // self.stride))[None] < count
+        forward = self.network.forward(padded, self._read(tf.constant([list(target)])), real=real)
         found = {}
         for kind, stack in zip(("encoder", "decoder", "cross"), forward.projections, strict=True):
-            found[kind] = Projected(*(np.stack([p[i].numpy()[0] for p in stack]) for i in range(3)))
+            inputs, queries, keys = (np.stack([p[i].numpy()[0] for p in stack]) for i in range(3))
+            if kind == "encoder":
+                queries, inputs = queries[:, :, :count], inputs[:, :count]
+            if kind != "decoder":
+                keys = keys[:, :, :count]
+            found[kind] = Projected(inputs, queries, keys)
         return found
 
-    def warm(self, seconds: Sequence[float] = (4,)) -> None:
-        """Compile ahead for clips of these lengths."""
+    def warm(self, seconds: Sequence[float] = (4,), beams: int = 1) -> None:
+        """Compile ahead for clips of these lengths and a search of so many beams."""
         config = self.network.config
         for length in seconds:
             frames = self.longest if self.whole else min(int(length * 100), self.longest)
             heard = self.hear(np.zeros((frames, config.bins), np.float32))
-            ids = self.decode(heard, prefix=config.prefix)
+            ids = self.decode(heard, prefix=config.prefix, beams=beams)
             self.record(heard, ids or [config.end_id])
 
-    def _padded(self, frames: int) -> int:
-        return min(next((100 * s for s in _SECONDS if 100 * s >= frames), self.longest), self.longest)
+    def _pad(self, features: np.ndarray) -> np.ndarray:
+        """(frames, bins) -> (1, one of a few lengths, bins): what differs in length would be compiled anew."""
+        frames, bins = features.shape
+        if self.whole:
+            return features[None]
+        length = min(next((100 * s for s in _SECONDS if 100 * s >= frames), self.longest), self.longest)
+        padded = np.zeros((1, length, bins), np.float32)
+        padded[0, :frames] = features
+        return padded
 
     def _run_encode(self, features: Any, frames: Any, gates: Gates) -> tuple[Any, ...]:
         network = self.network

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from transformer.audio.decode import RATE
-from transformer.audio.features import Features, mel_peaks
+from transformer.audio.features import Features, floor, mel_peaks
+
+# What `other_room` draws from evenly: nats of loudness, nats of a noise (speech lies at -3 on average, what counts as
+# silence at -6.9), and Hz.
+_GAIN, _NOISE, _CUT = (-1.5, 1.5), (-7.5, -4.0), (3000, 5000)
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class SpecAugment:
 
     A mask is at most frequency_width bins or time_width frames wide, and no time mask hides more than time_share of a
     clip: one of a second would else be gone. voice: how far from 1 the factor of `other_voice` is drawn; 0.1 is VTLP's.
+    room: the share of clips that `other_room` changes.
     """
 
     frequency_masks: int = 2
@@ -30,6 +35,7 @@ class SpecAugment:
     time_width: int = 100
     time_share: float = 0.2
     voice: float = 0.0
+    room: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("frequency_masks", "frequency_width", "time_masks", "time_width"):
@@ -39,6 +45,8 @@ class SpecAugment:
             raise ValueError(f"expected a time_share from 0 to 1, received {self.time_share}")
         if not 0 <= self.voice <= 0.3:
             raise ValueError(f"expected a voice from 0 to 0.3, received {self.voice}")
+        if not 0 <= self.room <= 1:
+            raise ValueError(f"expected a share of rooms from 0 to 1, received {self.room}")
 
 
 def spec_augment(features: np.ndarray, policy: SpecAugment, rng: np.random.Generator) -> np.ndarray:
@@ -77,6 +85,30 @@ def other_voice(raw: np.ndarray, factor: float, features: Features) -> np.ndarra
     lower = np.minimum(place.astype(int), features.bins - 2)
     share = (place - lower).astype(np.float32)
     return raw[:, lower] * (1 - share) + raw[:, lower + 1] * share
+
+
+def other_room(raw: np.ndarray, features: Features, rng: np.random.Generator) -> np.ndarray:
+    """Features before normalisation `(frames, bins)` as another microphone might have given them.
+
+    Louder or softer; in every second clip behind a steady noise of any colour; in every second one without what lies
+    above 3 to 5 kHz, as over a telephone. A voice that always came with its own noise and its own cut would else be
+    known by them: each bin's variance is made 1, also that of a bin in which there is next to nothing.
+
+    Raises:
+        ValueError: features of Whisper's convention, whose logarithms are other ones.
+    """
+    if features.kind != "t2t":
+        raise ValueError(f"expected features of t2t, received {features.kind}")
+    frames, bins = raw.shape
+    out = raw + np.float32(rng.uniform(*_GAIN))
+    if rng.random() < 0.5:
+        level = rng.uniform(*_NOISE) + rng.uniform(-1.5, 1.5) * np.linspace(-1, 1, bins)
+        noise = level + 0.4 * rng.standard_normal((frames, bins), np.float32)
+        out = np.logaddexp(out, noise.astype(np.float32))
+    if rng.random() < 0.5:
+        above = np.arange(bins) - np.searchsorted(mel_peaks(features), rng.uniform(*_CUT))
+        out -= np.maximum(0, above * rng.uniform(0.5, 5)).astype(np.float32)
+    return np.maximum(out, floor(features))
 
 
 def join(clips: Sequence[np.ndarray], pauses: Sequence[int], rng: np.random.Generator) -> np.ndarray:

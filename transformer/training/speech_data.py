@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from transformer.audio.features import HOP_SECONDS, normalise
-from transformer.training.augment import SpecAugment, join, other_voice, spec_augment
+from transformer.training.augment import SpecAugment, join, other_room, other_voice, spec_augment
 from transformer.training.data import Example, make_batch
 from transformer.training.speech_cache import SpeechCache
 
@@ -241,6 +241,8 @@ def _make_batch(
         raw = join(rows, plan.pauses, rng) if plan.pauses else rows[0]
         if augment and augment.voice:
             raw = other_voice(raw, 1 + augment.voice * rng.uniform(-1, 1), plan.cache.features)
+        if augment and rng.random() < augment.room:
+            raw = other_room(raw, plan.cache.features, rng)
         example = normalise(raw, plan.cache.features)
         if augment:
             example = spec_augment(example, augment, rng)

@@ -86,6 +86,11 @@ def explore(
         st.caption(about)
     with right:
         picture(trace, kind, layer, head, how, top)
+    check_numbers(trace, kind, layer, head)
+
+
+def check_numbers(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
+    """A box that computes the chosen weights again; nothing is computed while it is closed."""
     with st.expander("Check the numbers", key="check", on_change="rerun") as box:
         if box.open:
             from transformer.ui.check_panel import check_panel

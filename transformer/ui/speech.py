@@ -118,6 +118,7 @@ def explore(heard: Heard, about: str) -> None:
     with st.container(horizontal=True):
         kind = explorer.choose_kind(trace)
         layer, head, how = explorer.choose_head(trace, kind)
+        top = explorer.choose_top(trace[kind])
     picture = st.container()
     found = times(heard)
     view = views.combine(trace[kind], how, layer=layer, head=head)
@@ -142,7 +143,7 @@ def explore(heard: Heard, about: str) -> None:
         )
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        explorer.heads_sheet(trace, kind, layer, head)
+        explorer.heads_sheet(trace, kind, layer, head, top)
         st.caption(about)
     with right:
         if found:
@@ -150,11 +151,13 @@ def explore(heard: Heard, about: str) -> None:
             table(speech_files.rows(found, heard.offset))
         speech_files.downloads(heard, found)
         if kind == "decoder":
-            explorer.picture(trace, kind, layer, head, how)
+            explorer.picture(trace, kind, layer, head, how, top)
         else:
             with st.expander("The same attention as a table", key="strongest", on_change="rerun") as box:
                 if box.open:
                     table(strongest(view.values, view.queries, view.keys))
+    if "cut" not in trace.options:  # else what is shown is not all that the network computed with
+        explorer.check_numbers(trace, kind, layer, head)
 
 
 def _begin_with_the_best(trace: Trace) -> None:

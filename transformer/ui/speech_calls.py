@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from transformer.analysis.alignment import timed
@@ -117,8 +116,7 @@ def abilities(name: str) -> Abilities:
     spoken = model.spoken
     # Beams begin with the network's own prefix alone: see `SpeechRuntime.decode`.
     steered = spoken.languages or spoken.tasks or spoken.without_times is not None
-    # With a CTC output the wider search is much better: see the card of `speech-en`.
-    searches = tuple(reversed(SEARCHES)) if model.config.ctc else tuple(SEARCHES)
+    searches = tuple(reversed(SEARCHES)) if model.beams > 1 else tuple(SEARCHES)
     return Abilities(
         ("Greedy",) if steered else searches,
         tuple(spoken.languages),
@@ -201,11 +199,13 @@ def _heard(
     _samples: FloatArray,
 ) -> Heard:
     samples = _samples[slice(*place)]
+    listened = _model.listen(samples)
     trace = _model.trace(
-        samples, beams=request.beams, language=request.language, task=request.task, name=file
+        listened, beams=request.beams, language=request.language, task=request.task, name=file
     )
-    ctc = _ctc(_model, samples)
-    return Heard(trace, digest, samples, (), ctc, _model.spoken.alignment_heads, place[0] / RATE)
+    return Heard(
+        trace, digest, samples, (), _model.ctc(listened), _model.spoken.alignment_heads, place[0] / RATE
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
@@ -214,14 +214,6 @@ def _part(number: int, digest: str, request: Request, place: tuple[int, int], *,
     found = timed(heard.trace, heard.ctc)
     words = {way: later(words, heard.offset) for way, words in found.items()}
     return Part(place[0] / RATE, place[1] / RATE, heard.trace.output, words)
-
-
-def _ctc(model: Any, samples: npt.NDArray[np.float32]) -> tuple[FloatArray, int] | None:
-    if not model.config.ctc:
-        return None
-    features, frames = model.log_mel(samples)
-    found = model.runtime.ctc(model.runtime.hear(features, None, frames))
-    return None if found is None else (found, max(model.config.pad_id, 0))
 
 
 def answer(name: str, request: Request) -> Heard | None:
