@@ -215,7 +215,8 @@ def _train(options: argparse.Namespace) -> None:
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # see transformer/__init__.py; read when TensorFlow is imported
     from transformer.config import PRESETS
     from transformer.training.data import Source
-    from transformer.training.loop import Job, fit
+    from transformer.training.job import Job
+    from transformer.training.loop import fit
 
     if options.preset not in PRESETS:
         raise ValueError(f"expected one of {', '.join(PRESETS)}, received {options.preset!r}")

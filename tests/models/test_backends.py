@@ -70,7 +70,7 @@ np.savez(place / "found.npz", **answers)
 
 TRAINING = """
 import sys
-import transformer.training.data, transformer.training.loop, transformer.training.schedule
+import transformer.training.data, transformer.training.job, transformer.training.loop, transformer.training.schedule
 import transformer.training.snapshots, transformer.training.tensorboard
 import keras
 print(keras.backend.backend(), *sorted({"tensorflow", "tensorboard"} & set(sys.modules)))

@@ -20,8 +20,8 @@ from keras import ops
 from transformer.checkpoints import folder
 from transformer.layers.lstm import Carried
 from transformer.text.characters import FIRST, CharacterTokenizer
+from transformer.training.job import Job
 from transformer.training.language import Text, bits, windows
-from transformer.training.loop import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 

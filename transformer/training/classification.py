@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from transformer.training.data import pad, read_pairs
-from transformer.training.loop import Job
+from transformer.training.job import Job
 from transformer.training.snapshots import Snapshots
 from transformer.training.vocabulary import tokenizer_of
 

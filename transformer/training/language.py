@@ -14,7 +14,7 @@ import numpy as np
 
 from transformer.config import END
 from transformer.text.tokenizer import clean
-from transformer.training.loop import Job
+from transformer.training.job import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 from transformer.training.vocabulary import tokenizer_of

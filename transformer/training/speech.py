@@ -19,7 +19,7 @@ from transformer.generate import greedy
 from transformer.layers.stem import STRIDES
 from transformer.training.augment import SpecAugment
 from transformer.training.data import Source
-from transformer.training.loop import Job
+from transformer.training.job import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 from transformer.training.speech_cache import SpeechCache, build_cache

@@ -11,7 +11,7 @@ import numpy as np
 from transformer.generate import greedy
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.data import Example, make_batch, one_pass, read_pairs
-from transformer.training.loop import Job
+from transformer.training.job import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 from transformer.training.vocabulary import tokenizer_of

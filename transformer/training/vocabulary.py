@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from transformer.checkpoints import folder
 from transformer.text.tokenizer import SubwordTokenizer
-from transformer.training.loop import Job
+from transformer.training.job import Job
 
 
 def tokenizer_of(job: Job, texts: Callable[[], Iterable[str]]) -> SubwordTokenizer:
