@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import streamlit as st
@@ -86,14 +87,22 @@ ABOUT = (
 )
 
 # Streamlit leaves room for a toolbar above and a chat below that Headlight does not have. Navigation stands beside the
-# menu. The sheet of heads stays in sight beside a picture that is taller than the window.
+# menu, on a telephone as one row that a finger moves, the page that one is on first. The sheet of heads stays in sight
+# beside a picture that is taller than the window.
 STYLE = """<style>
 [data-testid=stMainBlockContainer] { padding-top: 1rem; padding-bottom: 3rem; }
 [data-testid=stHeader] { background: none; }
 [data-testid=stHeader], [data-testid=stHeader] :not(button, button *) { pointer-events: none; }
-.st-key-navigation { padding-right: 3rem; }
+.st-key-navigation { column-gap: 0; row-gap: 1rem; }
 [data-testid=stHeading] h1 { padding: 0.25rem 0 0.4rem; }
 @media (min-width: 641px) { .st-key-heads { position: sticky; top: 1rem; } }
+@media (max-width: 640px) {
+  .st-key-navigation { flex-wrap: nowrap; width: auto; margin-right: 2.5rem; padding: 0.3rem 0; }
+  .st-key-navigation { overflow-x: auto; scrollbar-width: none; }
+  .st-key-navigation { mask-image: linear-gradient(to right, #000 88%, transparent); }
+  .st-key-navigation > * { flex: none; }
+  .st-key-navigation > :has(.st-key-here), .st-key-here { order: -1; }
+}
 </style>"""
 
 
@@ -105,7 +114,8 @@ def frame(path: str) -> None:
     st.html(STYLE)
     with st.container(horizontal=True, key="navigation"):
         for other in PAGES:
-            st.page_link(other.path, label=other.name, icon=other.icon)
+            with st.container(key="here", width="content") if other is page else nullcontext():
+                st.page_link(other.path, label=other.name, icon=other.icon)
 
 
 def theme() -> ThemeName:
