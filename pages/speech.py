@@ -35,4 +35,4 @@ if heard:
     speech.transcript(heard)
     for note in heard.notes:
         st.caption(plain(note))
-    speech.explore(heard, about_model(heard.trace.model))
+    speech.explore(heard, about_model(heard.trace.model, card=False))

@@ -97,7 +97,7 @@ def test_both_ways_of_timing_stand_together(demo: Open) -> None:
     page = demo("ctc=1")
     expect(page.locator(".band")).to_have_count(2)
     expect(page.locator(".band").nth(1).locator(".word")).to_have_text(["seven", "two", "one", "nine"])
-    expect(page.get_by_role("columnheader", name="CTC: start, s")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="CTC: start – end, s")).to_be_visible()
     page.get_by_text("How the words got their times").click()
     page.get_by_role("radio", name="CTC", exact=True).click()
     # Its spikes stand 0.2 s into each word.

@@ -45,6 +45,7 @@ def test_a_network_is_described_by_its_folder(tmp_path: Path) -> None:
     assert about(model(tmp_path / "plain")) == f"`plain` {facts}"
     card = "# A model\n\n> Trained on much,\n> good at little.\n\nMore.\n> Not this.\n"
     assert about(model(tmp_path / "known", card)) == f"`known` {facts} Trained on much, good at little."
+    assert about(tmp_path / "known", False) == f"`known` {facts}"
 
 
 @pytest.mark.parametrize(

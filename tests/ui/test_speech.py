@@ -84,8 +84,8 @@ def test_both_times_of_a_word_stand_in_one_row() -> None:
         "CTC": Alignment((Word("two", 0.2, 0.24, 1.0), Word("one", 0.6, 0.64, 0.5)), ()),
     }
     first, second = speech_files.rows(found)
-    assert list(first.values()) == ["two", "0.10", "0.50", "90%", "0.20", "0.24", "100%"]
-    assert second["CTC: start, s"] == "0.60" and second["Attention: confidence"] == "25%"
+    assert list(first.values()) == ["two", "0.10–0.50", "90%", "0.20–0.24", "100%"]
+    assert second["CTC: start – end, s"] == "0.60–0.64" and second["Attention: confidence"] == "25%"
     assert speech_files.rows({}) == []
 
 
@@ -98,4 +98,4 @@ def test_the_files_hold_the_words_of_all_parts_in_seconds_of_the_clip() -> None:
     heard = Heard(None, "0", SAMPLES, (), None, (), offset=5.0, parts=parts)  # type: ignore[arg-type]
     assert heard.text == "one two"
     assert speech_files.whole(heard, by_hand) == {"Attention": (first, Word("two", 5.3, 5.6, 0.9))}
-    assert speech_files.rows(by_hand, 5.0)[0]["Attention: start, s"] == "5.30"
+    assert speech_files.rows(by_hand, 5.0)[0]["Attention: start – end, s"] == "5.30–5.60"

@@ -10,11 +10,11 @@ from transformer.config import ModelConfig
 from transformer.ui import calls, opened
 
 
-def about_model(name: str) -> str:
-    """What is known of a model by its name, shipped or opened; "" where there is none."""
+def about_model(name: str, *, card: bool = True) -> str:
+    """What is known of a model by its name, shipped or opened; "" where there is none. Without `card` no summary."""
     if (model := opened.get(name)) and model.found:
         return _sentence(name, model.found)
-    return about(calls.MODELS / name)
+    return about(calls.MODELS / name, card)
 
 
 def layers(config: ModelConfig) -> str:
@@ -50,17 +50,18 @@ def _count(number: int, what: str) -> str:
 
 
 @cache
-def about(folder: Path) -> str:
+def about(folder: Path, card: bool = True) -> str:
     """Such as "`pt-en` reads with 4 layers of 8 heads and …", followed by the summary of its model card.
 
-    The summary is the first quoted paragraph (`> …`) of the card, README.md; without one nothing is added. A folder
-    that is no whole model has no description: "".
+    The summary is the first quoted paragraph (`> …`) of the card, README.md; without one, or without `card`, nothing is
+    added. A folder that is no whole model has no description: "".
     """
     try:
         found = look(folder)
     except ValueError:
         return ""
-    return f"{_sentence(folder.name, found)} {summary(folder / 'README.md')}".strip()
+    said = summary(folder / "README.md") if card else ""
+    return f"{_sentence(folder.name, found)} {said}".strip()
 
 
 def _sentence(name: str, found: Look) -> str:

@@ -102,6 +102,7 @@ STYLE = """<style>
   .st-key-navigation { mask-image: linear-gradient(to right, #000 88%, transparent); }
   .st-key-navigation > * { flex: none; }
   .st-key-navigation > :has(.st-key-here), .st-key-here { order: -1; }
+  [data-testid=stTable] :is(th, td) { padding: 0.3rem; font-size: 0.8rem; }
 }
 </style>"""
 

@@ -21,8 +21,7 @@ def rows(found: Found, offset: float = 0.0) -> list[dict[str, str]]:
     for words in zip(*(later(alignment.words, offset) for alignment in found.values()), strict=True):
         row = {"Word": words[0].text}
         for way, word in zip(found, words, strict=True):
-            row[f"{way}: start, s"] = f"{word.start:.2f}"
-            row[f"{way}: end, s"] = f"{word.end:.2f}"
+            row[f"{way}: start – end, s"] = f"{word.start:.2f}–{word.end:.2f}"
             row[f"{way}: confidence"] = f"{word.confidence:.0%}"
         table.append(row)
     return table
