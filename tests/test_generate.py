@@ -73,6 +73,22 @@ def test_one_beam_is_greedy(network: Any, sources: np.ndarray) -> None:
     np.testing.assert_allclose(np.asarray(one.score), np.asarray(other.score), atol=1e-4)
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_beam_goes_on_from_a_forced_prefix(network: Any, sources: np.ndarray, beams: int) -> None:
+    for row, begun in enumerate([[9, 8], [7, 5, 6], [7, END]]):
+        prefix = np.array(begun + [EMPTY] * (LIMIT - len(begun)), np.int32)
+        source = sources[row : row + 1]
+        found = beam(network, source, LIMIT, beams=beams, alpha=0.0, prefix=prefix)
+        ids = [i for i in np.asarray(found.ids)[0].tolist() if i != EMPTY]
+        assert ids[: len(begun)] == begun
+        written, score = plain_greedy(network, source, begun)
+        if beams == 1 or begun[-1] == END:
+            assert ids == written
+        assert float(np.asarray(found.score)[0]) >= score - 1e-4
+        picked = [log_probabilities(network, source, ids[:i])[token] for i, token in enumerate(ids)]
+        assert float(np.asarray(found.score)[0]) == pytest.approx(sum(picked), abs=1e-4)
+
+
 def test_rows_of_a_batch_are_decoded_as_if_alone(network: Any, sources: np.ndarray) -> None:
     together = beam(network, sources, LIMIT, beams=3)
     for row in range(0, len(sources), 2):

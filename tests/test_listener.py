@@ -94,6 +94,18 @@ def test_the_language_is_found_or_told(whisper: Listener) -> None:
     assert whisper.trace(noise(0.3)).options["language"] in whisper.spoken.languages
 
 
+def test_a_wide_search_begins_with_what_was_told(whisper: Listener) -> None:
+    one, four = (whisper.trace(noise(0.3), language="pt", task="translate", beams=n) for n in (1, 4))
+    assert [label.id for label in one.target[:3]] == [label.id for label in four.target[:3]]
+    assert [label.special for label in four.target[:3]] == [True] * 3
+    assert four.options["decoding"] == "beam"
+    scores = [sum(step.log_probability for step in trace.steps) for trace in (one, four)]
+    assert len(four.target) != len(one.target) or scores[1] >= scores[0] - 1e-4
+    for beams in (0, 9):
+        with pytest.raises(ValueError, match=f"expected 1 to 8 beams, received {beams}"):
+            whisper.trace(noise(0.3), beams=beams)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -95,6 +95,7 @@ def beam(
     beams: int = 4,
     alpha: float = 0.6,
     *,
+    prefix: Any = None,
     ctc: Any = None,
     ctc_weight: float = 0.3,
 ) -> Decoded:
@@ -109,14 +110,18 @@ def beam(
         limit: T, at most this many tokens.
         beams: N.
         alpha: see `length_penalty`.
+        prefix: (T,) ids that every output must begin with, -1 from where the model is free; None: `config.prefix`.
         ctc: (S, vocabulary) log-probabilities of a CTC output over the same vocabulary, padding its blank; None: the
             decoder alone.
         ctc_weight: the share of `ctc` in the score (Watanabe et al. 2017, equation 45).
     """
     batch, config = ops.shape(source)[0], model.config
     columns, each = ops.arange(limit), min(beams, config.vocabulary)
-    prefix = np.full(limit, EMPTY, np.int32)
-    prefix[: len(config.prefix)] = config.prefix
+    if prefix is None:
+        prefix = np.full(limit, EMPTY, np.int32)
+        prefix[: len(config.prefix)] = config.prefix
+    prefix = ops.convert_to_tensor(prefix, "int32")
+    forced_count = ops.sum(ops.cast(prefix >= 0, "int32"))
 
     def tile(x: Any) -> Any:
         return ops.repeat(x, beams, axis=0)
@@ -143,11 +148,10 @@ def beam(
             more = ops.minimum(extended.score - heard.score[:, None], 0.0)
             gains = (1 - ctc_weight) * gains + ctc_weight * more
         # The best `beams` continuations of a hypothesis are enough: no more of them can survive.
-        allowed = permitted(gains, config, first=ops.equal(index, len(config.prefix)))
-        if config.prefix:
-            forced = ops.take(ops.convert_to_tensor(prefix), index)
-            only = ops.where(ops.arange(config.vocabulary) == forced, gains, -1e9)
-            allowed = ops.where(forced >= 0, only, allowed)
+        allowed = permitted(gains, config, first=ops.equal(index, forced_count))
+        forced = ops.take(prefix, index)
+        only = ops.where(ops.arange(config.vocabulary) == forced, gains, -1e9)
+        allowed = ops.where(forced >= 0, only, allowed)
         gains, tokens = ops.top_k(allowed, each)  # (B * N, each)
         gains = ops.reshape(gains, (batch, beams, each))
         tokens = ops.reshape(ops.cast(tokens, "int32"), (batch, beams, each))

@@ -109,7 +109,16 @@ def test_a_network_of_several_languages_lets_one_choose(
     page = upload(visit(PAGE, model="whisper-multilingual", language="pt"), CLIP)
     assert page.selectbox(key="language").options == ["detect", "en", "pt", "zh"]
     assert heard(page).options["language"] == "pt"
-    assert "search" not in page.session_state, "it begins with its own tokens, which beams cannot"
+
+
+def test_a_whisper_is_searched_greedily_until_a_wider_search_is_asked_for(
+    whisper: None, visit: Visit, sent: dict[str, bytes]
+) -> None:
+    page = upload(visit(PAGE, model="whisper-multilingual", language="pt", search="Beam"), CLIP)
+    assert heard(page).options["decoding"] == "greedy"
+    page.segmented_control(key="search-alone").set_value("Beam").run()
+    assert not page.exception and not page.warning
+    assert heard(page).options["decoding"] == "beam" and heard(page).options["language"] == "pt"
 
 
 @pytest.mark.parametrize(

@@ -103,13 +103,12 @@ class SpeechRuntime:
         limit = config.max_target
         if len(prefix) >= limit:
             raise ValueError(f"expected a prefix below {limit} tokens, received {len(prefix)}")
+        row = ids_row(prefix, limit, EMPTY)
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
         if beams > 1 or self.network.ctc:
-            if tuple(prefix) != config.prefix:
-                raise ValueError(f"expected greedy decoding after a prefix, received {beams} beams")
-            ids = self._beam(heard.vectors, heard.real, heard.ctc, beams, tf.constant(alpha, tf.float32))
+            ids = self._beam(heard.vectors, heard.real, heard.ctc, row, beams, tf.constant(alpha, tf.float32))
         else:
-            ids = self._greedy(heard.vectors, heard.real, ids_row(prefix, limit, EMPTY))
+            ids = self._greedy(heard.vectors, heard.real, row)
         return [int(i) for i in ids.numpy()[0] if i != EMPTY]
 
     def record(self, heard: Heard, target: Sequence[int], gates: Gates | None = None) -> Recorded:
@@ -192,7 +191,7 @@ class SpeechRuntime:
     def _run_greedy(self, vectors: Any, real: Any, prefix: Any) -> Any:
         return greedy(_Listening(self.network, real), vectors, int(prefix.shape[1]), prefix).ids
 
-    def _run_beam(self, vectors: Any, real: Any, ctc: Any, beams: int, alpha: Any) -> Any:
+    def _run_beam(self, vectors: Any, real: Any, ctc: Any, prefix: Any, beams: int, alpha: Any) -> Any:
         network = self.network
         if network.ctc:
             # Behind the clip there is nothing but the blank, so that its positions change no score.
@@ -206,6 +205,7 @@ class SpeechRuntime:
             network.config.max_target,
             beams,
             alpha,
+            prefix=prefix[0],
             ctc=ctc if network.ctc else None,
             ctc_weight=CTC_WEIGHT,
         ).ids

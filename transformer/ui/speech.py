@@ -92,9 +92,10 @@ def abilities(name: str, able: Abilities) -> None:
 
 def decoding_pickers(able: Abilities) -> Request:
     """What the network lets one choose."""
-    search, language, task = "Greedy", "", "transcribe"
-    if len(able.searches) > 1:
-        search = explorer.segments("Search", list(able.searches), "search")
+    language, task = "", "transcribe"
+    # Of another name where another search stands first: a Whisper is not searched widely because `speech-en` was.
+    key = "search" if able.searches[0] == "Beam" else "search-alone"
+    search = explorer.segments("Search", list(able.searches), key)
     if able.languages:
         chosen = st.selectbox(
             "Language", ["detect", *able.languages], key="language", bind="query-params", width=130

@@ -84,7 +84,7 @@ class Heard(NamedTuple):
 
 
 class Abilities(NamedTuple):
-    """What a network lets its visitors choose, and the seconds that it hears in one pass."""
+    """What a network lets its visitors choose, its own search first, and the seconds that it hears in one pass."""
 
     searches: tuple[str, ...]
     languages: tuple[str, ...]
@@ -114,11 +114,8 @@ def abilities(name: str) -> Abilities:
     """What can be asked of a model; Unavailable where it does not load."""
     model = listener(name)
     spoken = model.spoken
-    # Beams begin with the network's own prefix alone: see `SpeechRuntime.decode`.
-    steered = spoken.languages or spoken.tasks or spoken.without_times is not None
-    searches = tuple(reversed(SEARCHES)) if model.beams > 1 else tuple(SEARCHES)
     return Abilities(
-        ("Greedy",) if steered else searches,
+        tuple(reversed(SEARCHES)) if model.beams > 1 else tuple(SEARCHES),
         tuple(spoken.languages),
         tuple(spoken.tasks),
         model.longest_seconds,
