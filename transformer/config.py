@@ -104,6 +104,7 @@ class ModelConfig(_Record):
     first_kernel: int = 3  # of conv_relu_conv; its second kernel is 1, as in Tensor2Tensor
     stem: Stem = "none"  # the convolutions that make positions of sound
     bins: int = 80  # of the log-mel picture that a stem reads
+    prior_frames: int = 0  # of ordinary speech, counted with a clip's own: see `audio.features.normalise`
     stem_channels: int = 128  # of the t2t stem's convolutions
     tokens: Tokens = "subwords"  # what one id stands for
     embedding_width: int = 0  # of a recurrent decoder's characters
@@ -151,6 +152,7 @@ class ModelConfig(_Record):
             "decoder_feed_forward",
             "position_offset",
             "token_types",
+            "prior_frames",
             "classes",
         ):
             if getattr(self, name) < 0:
@@ -472,6 +474,7 @@ PRESETS: dict[str, Preset] = {
             feed_forward_kind="conv_relu_conv",
             max_source=448,
             max_target=416,
+            prior_frames=200,
             shared_embeddings=False,
         ),
         TrainingConfig(

@@ -198,6 +198,28 @@ def test_normalising_joined_features_is_that_of_one_utterance() -> None:
     np.testing.assert_allclose(normalise(joined), expected, atol=1e-4)
 
 
+def test_ordinary_speech_counts_as_if_it_had_been_heard() -> None:
+    """Half of its frames one deviation above the mean, half below: the same moments, by numpy over all of them."""
+    raw = raw_log_mel(noise(8000, 3))
+    heard = np.concatenate([raw, np.full((100, 80), -2.0), np.full((100, 80), -6.0)])
+    expected = (raw - heard.mean(0)) / np.sqrt(heard.var(0) + 1e-9)
+    found = normalise(raw, T2T, prior_frames=200)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_array_equal(normalise(raw, T2T, 0), normalise(raw))
+    np.testing.assert_array_equal(normalise(raw, WHISPER, 200), normalise(raw, WHISPER))
+
+
+def test_ordinary_speech_keeps_two_vowels_apart() -> None:
+    """Each loud in its own bins, all else silence: alone both have the same two values in every bin."""
+    quiet = np.full((30, 80), -6.9, np.float32)
+    low, high = np.linspace(0, -5, 80), np.linspace(-5, 0, 80)
+    first, second = (np.concatenate([quiet, np.tile(loud, (20, 1))]) for loud in (low, high))
+    np.testing.assert_allclose(normalise(first), normalise(second), atol=1e-4)
+    apart = np.abs(normalise(first, T2T, 200) - normalise(second, T2T, 200))
+    assert apart[30:, [0, -1]].min() > 1
+
+
 @pytest.mark.parametrize("bins", [80, 128])
 @pytest.mark.parametrize("name", ["short", "long"])
 def test_whisper_equals_the_reference_librarys_extractor(root: Path, bins: int, name: str) -> None:

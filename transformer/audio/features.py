@@ -42,6 +42,14 @@ class _Convention(NamedTuple):
     floor: float  # the least that a filter's output may be before the logarithm
 
 
+class _Speech(NamedTuple):
+    mean: float
+    deviation: float
+
+
+# Of the bins of read sentences under t2t (LibriSpeech, natural logarithms), to the nearest whole number.
+_ORDINARY = _Speech(-4.0, 2.0)
+
 _CONVENTIONS: dict[str, _Convention] = {
     "t2t": _Convention(512, False, 0.97, 1, False, 20.0, 8000.0, 1e-3),
     "whisper": _Convention(400, True, 0.0, 2, True, 0.0, 8000.0, 1e-10),
@@ -78,13 +86,13 @@ class Features:
         return (np.arange(frames) * HOP + first) / RATE
 
 
-def log_mel(samples: np.ndarray, features: Features = Features()) -> np.ndarray:
-    """Mono samples `(N,)` at 16 kHz -> normalised log-mel features, float32 `(frames, bins)`.
+def log_mel(samples: np.ndarray, features: Features = Features(), prior_frames: int = 0) -> np.ndarray:
+    """Mono samples `(N,)` at 16 kHz -> normalised log-mel features, float32 `(frames, bins)`; see `normalise`.
 
     Raises:
         ValueError: samples of another shape, too few of them, or not all finite.
     """
-    return normalise(raw_log_mel(samples, features), features)
+    return normalise(raw_log_mel(samples, features), features, prior_frames)
 
 
 def raw_log_mel(samples: np.ndarray, features: Features = Features()) -> np.ndarray:
@@ -117,18 +125,26 @@ def raw_log_mel(samples: np.ndarray, features: Features = Features()) -> np.ndar
     return np.log10(out, out=out) if features.kind == "whisper" else np.log(out, out=out)
 
 
-def normalise(raw: np.ndarray, features: Features = Features()) -> np.ndarray:
+def normalise(raw: np.ndarray, features: Features = Features(), prior_frames: int = 0) -> np.ndarray:
     """`raw_log_mel` of one whole utterance -> what the network reads, float32 `(frames, bins)`.
 
     t2t: each bin to mean 0 and variance 1 over the utterance, x' = (x - mean) / sqrt(variance + 1e-9). whisper: what
     lies more than 8 (80 dB) below the loudest value is lifted to there, then x' = (x + 4) / 4.
+
+    prior_frames: of t2t; mean and variance are those of the utterance and so many frames of ordinary speech together.
+    A word of one vowel has each bin either loud or silent: made alike in mean and variance, every vowel is the same.
     """
     raw = np.asarray(raw, np.float32)
     if features.kind == "whisper":
         return (np.maximum(raw, raw.max() - np.float32(8)) + np.float32(4)) / np.float32(4)
     # The mean in float64: a bin that stands still at the floor would else be its rounding error, much enlarged.
-    centred = (raw - raw.mean(axis=0, dtype=np.float64)).astype(np.float32)
-    return centred / np.sqrt(np.mean(np.square(centred), axis=0) + np.float32(1e-9))
+    mean = raw.mean(axis=0, dtype=np.float64)
+    share = prior_frames / (len(raw) + prior_frames)
+    shift = share * (_ORDINARY.mean - mean)
+    centred = (raw - (mean + shift)).astype(np.float32)
+    variance = (1 - share) * np.mean(np.square(centred), axis=0)
+    variance += share * (_ORDINARY.deviation**2 + np.square(mean + shift - _ORDINARY.mean))
+    return centred / np.sqrt(variance + 1e-9).astype(np.float32)
 
 
 def floor(features: Features) -> np.float32:

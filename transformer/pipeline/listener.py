@@ -194,7 +194,7 @@ class Listener(Model):
     def log_mel(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
         """The features that the network reads for samples at 16 kHz, and how many of their frames are of the clip."""
         if not self.runtime.whole:
-            features = log_mel(samples, self.features)
+            features = log_mel(samples, self.features, self.config.prior_frames)
             return features, len(features)
         padded = np.zeros(self.runtime.longest * HOP, np.float32)
         padded[: len(samples)] = samples

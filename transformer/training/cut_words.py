@@ -2,7 +2,7 @@
 
     python -m transformer.training.cut_words FOLDER --model MODEL --data MANIFEST [--seed 0]
 
-writes FOLDER/digits.tsv, every digit that somebody says in a sentence (at most 100 of each), FOLDER/phrases.tsv, one to
+writes FOLDER/digits.tsv, every digit that somebody says in a sentence (at most 40 of each), FOLDER/phrases.tsv, one to
 four words out of each sentence, and their sound files. So a network that is to know single words hears hundreds of
 voices say them, where the recordings of single words have only four.
 """
@@ -29,7 +29,7 @@ from transformer.training.speech_data import DIGITS, read_manifest
 _MARGIN = (
     0.16  # s at most around the first and the last sign of a word: CTC says a letter late and for a moment
 )
-_EACH = 100  # of each digit
+_EACH = 40  # of each digit: "one" and "two" are said far more often than the rest
 _SURE = 0.2  # confidence below which a word is not trusted to be where the path has it
 
 

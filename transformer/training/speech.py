@@ -86,7 +86,7 @@ class Speech:
     def one_pass(self, rng: np.random.Generator) -> Iterator[tuple[dict[str, Any], Any]]:
         """Batches of one pass."""
         seconds = self.job.preset.training.batch_tokens / 100  # counted in frames of 10 ms
-        for batch in one_pass(self.train, self.tokenizer, self.shapes, seconds, rng, self.augment):
+        for batch in self._pass(self.train, self.shapes, seconds, rng, self.augment):
             yield _inputs(batch), {"tokens": batch.labels, "ctc": batch.labels}
 
     def loss(self) -> dict[str, Callable[[Any, Any], Any]]:
@@ -109,7 +109,7 @@ class Speech:
         for name, each in zip(self.figures[1:], self.valid, strict=True):
             texts, heard = list[str](), list[str]()
             shapes = self._shapes([each])
-            batches = one_pass([each], self.tokenizer, shapes, seconds, np.random.default_rng(0), rest=True)
+            batches = self._pass([each], shapes, seconds, np.random.default_rng(0), rest=True)
             for number, batch in zip(range(40), batches, strict=False):
                 outputs = network.predict_on_batch(_inputs(batch))
                 losses.append(float(measure(batch.labels, outputs["tokens"])))
@@ -133,12 +133,8 @@ class Speech:
 
     def snapshots(self, step: int) -> Snapshots:
         """Of the first clips of the validation data; `{i}/target` are the ids that the decoder reads."""
-        batch = next(
-            one_pass(
-                self.valid, self.tokenizer, self._shapes(self.valid), 30.0,
-                np.random.default_rng(1), rest=True,
-            )
-        )  # fmt: skip
+        shapes = self._shapes(self.valid)
+        batch = next(self._pass(self.valid, shapes, 30.0, np.random.default_rng(1), rest=True))
         count = min(4, len(batch.texts))
 
         def record(network: Any) -> dict[str, np.ndarray]:
@@ -154,6 +150,19 @@ class Speech:
         fixed = {f"{i}/target": batch.target[i, : int((batch.labels[i] != PAD).sum())] for i in range(count)}
         steps = self.job.preset.training.steps
         return Snapshots(self.job.out / "snapshots.npz", steps, step, record, fixed)
+
+    def _pass(
+        self,
+        sets: Sequence[SpeechSet],
+        shapes: Sequence[Shape],
+        seconds: float,
+        rng: np.random.Generator,
+        augment: SpecAugment | None = None,
+        *,
+        rest: bool = False,
+    ) -> Iterator[SpeechBatch]:
+        prior = self.job.preset.model.prior_frames
+        return one_pass(sets, self.tokenizer, shapes, seconds, rng, augment, rest=rest, prior_frames=prior)
 
     def _shapes(self, sets: Sequence[SpeechSet]) -> tuple[Shape, ...]:
         """What batches are padded to; clips beyond what the network has positions for are left out by `one_pass`."""

@@ -180,12 +180,13 @@ def one_pass(
     augment: SpecAugment | None = None,
     *,
     rest: bool = False,
+    prior_frames: int = 0,
 ) -> Iterator[SpeechBatch]:
     """Each set as often as its weight says, in random order, in batches of one shape each.
 
     A batch lasts `batch_seconds`, padding included. With `augment` each example is masked and has one of the speeds of
     its cache, drawn at random; without, it is as it was recorded. What fits no shape is left out; so is what does not
-    fill a batch, unless `rest` asks for it.
+    fill a batch, unless `rest` asks for it. prior_frames: see `audio.features.normalise`.
     """
     plans = [plan for each in sets for plan in _draw(each, rng, augment is not None)]
     targets = tokenizer.encode_all([plan.text for plan in plans])
@@ -204,7 +205,7 @@ def one_pass(
         groups += [(shape, members[i : i + size]) for i in range(0, end, size)]
     for i in rng.permutation(len(groups)):
         shape, members = groups[i]
-        yield _make_batch(shape, members, rng, augment)
+        yield _make_batch(shape, members, rng, augment, prior_frames)
 
 
 def _draw(each: SpeechSet, rng: np.random.Generator, augment: bool) -> Iterator[_Plan]:
@@ -232,6 +233,7 @@ def _make_batch(
     members: Sequence[tuple[_Plan, list[int]]],
     rng: np.random.Generator,
     augment: SpecAugment | None,
+    prior_frames: int,
 ) -> SpeechBatch:
     bins = members[0][0].cache.features.bins
     features = np.zeros((len(members), shape.frames, bins), np.float32)
@@ -243,7 +245,7 @@ def _make_batch(
             raw = other_voice(raw, 1 + augment.voice * rng.uniform(-1, 1), plan.cache.features)
         if augment and rng.random() < augment.room:
             raw = other_room(raw, plan.cache.features, rng)
-        example = normalise(raw, plan.cache.features)
+        example = normalise(raw, plan.cache.features, prior_frames)
         if augment:
             example = spec_augment(example, augment, rng)
         features[i, : len(example)], frames[i] = example, len(example)
