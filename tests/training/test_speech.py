@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from transformer.config import END, PAD
@@ -25,6 +26,21 @@ def test_a_clip_too_short_for_its_text_teaches_nothing() -> None:
     logits = np.zeros((2, 3, 8), np.float32)
     # The second alone: 3 positions, of whose 8^3 paths 6 spell it; shared among the 5 tokens of both.
     assert float(CTC()(labels, logits)) == pytest.approx(-np.log(6 / 8**3) / 5, rel=1e-5)
+
+
+def test_neither_does_one_that_is_too_short_within_its_padding() -> None:
+    """Four tokens and one that comes twice, over three positions and seven that are certain of the blank."""
+    labels = np.array([[5, 5, 6, 7, END, PAD], [5, 6, END, PAD, PAD, PAD]])
+    logits = np.random.default_rng(0).normal(size=(2, 10, 8)).astype(np.float32)
+    logits[0, 3:] = np.where(np.arange(8) == PAD, 1e9, -1e9)
+    alone = float(CTC()(labels[1:], logits[1:])) * 2
+    with tf.GradientTape() as tape:
+        given = tf.constant(logits)
+        tape.watch(given)
+        loss = CTC()(labels, given)
+    assert float(loss) == pytest.approx(alone / 6, rel=1e-5)
+    gradient = tape.gradient(loss, given).numpy()
+    assert np.isfinite(gradient).all() and not gradient[0].any() and gradient[1].any()
 
 
 def test_a_path_is_read_without_repetitions_and_blanks() -> None:

@@ -51,12 +51,14 @@ def _ctc(labels: Any, logits: Any, counts: Any) -> Any:
     """Negative log-probability (B,) of the first `counts` (B,) labels; 0 for a clip too short to spell its text: it has
     no path at all, and teaches the decoder only."""
     lengths = ops.zeros_like(counts) + ops.shape(logits)[1]
-    if keras.config.backend() != "tensorflow":
-        loss = ops.ctc_loss(labels, logits, counts, lengths, mask_index=PAD)
-        return ops.where(loss < 1e4, loss, 0.0)
-    from transformer.runtime.common import ctc_loss
+    if keras.config.backend() == "tensorflow":
+        from transformer.runtime.common import ctc_loss
 
-    return ctc_loss(labels, logits, counts, lengths)
+        loss = ctc_loss(labels, logits, counts, lengths)
+    else:
+        loss = ops.ctc_loss(labels, logits, counts, lengths, mask_index=PAD)
+    # Over positions that are padding, and so certain of the blank, an impossible path is infinitely unlikely.
+    return ops.where(loss < 1e4, loss, 0.0)
 
 
 class Speech:
