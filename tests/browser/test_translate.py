@@ -270,6 +270,8 @@ def test_two_visitors_do_not_disturb_each_other(visit: Callable[..., Page]) -> N
     first = answer(one).inner_text()
     cell(one, 1, 2).click()
     cell(two, 2, 4).click()
+    # A picker that is touched before the click on a head has come back to this browser would undo it.
+    expect(heading(one)).to_have_text("Cross-attention, layer 1, head 2")
     pick(one, "Attention", "Encoder")
     expect(heading(two)).to_have_text("Cross-attention, layer 2, head 4")
     expect(heading(one)).to_have_text("Encoder self-attention, layer 1, head 2")
