@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Position, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -113,6 +113,28 @@ def browser(chromium_launch: dict[str, Any]) -> Iterator[Browser]:
         chromium = playwright.chromium.launch(**chromium_launch)
         yield chromium
         chromium.close()
+
+
+# Streamlit fetches its widgets as it first shows them: what stands above a picture can still grow when the picture is
+# painted already, and a spot measured before is another one afterwards.
+REST = """async (place) => {
+  const app = document.querySelector("[data-testid=stApp]");
+  const look = () => JSON.stringify(place.getBoundingClientRect());
+  for (let last = look(), calm = 0, tries = 0; calm < 5 && tries < 600; tries++) {
+    await new Promise((done) => setTimeout(done, 100));
+    const now = look();
+    calm = now === last && app?.dataset.testScriptState !== "running" ? calm + 1 : 0;
+    last = now;
+  }
+}"""
+
+
+def spot(place: Locator, x: float, y: float) -> Position:
+    """Where to point or click in `place`, given as fractions of its sides, once nothing moves any more."""
+    place.evaluate(REST)
+    box = place.bounding_box()
+    assert box is not None
+    return {"x": box["width"] * x, "y": box["height"] * y}
 
 
 # On a deep link such as /translate Streamlit's frontend first asks below that path, is told 404, and then asks at the

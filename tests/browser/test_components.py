@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Position, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import spot
 from transformer.figures.theme import DARK, LIGHT
 
 pytestmark = pytest.mark.browser
@@ -36,13 +37,6 @@ def cell(page: Page, layer: int, head: int) -> Locator:
 
 def token(page: Page, side: str, index: int) -> Locator:
     return page.locator(f'.token[data-side="{side}"][data-index="{index}"]')
-
-
-def spot(page: Page, layer: int, head: int, row: float, column: float) -> Position:
-    """The middle of one cell of a thumbnail; row and column as fractions of its sides."""
-    box = cell(page, layer, head).bounding_box()
-    assert box is not None
-    return {"x": box["width"] * column, "y": box["height"] * row}
 
 
 def lit(page: Page, side: str) -> dict[int, float]:
@@ -108,9 +102,9 @@ def test_arrow_keys_and_enter_select(demo: Open) -> None:
 
 def test_hover_names_head_tokens_and_weight(demo: Open) -> None:
     page = demo("tokens=12")  # 13 queries, 12 keys; head 3 looks two positions on
-    cell(page, 1, 3).hover(position=spot(page, 1, 3, row=1.5 / 13, column=3.5 / 12))
+    cell(page, 1, 3).hover(position=spot(cell(page, 1, 3), 3.5 / 12, 1.5 / 13))
     expect(page.locator(".tip")).to_have_text("Layer 1, head 3: “train” → “t” 0.60")
-    cell(page, 1, 3).hover(position=spot(page, 1, 3, row=1.5 / 13, column=9.5 / 12))
+    cell(page, 1, 3).hover(position=spot(cell(page, 1, 3), 9.5 / 12, 1.5 / 13))
     expect(page.locator(".tip")).to_have_text("Layer 1, head 3: “train” → “and” 0.00")
     page.mouse.move(2, 2)
     expect(page.locator(".tip")).to_be_hidden()
@@ -125,7 +119,7 @@ def test_a_bright_cell_survives_a_thumbnail_smaller_than_its_matrix(demo: Open) 
     layers = 2 * (box["height"] + 4) - 4
     colour = pixel(page, box["width"] / 2 / heads, box["height"] * (60.5 / 121) / layers)
     assert colour == tuple(int(channel) for channel in LIGHT.attention[153])  # round(255 * 0.6)
-    cell(page, 1, 1).hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    cell(page, 1, 1).hover(position=spot(cell(page, 1, 1), 0.5, 0.5))
     expect(page.locator(".tip")).to_contain_text("0.60")
 
 
@@ -136,7 +130,7 @@ def test_full_colour_can_stand_for_a_smaller_weight(demo: Open) -> None:
     # Every 0.6 of the diagonal lies as far along the scale as 0.75 would.
     expected = LIGHT.attention[round(round(255 * 0.6) * 255 / byte)]
     assert pixel(page, 0.5 / 12, 0.5 / 12) == tuple(int(channel) for channel in expected)
-    cell(page, 1, 1).hover(position=spot(page, 1, 1, 0.5 / 12, 0.5 / 12))
+    cell(page, 1, 1).hover(position=spot(cell(page, 1, 1), 0.5 / 12, 0.5 / 12))
     expect(page.locator(".tip")).to_contain_text("0.60")
 
 
@@ -271,7 +265,7 @@ def test_text_stays_text_and_keeps_its_direction(demo: Open) -> None:
     assert first is not None and second is not None and first["x"] > second["x"]
     token(page, "target", 8).hover()
     expect(page.locator(".card .head")).to_contain_text("<b>not</b>")
-    cell(page, 1, 1).hover(position=spot(page, 1, 1, row=8.5 / 21, column=8.5 / 20))
+    cell(page, 1, 1).hover(position=spot(cell(page, 1, 1), 8.5 / 20, 8.5 / 21))
     expect(page.locator(".tip .pair")).to_contain_text("“<b>not</b>” → “<b>not</b>”")
 
 

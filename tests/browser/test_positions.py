@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING
+from tests.browser.conftest import LOADING, spot
 from transformer.positions import sinusoids
 
 pytestmark = pytest.mark.browser
@@ -77,18 +77,14 @@ def test_sliders_change_the_picture_and_the_address(visit: Callable[..., Page]) 
 def test_hover_names_position_column_and_value(visit: Callable[..., Page]) -> None:
     page = visit(length="16", width="8")
     canvas = picture(page, "Paper").locator("canvas")
-    box = canvas.bounding_box()
-    assert box is not None
-    canvas.hover(position={"x": box["width"] * 1.5 / 8, "y": box["height"] * 3.5 / 16})
+    canvas.hover(position=spot(canvas, 1.5 / 8, 3.5 / 16))
     expect(picture(page, "Paper").locator(".tip")).to_have_text("position 3, column 1: −0.9900")  # cos 3
 
 
 def test_a_click_on_a_row_picks_its_position(visit: Callable[..., Page]) -> None:
     page = visit(length="32")
-    alike = picture(page, "Dot product")
-    box = alike.locator("canvas").bounding_box()
-    assert box is not None
-    alike.locator("canvas").click(position={"x": box["width"] / 2, "y": box["height"] * 9.5 / 32})
+    alike = picture(page, "Dot product").locator("canvas")
+    alike.click(position=spot(alike, 0.5, 9.5 / 32))
     expect(page.get_by_text("Nearest to position 9")).to_be_visible()
     expect(page).to_have_url(re.compile("position=9"))
     page.get_by_text("cosine", exact=True).first.click()
@@ -127,10 +123,8 @@ def test_positions_taken_away_and_words_shuffled(visit: Callable[..., Page]) -> 
     expect(page.get_by_text("A check.")).to_be_visible()
     assert said(page) == bag, "without positions the order of the words must not matter"
     assert parse_qs(urlsplit(page.url).query) == {"scale": ["0"], "order": ["Shuffled 2"]}
-    moved = picture(page, "Which heads")
-    box = moved.locator("canvas").bounding_box()
-    assert box is not None
-    moved.locator("canvas").click(position={"x": box["width"] * 4.5 / 8, "y": box["height"] * 2.5 / 4})
+    moved = picture(page, "Which heads").locator("canvas")
+    moved.click(position=spot(moved, 4.5 / 8, 2.5 / 4))
     expect(page).to_have_url(re.compile("layer=3.*head=5|head=5.*layer=3"))
 
 

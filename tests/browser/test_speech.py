@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING
+from tests.browser.conftest import LOADING, spot
 
 pytestmark = pytest.mark.browser
 
@@ -40,15 +40,17 @@ def stack(page: Page) -> Locator:
 
 def test_a_click_goes_there_and_lights_the_row_and_the_word(demo: Open) -> None:
     page = demo()
-    box = stack(page).bounding_box()
-    assert box is not None
-    stack(page).click(position={"x": box["width"] * 1.8 / 3, "y": box["height"] / 2})
+    stack(page).click(position=spot(stack(page), 1.8 / 3, 0.5))
     expect(player(page)).to_have_attribute("data-at", re.compile(r"1\.[78]\d?"))
     expect(player(page)).to_have_attribute("data-word", "2")
     expect(page.locator(".rows .tick.now")).to_have_text("one")
     expect(page.locator(".chip.now")).to_have_text("one")
-    head = page.locator(".speech .head").bounding_box()
-    assert head is not None and abs(head["x"] + 1 - (box["x"] + box["width"] * at(page) / 3)) < 3
+    box, head = stack(page).bounding_box(), page.locator(".speech .head").bounding_box()
+    assert (
+        box is not None
+        and head is not None
+        and abs(head["x"] + 1 - (box["x"] + box["width"] * at(page) / 3)) < 3
+    )
 
 
 def test_everything_can_be_done_with_keys(demo: Open) -> None:
