@@ -120,7 +120,8 @@ def browser(chromium_launch: dict[str, Any]) -> Iterator[Browser]:
 REST = """async (place) => {
   const app = document.querySelector("[data-testid=stApp]");
   const look = () => JSON.stringify(place.getBoundingClientRect());
-  for (let last = look(), calm = 0, tries = 0; calm < 5 && tries < 600; tries++) {
+  for (let last = look(), calm = 0, tries = 0; calm < 5; tries++) {
+    if (tries === 600) throw new Error("expected a page at rest, received one that moves or runs after a minute");
     await new Promise((done) => setTimeout(done, 100));
     const now = look();
     calm = now === last && app?.dataset.testScriptState !== "running" ? calm + 1 : 0;

@@ -46,11 +46,8 @@ def test_a_click_goes_there_and_lights_the_row_and_the_word(demo: Open) -> None:
     expect(page.locator(".rows .tick.now")).to_have_text("one")
     expect(page.locator(".chip.now")).to_have_text("one")
     box, head = stack(page).bounding_box(), page.locator(".speech .head").bounding_box()
-    assert (
-        box is not None
-        and head is not None
-        and abs(head["x"] + 1 - (box["x"] + box["width"] * at(page) / 3)) < 3
-    )
+    assert box is not None and head is not None
+    assert abs(head["x"] + 1 - (box["x"] + box["width"] * at(page) / 3)) < 3
 
 
 def test_everything_can_be_done_with_keys(demo: Open) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.conftest import spot
 from transformer.figures.standalone import html
 from transformer.trace import AttentionMap, Trace
 
@@ -44,9 +45,7 @@ def test_heads_are_chosen_and_weights_are_read(
 
     visit.locator("#sheet").press("ArrowRight")
     assert visit.locator("#chosen").inner_text() == "Layer 2, head 2"
-    box = visit.locator("#sheet").bounding_box()
-    assert box is not None
-    visit.locator("#sheet").click(position={"x": box["width"] * 0.4, "y": box["height"] * 0.4})
+    visit.locator("#sheet").click(position=spot(visit.locator("#sheet"), 0.4, 0.4))
     assert visit.locator("#chosen").inner_text() == "Layer 1, head 1"
     assert visit.locator("#head").input_value() == "0"
 
