@@ -130,10 +130,15 @@ REST = """async (place) => {
 }"""
 
 
+def still(place: Locator) -> Locator:
+    """The same place, once it moves no more and no script runs."""
+    place.evaluate(REST)
+    return place
+
+
 def spot(place: Locator, x: float, y: float) -> Position:
     """Where to point or click in `place`, given as fractions of its sides, once nothing moves any more."""
-    place.evaluate(REST)
-    box = place.bounding_box()
+    box = still(place).bounding_box()
     assert box is not None
     return {"x": box["width"] * x, "y": box["height"] * y}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING, spot
+from tests.browser.conftest import LOADING, spot, still
 
 pytestmark = pytest.mark.browser
 
@@ -97,8 +97,8 @@ def test_both_ways_of_timing_stand_together(demo: Open) -> None:
     expect(page.locator(".band")).to_have_count(2)
     expect(page.locator(".band").nth(1).locator(".word")).to_have_text(["seven", "two", "one", "nine"])
     expect(page.get_by_role("columnheader", name="CTC: start – end, s")).to_be_visible()
-    page.get_by_text("How the words got their times").click()
-    page.get_by_role("radio", name="CTC", exact=True).click()
+    still(page.get_by_text("How the words got their times")).click()
+    still(page.get_by_role("radio", name="CTC", exact=True)).click()
     # Its spikes stand 0.2 s into each word.
     expect(page.get_by_role("button", name="Play “two”, 1.12 to 1.16 seconds")).to_be_visible()
 
