@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from tests.golden.sound import chirp
-from transformer.audio.features import HOP, WINDOW, Features, log_mel, mel_filters, normalise, raw_log_mel
+from transformer.audio.features import (
+    HOP,
+    WINDOW,
+    Features,
+    floor,
+    log_mel,
+    loudness,
+    mel_filters,
+    normalise,
+    raw_log_mel,
+)
 
 T2T, WHISPER = Features("t2t"), Features("whisper")
 
@@ -198,16 +208,49 @@ def test_normalising_joined_features_is_that_of_one_utterance() -> None:
     np.testing.assert_allclose(normalise(joined), expected, atol=1e-4)
 
 
-def test_ordinary_speech_counts_as_if_it_had_been_heard() -> None:
-    """Half of its frames one deviation above the mean, half below: the same moments, by numpy over all of them."""
-    raw = raw_log_mel(noise(8000, 3))
+def with_ordinary_speech(raw: np.ndarray) -> np.ndarray:
+    """By numpy over all frames: half of the 200 are one deviation above the mean, half below."""
     heard = np.concatenate([raw, np.full((100, 80), -2.0), np.full((100, 80), -6.0)])
-    expected = (raw - heard.mean(0)) / np.sqrt(heard.var(0) + 1e-9)
+    return (raw - heard.mean(0)) / np.sqrt(heard.var(0) + 1e-9)
+
+
+def test_ordinary_speech_counts_as_if_it_had_been_heard() -> None:
+    raw = raw_log_mel(0.1 * noise(8000, 3))
     found = normalise(raw, T2T, prior_frames=200)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, with_ordinary_speech(raw - 0.25 - loudness(raw)), atol=1e-5)
     np.testing.assert_array_equal(normalise(raw, T2T, 0), normalise(raw))
     np.testing.assert_array_equal(normalise(raw, WHISPER, 200), normalise(raw, WHISPER))
+
+
+def test_loudness_is_that_of_what_is_not_silence() -> None:
+    """The root of the mean power of frames that are less than 10 dB, 1.15 nats, below the mean of all."""
+
+    def flat(*nats: float) -> np.ndarray:
+        return np.repeat(np.float32(nats)[:, None], 80, axis=1)
+
+    assert loudness(flat(3)) == pytest.approx(3)
+    assert loudness(flat(2.5, 3)) == pytest.approx(0.5 * np.log((np.exp(5) + np.exp(6)) / 2))
+    assert loudness(flat(0.9, 3, 0.9, 0.9, -6.9)) == pytest.approx(3)
+    samples = noise(8000, 4)
+    half = loudness(raw_log_mel(0.5 * samples))
+    assert half == pytest.approx(loudness(raw_log_mel(samples)) - np.log(2), abs=1e-4)
+
+
+def test_a_louder_clip_is_heard_as_the_same() -> None:
+    raw = raw_log_mel(0.1 * noise(8000, 5))
+    for gain in (-1.0, 2.0):
+        np.testing.assert_allclose(normalise(raw + gain, T2T, 200), normalise(raw, T2T, 200), atol=1e-4)
+
+
+def test_a_clip_is_made_louder_by_26_decibels_at_most() -> None:
+    """A room without a voice must not become one that shouts. What was at the floor comes to lie 3 nats above it."""
+    raw = raw_log_mel(0.1 * noise(8000, 5))
+    soft = np.maximum(raw - 0.25 - loudness(raw) - 5, floor(T2T))
+    np.testing.assert_allclose(normalise(soft, T2T, 200), with_ordinary_speech(soft + 3), atol=1e-5)
+    loud = raw - 0.25 - loudness(raw) + 5
+    expected = with_ordinary_speech(np.maximum(loud - 3, np.log(1e-3)))
+    np.testing.assert_allclose(normalise(loud, T2T, 200), expected, atol=1e-5)
 
 
 def test_ordinary_speech_keeps_two_vowels_apart() -> None:

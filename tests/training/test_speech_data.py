@@ -12,7 +12,15 @@ from tests.audio.sounds import encode, tone
 from transformer.audio.features import Features, log_mel, mel_peaks, raw_log_mel
 from transformer.config import END, PAD, START
 from transformer.training import speech_cache
-from transformer.training.augment import SpecAugment, join, other_room, other_voice, spec_augment
+from transformer.training.augment import (
+    SpecAugment,
+    _echo,
+    join,
+    other_pace,
+    other_room,
+    other_voice,
+    spec_augment,
+)
 from transformer.training.speech_cache import SpeechCache, build_cache
 from transformer.training.speech_data import (
     DIGITS,
@@ -302,24 +310,58 @@ def test_another_voice_ends_where_the_first_did() -> None:
         SpecAugment(voice=0.5)
 
 
-def test_another_room_is_louder_noisier_or_narrower() -> None:
+def test_another_pace_is_the_same_sound_in_another_time() -> None:
+    """Each frame holds its own number: those of the new ones are evenly spaced between the first and the last."""
+    ramp = np.tile(np.arange(41, dtype=np.float32)[:, None], (1, 3))
+    for frames in (81, 41, 33, 2):
+        out = other_pace(ramp, frames)
+        assert out.dtype == np.float32
+        np.testing.assert_allclose(out[:, 1], np.linspace(0, 40, frames), atol=1e-5)
+    np.testing.assert_array_equal(other_pace(ramp, 1), ramp[:1])
+    np.testing.assert_array_equal(other_pace(ramp[:1], 5), np.zeros((5, 3)))
+    with pytest.raises(ValueError, match="expected at least one frame, received 0"):
+        other_pace(ramp, 0)
+    with pytest.raises(ValueError, match=r"expected a pace from 0 to 0\.3"):
+        SpecAugment(pace=0.5)
+
+
+def test_another_room_is_louder_brighter_noisier_or_narrower() -> None:
+    """Of the same loudness in every bin: a straight line over the bins is its tilt; noise goes up and down in time, an
+    echo only gathers."""
     raw, features = np.zeros((50, 80), np.float32), Features()
     low, high = mel_peaks(features) < 3000, mel_peaks(features) > 5100
-    seen = Counter[tuple[bool, bool]]()
-    for seed in range(60):
+    seen, rising = Counter[tuple[bool, bool, bool]](), []
+    for seed in range(120):
         out = other_room(raw, features, np.random.default_rng(seed))
         assert out.shape == raw.shape and out.dtype == np.float32 and out.min() >= np.log(np.float32(1e-3))
-        noisy = bool(np.ptp(out, axis=0).max() > 0)
-        narrow = bool(out[:, high].mean() < out[:, low].mean() - 0.4)
-        seen[noisy, narrow] += 1
+        steps = np.diff(out, axis=0)
+        noisy, echoing = bool(steps.min() < -1e-5), bool(steps.max() > 1e-5)
+        slope, start = np.polyfit(np.flatnonzero(low), out[0, low], 1)
+        line = start + slope * np.arange(80)
+        narrow = bool((out[0, high] - line[high]).mean() < -0.4)
+        seen[noisy, echoing, narrow] += 1  # what is noisy goes up, too
+        rising.append(slope * 79)
         if not noisy:
-            assert -1.5 <= out[0, 0] <= 1.5 and np.ptp(out[:, low]) == 0
-            assert narrow == bool(np.ptp(out) > 0)
-    assert len(seen) == 4 and min(seen.values()) >= 5
+            np.testing.assert_allclose(out[0, low], line[low], atol=1e-4)
+            assert narrow or np.allclose(out[0], line, atol=1e-4)
+    assert len(seen) == 6 and min(seen.values()) >= 5
+    assert -3.5 < min(rising) < -1 and 1 < max(rising) < 3.5
     with pytest.raises(ValueError, match="expected features of t2t, received whisper"):
         other_room(raw, Features("whisper"), np.random.default_rng(0))
     with pytest.raises(ValueError, match="expected a share of rooms"):
         SpecAugment(room=1.5)
+
+
+def test_an_echo_fades_by_sixty_decibels_in_its_time() -> None:
+    """A click of 0 nats: what follows begins at its level, and falls along a straight line; 60 dB are 6.9 nats."""
+    click = np.full((60, 4), -12.0, np.float32)
+    click[5] = 0
+    out = _echo(click, 0.4, -2.0)
+    np.testing.assert_allclose(out[:5], click[:5], atol=0.2)  # the silence has its own
+    tail = out[6:]
+    np.testing.assert_allclose(tail[0], -2 - 0.5 * np.log(10) * 6 * 0.01 / 0.4, atol=1e-3)
+    np.testing.assert_allclose(tail[40] - tail[0], -np.log(1000), atol=1e-2)
+    np.testing.assert_allclose(np.diff(tail[:40, 0], n=2), 0, atol=1e-2)
 
 
 def test_joined_clips_stand_whole_between_quiet_frames() -> None:
@@ -416,6 +458,12 @@ def test_augmented_passes_draw_speeds_and_masks(cache: SpeechCache, clips: list[
     )
     assert set(found) == set(lengths)
     assert all(70 < found[length] < 130 for length in lengths)  # a third of 300 each, give or take 3.5 sigma
+    paced = one_pass(
+        sets, Letters(), shapes, 3.0, np.random.default_rng(0), SpecAugment(0, 0, 0, 0, pace=0.2), rest=True
+    )
+    found = Counter(frames for _, frames in everything(list(paced)))
+    assert min(found) >= min(lengths) / 1.2 - 1 and max(found) <= max(lengths) / 0.8 + 1
+    assert len(found) > 10
     masked = list(one_pass(sets, Letters(), shapes, 3.0, np.random.default_rng(0), SpecAugment(), rest=True))
     plain_ones = list(one_pass(sets, Letters(), shapes, 3.0, np.random.default_rng(0), rest=True))
     share = [
@@ -438,9 +486,9 @@ def test_chains_join_up_to_six_digits_of_one_speaker(cache: SpeechCache, clips: 
         counts[len(words)] += 1
         assert set(words) <= set(DIGITS)
         assert set.intersection(*(speakers[word] for word in words))
-        # Clips of 30 to 85 frames, one pause of 5 to 30 frames more than there are clips; or one alone.
+        # Clips of 30 to 85 frames, one pause of 5 to 40 frames more than there are clips; or one alone.
         least = 30 * len(words) + 5 * (len(words) + 1) if len(words) > 1 else 30
-        assert least <= frames <= 85 * len(words) + 30 * (len(words) + 1)
+        assert least <= frames <= 85 * len(words) + 40 * (len(words) + 1)
     assert sum(counts.values()) == 480
     assert set(counts) == {1, 2, 3, 4, 5, 6}
     # Half of 480 stay alone; a sixth of the others each; within 4 sigma.

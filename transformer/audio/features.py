@@ -45,10 +45,13 @@ class _Convention(NamedTuple):
 class _Speech(NamedTuple):
     mean: float
     deviation: float
+    loudness: float  # see `loudness`
+    range: float  # a clip is made so much louder or softer at most
 
 
-# Of the bins of read sentences under t2t (LibriSpeech, natural logarithms), to the nearest whole number.
-_ORDINARY = _Speech(-4.0, 2.0)
+# Of the bins of read sentences under t2t (LibriSpeech, natural logarithms), to the nearest whole number; and how loud
+# the sentences that we train on are, to the nearest quarter. 3 nats are 26 dB.
+_ORDINARY = _Speech(-4.0, 2.0, -0.25, 3.0)
 
 _CONVENTIONS: dict[str, _Convention] = {
     "t2t": _Convention(512, False, 0.97, 1, False, 20.0, 8000.0, 1e-3),
@@ -133,10 +136,15 @@ def normalise(raw: np.ndarray, features: Features = Features(), prior_frames: in
 
     prior_frames: of t2t; mean and variance are those of the utterance and so many frames of ordinary speech together.
     A word of one vowel has each bin either loud or silent: made alike in mean and variance, every vowel is the same.
+    The utterance is made as loud as ordinary speech before (see `loudness`), by at most 26 dB, or it would be heard
+    otherwise the louder it is; what then lies below the floor is lifted to there.
     """
     raw = np.asarray(raw, np.float32)
     if features.kind == "whisper":
         return (np.maximum(raw, raw.max() - np.float32(8)) + np.float32(4)) / np.float32(4)
+    if prior_frames:
+        gain = np.clip(_ORDINARY.loudness - loudness(raw), -_ORDINARY.range, _ORDINARY.range)
+        raw = np.maximum(raw + np.float32(gain), floor(features))
     # The mean in float64: a bin that stands still at the floor would else be its rounding error, much enlarged.
     mean = raw.mean(axis=0, dtype=np.float64)
     share = prior_frames / (len(raw) + prior_frames)
@@ -145,6 +153,16 @@ def normalise(raw: np.ndarray, features: Features = Features(), prior_frames: in
     variance = (1 - share) * np.mean(np.square(centred), axis=0)
     variance += share * (_ORDINARY.deviation**2 + np.square(mean + shift - _ORDINARY.mean))
     return centred / np.sqrt(variance + 1e-9).astype(np.float32)
+
+
+def loudness(raw: np.ndarray) -> float:
+    """How loud speech is where there is speech: the logarithm of the root mean square of t2t's filter outputs.
+
+    Silence around the words does not count: as in ITU-R BS.1770-4 (annex 1, equations 5 to 7), frames that are more
+    than 10 dB below the mean of all are left out. No ear's curve and no absolute threshold.
+    """
+    power = np.exp(2.0 * np.asarray(raw, np.float64)).mean(axis=1)
+    return float(0.5 * np.log(power[power >= 0.1 * power.mean()].mean()))
 
 
 def floor(features: Features) -> np.float32:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from transformer.audio.decode import RATE
-from transformer.audio.features import Features, floor, mel_peaks
+from transformer.audio.features import HOP_SECONDS, Features, floor, mel_peaks
 
-# What `other_room` draws from evenly: nats of loudness, nats of a noise (speech lies at -3 on average, what counts as
-# silence at -6.9), and Hz.
-_GAIN, _NOISE, _CUT = (-1.5, 1.5), (-7.5, -4.0), (3000, 5000)
+# What `other_room` draws from evenly: nats of loudness, nats between the highest bin and the middle, nats of a noise
+# (speech lies at -3 on average, what counts as silence at -6.9), Hz, seconds in which an echo fades by 60 dB (a study,
+# a lecture room), and its nats at first, compared with the sound that it is of.
+_GAIN, _TILT, _NOISE, _CUT = (-1.5, 1.5), (-1.5, 1.5), (-7.5, -4.0), (3000, 5000)
+_FADE, _ECHO = (0.2, 0.8), (-3.5, -1.5)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class SpecAugment:
 
     A mask is at most frequency_width bins or time_width frames wide, and no time mask hides more than time_share of a
     clip: one of a second would else be gone. voice: how far from 1 the factor of `other_voice` is drawn; 0.1 is VTLP's.
-    room: the share of clips that `other_room` changes.
+    pace: the same of `other_pace`. room: the share of clips that `other_room` changes.
     """
 
     frequency_masks: int = 2
@@ -35,6 +37,7 @@ class SpecAugment:
     time_width: int = 100
     time_share: float = 0.2
     voice: float = 0.0
+    pace: float = 0.0
     room: float = 0.0
 
     def __post_init__(self) -> None:
@@ -43,8 +46,9 @@ class SpecAugment:
                 raise ValueError(f"expected {name} of at least 0, received {getattr(self, name)}")
         if not 0 <= self.time_share <= 1:
             raise ValueError(f"expected a time_share from 0 to 1, received {self.time_share}")
-        if not 0 <= self.voice <= 0.3:
-            raise ValueError(f"expected a voice from 0 to 0.3, received {self.voice}")
+        for name in ("voice", "pace"):
+            if not 0 <= getattr(self, name) <= 0.3:
+                raise ValueError(f"expected a {name} from 0 to 0.3, received {getattr(self, name)}")
         if not 0 <= self.room <= 1:
             raise ValueError(f"expected a share of rooms from 0 to 1, received {self.room}")
 
@@ -87,12 +91,30 @@ def other_voice(raw: np.ndarray, factor: float, features: Features) -> np.ndarra
     return raw[:, lower] * (1 - share) + raw[:, lower + 1] * share
 
 
+def other_pace(raw: np.ndarray, frames: int) -> np.ndarray:
+    """Features before normalisation `(N, bins)` said in so many frames: as high a voice, quicker or slower.
+
+    Between two frames the values are interpolated; the first and the last stay.
+
+    Raises:
+        ValueError: no frame.
+    """
+    if frames < 1:
+        raise ValueError(f"expected at least one frame, received {frames}")
+    place = np.linspace(0, len(raw) - 1, frames)
+    before = place.astype(int)
+    after = np.minimum(before + 1, len(raw) - 1)
+    share = (place - before).astype(np.float32)[:, None]
+    return raw[before] * (1 - share) + raw[after] * share
+
+
 def other_room(raw: np.ndarray, features: Features, rng: np.random.Generator) -> np.ndarray:
     """Features before normalisation `(frames, bins)` as another microphone might have given them.
 
-    Louder or softer; in every second clip behind a steady noise of any colour; in every second one without what lies
-    above 3 to 5 kHz, as over a telephone. A voice that always came with its own noise and its own cut would else be
-    known by them: each bin's variance is made 1, also that of a bin in which there is next to nothing.
+    Louder or softer, brighter or darker; in every third clip with an echo; in every second one behind a steady noise of
+    any colour; in every second one without what lies above 3 to 5 kHz, as over a telephone. A voice that always came
+    with its own noise and its own cut would else be known by them: each bin's variance is made 1, also that of a bin
+    in which there is next to nothing.
 
     Raises:
         ValueError: features of Whisper's convention, whose logarithms are other ones.
@@ -100,7 +122,10 @@ def other_room(raw: np.ndarray, features: Features, rng: np.random.Generator) ->
     if features.kind != "t2t":
         raise ValueError(f"expected features of t2t, received {features.kind}")
     frames, bins = raw.shape
-    out = raw + np.float32(rng.uniform(*_GAIN))
+    tilt = rng.uniform(*_TILT) * np.linspace(-1, 1, bins)
+    out = raw + (rng.uniform(*_GAIN) + tilt).astype(np.float32)
+    if rng.random() < 1 / 3:
+        out = _echo(out, rng.uniform(*_FADE), rng.uniform(*_ECHO))
     if rng.random() < 0.5:
         level = rng.uniform(*_NOISE) + rng.uniform(-1.5, 1.5) * np.linspace(-1, 1, bins)
         noise = level + 0.4 * rng.standard_normal((frames, bins), np.float32)
@@ -109,6 +134,16 @@ def other_room(raw: np.ndarray, features: Features, rng: np.random.Generator) ->
         above = np.arange(bins) - np.searchsorted(mel_peaks(features), rng.uniform(*_CUT))
         out -= np.maximum(0, above * rng.uniform(0.5, 5)).astype(np.float32)
     return np.maximum(out, floor(features))
+
+
+def _echo(raw: np.ndarray, fade: float, level: float) -> np.ndarray:
+    """Each frame with what is left in the room of all before it: powers add up, and fade by 60 dB in `fade` seconds."""
+    power, kept = np.exp(2 * raw), np.float32(10 ** (-6 * HOP_SECONDS / fade))
+    out, left = np.empty_like(power), np.zeros_like(power[0])
+    for i, frame in enumerate(power):
+        out[i] = frame + np.float32(np.exp(2 * level)) * left
+        left = kept * (left + frame)
+    return np.log(out) / 2
 
 
 def join(clips: Sequence[np.ndarray], pauses: Sequence[int], rng: np.random.Generator) -> np.ndarray:

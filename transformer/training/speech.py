@@ -82,7 +82,7 @@ class Speech:
         self.shapes = self._shapes(self.train)
         if not config.ctc:
             raise ValueError("expected a speech network with a CTC output, received one without")
-        self.augment = SpecAugment(frequency_width=20, time_share=0.1, voice=0.12, room=0.7)
+        self.augment = SpecAugment(frequency_width=20, time_share=0.1, voice=0.15, pace=0.2, room=0.7)
         self.received = f"clips for batches of {job.preset.training.batch_tokens / 100:g} s"
 
     def one_pass(self, rng: np.random.Generator) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from transformer.audio.features import HOP_SECONDS, normalise
-from transformer.training.augment import SpecAugment, join, other_room, other_voice, spec_augment
+from transformer.training.augment import SpecAugment, join, other_pace, other_room, other_voice, spec_augment
 from transformer.training.data import Example, make_batch
 from transformer.training.speech_cache import SpeechCache
 
@@ -29,7 +29,7 @@ FRAMES = (
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-_PAUSE = (5, 30)  # frames of the shortest and the longest pause in a chain: 50 to 300 ms
+_PAUSE = (5, 40)  # frames of the shortest and the longest pause in a chain: 50 to 400 ms
 
 
 class Clip(NamedTuple):
@@ -139,10 +139,12 @@ class _Plan(NamedTuple):
     clips: list[Clip]
     pauses: list[int]
     speed: float
+    pace: float = 1.0
 
     @property
     def frames(self) -> int:
-        return sum(self.pauses) + sum(self.cache.frames(clip.path, self.speed) for clip in self.clips)
+        frames = sum(self.pauses) + sum(self.cache.frames(clip.path, self.speed) for clip in self.clips)
+        return max(1, round(frames / self.pace))
 
     @property
     def text(self) -> str:
@@ -161,7 +163,7 @@ def shapes_of(
     for each in sets:
         plans = [_Plan(each.cache, [clip], [], speed) for clip in each.clips for speed in each.cache.speeds]
         if each.chain > 1:
-            plans = list(_draw(each, np.random.default_rng(0), augment=True))
+            plans = list(_draw(each, np.random.default_rng(0), SpecAugment()))
         targets = tokenizer.encode_all([plan.text for plan in plans])
         for plan, target in zip(plans, targets, strict=True):
             place = int(np.searchsorted(frames, plan.frames))
@@ -185,10 +187,10 @@ def one_pass(
     """Each set as often as its weight says, in random order, in batches of one shape each.
 
     A batch lasts `batch_seconds`, padding included. With `augment` each example is masked and has one of the speeds of
-    its cache, drawn at random; without, it is as it was recorded. What fits no shape is left out; so is what does not
-    fill a batch, unless `rest` asks for it. prior_frames: see `audio.features.normalise`.
+    its cache and a pace, drawn at random; without, it is as it was recorded. What fits no shape is left out; so is what
+    does not fill a batch, unless `rest` asks for it. prior_frames: see `audio.features.normalise`.
     """
-    plans = [plan for each in sets for plan in _draw(each, rng, augment is not None)]
+    plans = [plan for each in sets for plan in _draw(each, rng, augment)]
     targets = tokenizer.encode_all([plan.text for plan in plans])
     buckets: dict[Shape, list[tuple[_Plan, list[int]]]] = {shape: [] for shape in sorted(shapes)}
     for i in rng.permutation(len(plans)):
@@ -208,7 +210,7 @@ def one_pass(
         yield _make_batch(shape, members, rng, augment, prior_frames)
 
 
-def _draw(each: SpeechSet, rng: np.random.Generator, augment: bool) -> Iterator[_Plan]:
+def _draw(each: SpeechSet, rng: np.random.Generator, augment: SpecAugment | None) -> Iterator[_Plan]:
     """The examples of one pass over a set."""
     by_speaker = defaultdict(list)
     for clip in each.clips:
@@ -218,14 +220,15 @@ def _draw(each: SpeechSet, rng: np.random.Generator, augment: bool) -> Iterator[
     chosen += [each.clips[i] for i in rng.permutation(len(each.clips))[: round(part * len(each.clips))]]
     for clip in chosen:
         speed = float(rng.choice(each.cache.speeds)) if augment else 1.0
+        pace = 1 + augment.pace * rng.uniform(-1, 1) if augment else 1.0
         # Every second one stays as it was recorded, without a pause around it: so clips come in a test.
         if each.chain == 1 or rng.random() < 0.5:
-            yield _Plan(each.cache, [clip], [], speed)
+            yield _Plan(each.cache, [clip], [], speed, pace)
             continue
         others = by_speaker[clip.speaker]
         more = rng.integers(0, len(others), rng.integers(0, each.chain))
         pauses = rng.integers(_PAUSE[0], _PAUSE[1] + 1, len(more) + 2)
-        yield _Plan(each.cache, [clip, *(others[i] for i in more)], pauses.tolist(), speed)
+        yield _Plan(each.cache, [clip, *(others[i] for i in more)], pauses.tolist(), speed, pace)
 
 
 def _make_batch(
@@ -241,6 +244,8 @@ def _make_batch(
     for i, (plan, _) in enumerate(members):
         rows = [plan.cache.rows(clip.path, plan.speed) for clip in plan.clips]
         raw = join(rows, plan.pauses, rng) if plan.pauses else rows[0]
+        if plan.pace != 1:
+            raw = other_pace(raw, plan.frames)
         if augment and augment.voice:
             raw = other_voice(raw, 1 + augment.voice * rng.uniform(-1, 1), plan.cache.features)
         if augment and rng.random() < augment.room:
