@@ -1,5 +1,6 @@
 """A speech network of one's own and opened ones: what is heard, what is cut, and what `evaluate` says of it."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,15 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer import ngram
 from transformer.audio.features import Features
+from transformer.checkpoints import folder
 from transformer.evaluate import measure
+from transformer.pipeline import load
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.listener import Listener
 from transformer.text.tokenizer import SubwordTokenizer
+from transformer.training.count_ngrams import count_ngrams
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXTS = ["one two three", "seven eight nine", "four five six zero"] * 4
@@ -128,11 +133,36 @@ def test_clips_that_cannot_be_heard_are_refused(own: Listener) -> None:
         own.trace(noise(0.2), task="translate")
 
 
-def test_beams_are_no_worse_than_greedy(own: Listener) -> None:
-    for seed in range(3):
-        one, four = (own.trace(noise(0.5, seed), beams=n) for n in (1, 4))
-        assert sum(s.log_probability for s in four.steps) >= -1e9 and one.options["decoding"] == "greedy"
-        assert four.output == own.transcribe(noise(0.5, seed), beams=4)
+def test_ngrams_beside_the_weights_join_the_search(own: Listener, tmp_path: Path) -> None:
+    """What a folder without them writes is less like the counted texts than what it writes with them."""
+    folder.save_config(tmp_path, own.config)
+    folder.save_weights(tmp_path / folder.WEIGHTS, folder.read_weights(own.network))
+    own.tokenizer.save(tmp_path / folder.TOKENIZER)
+    alone = load(str(tmp_path))
+    assert alone.runtime.ngram is None
+    (tmp_path / "said.txt").write_text("one two three\n" * 50 + "seven eight nine\n")
+    count_ngrams(tmp_path, [tmp_path / "said.txt"], 3)
+    counted = ngram.load(tmp_path / ngram.FILE, own.config.vocabulary, own.config.end_id)
+    with_counts, likely = load(str(tmp_path)), []
+    for model in (alone, with_counts):
+        total, tokens = 0.0, 0
+        for seed in range(4):
+            state = counted.start
+            for label in model.trace(noise(0.5, seed)).target:
+                total, tokens = total + counted.log_probabilities[state, label.id], tokens + 1
+                state = counted.following[state, label.id]
+        likely.append(total / tokens)
+    assert likely[1] > likely[0] + 0.5
+    (tmp_path / ngram.FILE).write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"expected a safetensors file at ngram\.safetensors"):
+        load(str(tmp_path))
+
+
+def test_a_clip_is_transcribed_as_it_is_traced(own: Listener) -> None:
+    for seed, (beams, search) in itertools.product(range(3), ((1, "greedy"), (4, "beam"))):
+        trace = own.trace(noise(0.5, seed), beams=beams)
+        assert trace.options["decoding"] == search
+        assert trace.output == own.transcribe(noise(0.5, seed), beams=beams)
 
 
 def test_a_long_clip_is_written_down_pass_by_pass(own: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

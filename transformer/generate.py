@@ -13,6 +13,7 @@ from keras import ops
 
 from transformer.config import ModelConfig
 from transformer.ctc import begin, extend, keep
+from transformer.ngram import NGram
 
 EMPTY = -1  # stands where no token is
 
@@ -98,11 +99,14 @@ def beam(
     prefix: Any = None,
     ctc: Any = None,
     ctc_weight: float = 0.3,
+    ngram: NGram | None = None,
+    ngram_weight: float = 0.3,
+    token_bonus: float = 0.0,
 ) -> Decoded:
     """Beam search: the best of `beams` hypotheses by log-probability over length penalty.
 
     A finished hypothesis keeps its place, with its score fixed, until better ones push it out.
-    The score that is returned is the plain log-probability of the answer, or its mixture with that of `ctc`.
+    The score that is returned is the plain log-probability of the answer, or its mixture with `ctc` and `ngram`.
 
     Args:
         model: as with `greedy`.
@@ -114,6 +118,11 @@ def beam(
         ctc: (S, vocabulary) log-probabilities of a CTC output over the same vocabulary, padding its blank; None: the
             decoder alone.
         ctc_weight: the share of `ctc` in the score (Watanabe et al. 2017, equation 45).
+        ngram: an n-gram model over the same vocabulary; None: none.
+        ngram_weight: how many times its log-probability is added to the score (shallow fusion: Gulcehre et al. 2015,
+            "On Using Monolingual Corpora in Neural Machine Translation", section 4.1).
+        token_bonus: what is given back for each token but the last, about what an ordinary one costs in nats; without,
+            short answers would win.
     """
     batch, config = ops.shape(source)[0], model.config
     columns, each = ops.arange(limit), min(beams, config.vocabulary)
@@ -131,15 +140,18 @@ def beam(
 
     state = _map(tile, model.start(source, limit))  # every array: (B * N, ...)
     heard = () if ctc is None else begin(ctc, beams, config.pad_id)
+    said = () if ngram is None else ops.zeros((batch * beams,), "int32") + ngram.start
+    bonus = np.where(np.arange(config.vocabulary) == config.end_id, 0.0, token_bonus).astype("float32")
 
     def unfinished(
-        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any, heard: Any
+        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any, beside: Any
     ) -> Any:
         return ops.logical_and(index < limit, ops.logical_not(ops.all(done)))
 
     def step(
-        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any, heard: Any
+        index: Any, token: Any, ids: Any, score: Any, done: Any, length: Any, state: Any, beside: Any
     ) -> tuple[Any, ...]:
+        heard, said = beside
         logits, state = model.step(ops.reshape(token, (-1,)), index, state)
         gains = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         if ctc is not None:
@@ -147,6 +159,8 @@ def beam(
             # Never a gain: what was impossible before would else be forgiven.
             more = ops.minimum(extended.score - heard.score[:, None], 0.0)
             gains = (1 - ctc_weight) * gains + ctc_weight * more
+        if ngram is not None:
+            gains = gains + ngram_weight * (ops.take(ngram.log_probabilities, said, axis=0) + bonus)
         # The best `beams` continuations of a hypothesis are enough: no more of them can survive.
         allowed = permitted(gains, config, first=ops.equal(index, forced_count))
         forced = ops.take(prefix, index)
@@ -176,7 +190,11 @@ def beam(
         rows = ops.reshape(parent + ops.arange(batch)[:, None] * beams, (-1,))
         if ctc is not None:
             heard = keep(extended, rows, ops.reshape(token, (-1,)))
-        return index + 1, token, ids, score, done, length, _map(lambda x: reorder(x, rows), state), heard
+        if ngram is not None:
+            place = ops.take(said, rows) * config.vocabulary + ops.reshape(token, (-1,))
+            said = ops.take(ops.reshape(ngram.following, (-1,)), place)
+        state = _map(lambda x: reorder(x, rows), state)
+        return index + 1, token, ids, score, done, length, state, (heard, said)
 
     # Only the first hypothesis counts at the start: they are all alike.
     alone = ops.where(ops.arange(beams) == 0, 0.0, -1e9)
@@ -188,7 +206,7 @@ def beam(
         ops.zeros((batch, beams), "bool"),
         ops.zeros((batch, beams), "int32"),
         state,
-        heard,
+        (heard, said),
     )
     _, _, ids, score, _, length, *_ = ops.while_loop(unfinished, step, start)
     best = ops.argmax(score / length_penalty(length, alpha), axis=-1)[:, None]

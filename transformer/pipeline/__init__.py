@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from transformer import ngram
 from transformer.checkpoints import folder, hub
 from transformer.checkpoints.hub import Progress
 from transformer.checkpoints.look import OURS, fits, look
@@ -72,6 +73,9 @@ def open_folder(path: Path, name: str) -> Any:
     tokenizer = reader.load(path / folder.TOKENIZER)
     if tokenizer.size != config.vocabulary:
         raise ValueError(f"expected a tokenizer of {config.vocabulary} subwords, received {tokenizer.size}")
+    if config.family == "speech" and (path / ngram.FILE).is_file():
+        counted = ngram.load(path / ngram.FILE, config.vocabulary, config.end_id)
+        return Listener(name, network, tokenizer, ngram=counted)
     kinds = CHARACTER_KINDS if characters else KINDS
     return kinds[config.family](name, network, tokenizer)
 

@@ -14,6 +14,7 @@ from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates
+from transformer.ngram import NGram
 from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime
 from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word
@@ -52,9 +53,17 @@ class Listened(NamedTuple):
 class Listener(Model):
     """A speech Transformer with its tokenizer."""
 
-    def __init__(self, name: str, network: Any, tokenizer: Any, spoken: Spoken | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        tokenizer: Any,
+        spoken: Spoken | None = None,
+        *,
+        ngram: NGram | None = None,
+    ) -> None:
         super().__init__(name, network, tokenizer)
-        self.runtime = SpeechRuntime(network)
+        self.runtime = SpeechRuntime(network, ngram)
         self.spoken = spoken or Spoken()
         self.features = Features(
             "whisper" if network.config.stem == "whisper" else "t2t", network.config.bins

@@ -13,10 +13,14 @@ from transformer.ctc import NEVER
 from transformer.generate import EMPTY, beam, greedy
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates, State, Transformer
+from transformer.ngram import NGram
 from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
 
 # Of the CTC output in the score of a search: of validation digits `speech-en` misses 2.8 % with any from 0.15 to 0.6.
 CTC_WEIGHT = 0.3
+# Of what the n-gram model says where there is one, and what each token is worth beside it: of 60 validation sentences
+# with weights of 0, 0.3 and 0.5 in turn 39.8, 34.5 and 34.0 % of the words were wrong.
+NGRAM_WEIGHT, TOKEN_BONUS = 0.4, 1.6
 _SECONDS = (2, 4, 6, 8, 10, 15, 20, 30)  # padded lengths of sound
 
 
@@ -58,8 +62,9 @@ class SpeechRuntime:
     any other is given the clip, padded to one of a few lengths, and told which positions are real.
     """
 
-    def __init__(self, network: Transformer) -> None:
+    def __init__(self, network: Transformer, ngram: NGram | None = None) -> None:
         self.network = network
+        self.ngram = ngram and NGram(*(tf.constant(part) for part in ngram))
         self.stride = STRIDES[network.config.stem]
         self.whole = network.config.stem == "whisper"
         # Whisper's 1,500 positions are large matrices already in its narrowest network: see `common.WIDE`.
@@ -105,8 +110,10 @@ class SpeechRuntime:
             raise ValueError(f"expected a prefix below {limit} tokens, received {len(prefix)}")
         row = ids_row(prefix, limit, EMPTY)
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
-        if beams > 1 or self.network.ctc:
-            ids = self._beam(heard.vectors, heard.real, heard.ctc, row, beams, tf.constant(alpha, tf.float32))
+        if beams > 1 or self.network.ctc or self.ngram:
+            ids = self._beam(
+                heard.vectors, heard.real, heard.ctc, self.ngram, row, beams, tf.constant(alpha, tf.float32)
+            )
         else:
             ids = self._greedy(heard.vectors, heard.real, row)
         return [int(i) for i in ids.numpy()[0] if i != EMPTY]
@@ -191,7 +198,9 @@ class SpeechRuntime:
     def _run_greedy(self, vectors: Any, real: Any, prefix: Any) -> Any:
         return greedy(_Listening(self.network, real), vectors, int(prefix.shape[1]), prefix).ids
 
-    def _run_beam(self, vectors: Any, real: Any, ctc: Any, prefix: Any, beams: int, alpha: Any) -> Any:
+    def _run_beam(
+        self, vectors: Any, real: Any, ctc: Any, ngram: NGram | None, prefix: Any, beams: int, alpha: Any
+    ) -> Any:
         network = self.network
         if network.ctc:
             # Behind the clip there is nothing but the blank, so that its positions change no score.
@@ -208,6 +217,9 @@ class SpeechRuntime:
             prefix=prefix[0],
             ctc=ctc if network.ctc else None,
             ctc_weight=CTC_WEIGHT,
+            ngram=ngram,
+            ngram_weight=NGRAM_WEIGHT,
+            token_bonus=TOKEN_BONUS,
         ).ids
 
     def _run_forced(self, vectors: Any, real: Any, target: Any, gates: Gates) -> tuple[Any, ...]:
