@@ -23,7 +23,8 @@ class Snapshots:
     Args:
         path: the file.
         last: the last step of the run.
-        step: the step that the run goes on from; later ones in the file are dropped.
+        step: the step that the run goes on from; later ones in the file are dropped, and all of them where they are of
+            other probes, which `fixed` tells.
         record: a network -> weights (layers, H, queries, keys) by the names above.
         fixed: arrays that do not change.
     """
@@ -42,9 +43,11 @@ class Snapshots:
         self.maps: dict[str, list[np.ndarray]] = {}
         if step and path.exists():
             with np.load(path) as saved:
-                kept = saved["steps"] <= step
+                same = all(n in saved.files and np.array_equal(saved[n], a) for n, a in fixed.items())
+                kept = (saved["steps"] <= step) & same
                 self.steps = [int(s) for s in saved["steps"][kept]]
-                self.maps = {n: list(saved[n][kept]) for n in saved.files if n not in {"steps", *fixed}}
+                names = set(saved.files) - {"steps", *fixed} if kept.any() else set()
+                self.maps = {name: list(saved[name][kept]) for name in names}
 
     def take(self, network: Any, step: int) -> None:
         """Record if `step` is one of the wanted ones and not recorded yet."""
