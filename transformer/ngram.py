@@ -94,8 +94,9 @@ def ngram(counts: Counts, vocabulary: int, end: int, least: int = 1) -> NGram:
             break
         counted = times
         if length < order - 1:
-            behind = _codes(grams[:, order - 2 - length :], vocabulary)
-            every = np.unique(behind) % vocabulary ** (length + 1)
+            # Sorted, not by `np.unique`, whose hashes take ten times as long here.
+            behind = np.sort(_codes(grams[:, order - 2 - length :], vocabulary))
+            every = behind[np.diff(behind, prepend=-1) > 0] % vocabulary ** (length + 1)
             counted = np.ones(len(every))
         place = np.minimum(np.searchsorted(contexts, every // vocabulary), len(contexts) - 1)
         here = contexts[place] == every // vocabulary
