@@ -24,7 +24,7 @@ _LONGEST, _IDS = (
 )  # tokens to an n-gram, and different ones: what a number of 64 bits and a byte can hold
 # What is taken from counts of 0, 1, 2 and more: about what the paper's equation 26 gives for the letters of ten million
 # characters of novels, with contexts of any length.
-_DISCOUNTS = np.float32([0.0, 0.6, 1.1, 1.5])
+_DISCOUNTS = np.array([0.0, 0.6, 1.1, 1.5], np.float32)
 
 
 class Counts(NamedTuple):
