@@ -69,14 +69,17 @@ class Table {
     return { row, column, word: this.text(row, 0), text: changed ? input.value : null };
   }
 
-  /** What was being typed goes on in the new table if the row still has its word. */
+  /** What was being typed goes on in the new table: in the same row, or else in the one to which its word has moved. */
   resume(typing) {
-    const input = typing && this.input(typing.row, typing.column);
-    if (!input || this.text(typing.row, 0) !== typing.word) return;
+    if (!typing) return;
+    const { row, column, word, text } = typing;
+    const words = [...this.rows.map(([first]) => first), ""]; // the blank row's, too
+    const input = this.input(words[row] === word ? row : words.indexOf(word), column);
+    if (!input) return;
     input.focus();
-    if (typing.text === null) return;
-    input.value = typing.text;
-    input.setSelectionRange(typing.text.length, typing.text.length);
+    if (text === null) return;
+    input.value = text;
+    input.setSelectionRange(text.length, text.length);
   }
 
   draw() {

@@ -183,6 +183,18 @@ def test_another_sentence_and_an_edit_right_after_it_both_count(visit: Callable[
     assert ",-3," in rows[1] or ",-3," in rows[2]
 
 
+def test_what_is_being_typed_moves_along_with_its_word(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.get_by_role("textbox", name="Sentence").fill("The old train sings.")
+    cell(page, 2, "motion").click()  # of the old table: the row of "train"
+    page.keyboard.type("-")
+    expect(cell(page, 2, "word")).to_have_value("old")
+    expect(cell(page, 3, "motion")).to_be_focused()
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "train%2C1.2%2C-3" in url)
+
+
 def test_controls_move_the_numbers_and_stand_in_the_address(visit: Callable[..., Page]) -> None:
     page = visit()
     before = look(page)
