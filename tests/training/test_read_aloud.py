@@ -44,3 +44,20 @@ def test_texts_are_spoken(tmp_path: Path) -> None:
     assert len({clip.speaker for clip in clips}) > 6
     for clip in clips:
         assert 3_000 < len(decode((tmp_path / clip.path).read_bytes()).samples) < 64_000
+
+
+@pytest.mark.skipif(not (shutil.which("espeak-ng") and shutil.which("flite")), reason="no synthesisers here")
+def test_digits_are_said_in_foreign_accents(tmp_path: Path) -> None:
+    clips = read_manifest(read_aloud.read_aloud(tmp_path, ["one"], seed=1, accents=12))[1:]
+    assert len(clips) == 12
+    assert all(set(clip.transcript.split()) <= set(DIGITS) for clip in clips)
+    languages = {clip.speaker.split("+")[0] for clip in clips}
+    assert len(languages) > 6 and not any(language.startswith("en") for language in languages)
+    sounds = [decode((tmp_path / clip.path).read_bytes()).samples for clip in clips]
+    assert all(3_000 < len(sound) < 64_000 and abs(sound).max() > 0.05 for sound in sounds)
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="no synthesiser here")
+def test_a_voice_is_given_only_sounds_that_it_has() -> None:
+    assert read_aloud._can_say("de", "z'i:ro") and read_aloud._can_say("es", "tr'i:")
+    assert not read_aloud._can_say("es", "D@2n'i:")
