@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from transformer.checkpoints import folder
 from transformer.models.assembly import assemble
+from transformer.training.average import average, export
 from transformer.training.job import Job, Task
 from transformer.training.schedule import WarmUp, optimizer
 
@@ -85,28 +86,11 @@ def fit(job: Job) -> None:
             _log(history, state, recent, schedule, {})
         if time.monotonic() - last_saved > job.minutes * 60 or state.step == total:
             state.save(work, network, adam, keep=job.average)
-            export(job.out, average(work))
+            export(job.out, average(sorted(work.glob("step-*.safetensors"))))
             snapshots.save()
             last_saved = time.monotonic()
     progress.close()
     history.close()
-
-
-def average(work: Path) -> dict[str, np.ndarray]:
-    """The mean of the kept checkpoints (Vaswani et al. section 6.1)."""
-    paths = sorted(work.glob("step-*.safetensors"))
-    if not paths:
-        raise ValueError(f"expected checkpoints in {work}, received none")
-    total = folder.load_weights(paths[0])
-    for path in paths[1:]:
-        for name, tensor in folder.load_weights(path).items():
-            total[name] = total[name] + tensor
-    return {name: tensor / len(paths) for name, tensor in total.items()}
-
-
-def export(out: Path, tensors: dict[str, np.ndarray]) -> None:
-    """Write inference weights as float16: half the size, and far finer than the training noise."""
-    folder.save_weights(out / folder.WEIGHTS, tensors, "float16")
 
 
 def task_of(job: Job) -> Task:
