@@ -1,6 +1,7 @@
 """Prefixes under a CTC output, against every path there is."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +35,7 @@ def test_prefix_is_the_sum_of_all_texts_that_begin_so(begun: tuple[int, ...]) ->
     every = texts(x)
     prefix = ctc.begin(ops.convert_to_tensor(x), 1, BLANK)
     for token in begun:
-        prefix = ctc.keep(
-            ctc.extend(ops.convert_to_tensor(x), prefix, BLANK, END), np.array([0]), np.array([token])
-        )
+        prefix = _with(ops.convert_to_tensor(x), prefix, [0], [token])
     extended = ctc.extend(ops.convert_to_tensor(x), prefix, BLANK, END)
     found = np.exp(np.asarray(extended.score)[0])
     for token in (2, 3):
@@ -48,10 +47,10 @@ def test_prefix_is_the_sum_of_all_texts_that_begin_so(begun: tuple[int, ...]) ->
 
 def test_rows_do_not_mix() -> None:
     x = ops.convert_to_tensor(scores(6, 5))
-    both = ctc.keep(ctc.extend(x, ctc.begin(x, 2, BLANK), BLANK, END), np.array([1, 0]), np.array([2, 4]))
+    both = _with(x, ctc.begin(x, 2, BLANK), [1, 0], [2, 4])
     together = np.asarray(ctc.extend(x, both, BLANK, END).score)
     for row, token in enumerate((2, 4)):
-        alone = ctc.keep(ctc.extend(x, ctc.begin(x, 1, BLANK), BLANK, END), np.array([0]), np.array([token]))
+        alone = _with(x, ctc.begin(x, 1, BLANK), [0], [token])
         np.testing.assert_allclose(
             together[row], np.asarray(ctc.extend(x, alone, BLANK, END).score)[0], rtol=1e-5
         )
@@ -62,11 +61,14 @@ def test_long_clips_keep_their_numbers() -> None:
     x = scores(400, 4, seed=1)
     prefix = ctc.begin(ops.convert_to_tensor(x), 1, BLANK)
     for token in (2, 3, 3):
-        prefix = ctc.keep(
-            ctc.extend(ops.convert_to_tensor(x), prefix, BLANK, END), np.array([0]), np.array([token])
-        )
+        prefix = _with(ops.convert_to_tensor(x), prefix, [0], [token])
     wanted = _stepwise(x.astype(np.float64), [2, 3, 3])
     assert float(np.asarray(prefix.score)[0]) == pytest.approx(wanted, abs=2e-2)
+
+
+def _with(x: Any, prefix: ctc.Prefix, rows: list[int], tokens: list[int]) -> ctc.Prefix:
+    """These rows of the hypotheses, each with its token."""
+    return ctc.keep(x, ctc.extend(x, prefix, BLANK, END), np.array(rows), np.array(tokens), BLANK)
 
 
 def _stepwise(x: np.ndarray, text: list[int]) -> float:

@@ -32,11 +32,10 @@ class Prefix(NamedTuple):
 
 
 class Extended(NamedTuple):
-    """The same for every next token: score (R, V), spoken and silent (R, V, S)."""
+    """The same with every next token: score (R, V); before (R, V, S): the paths that can go on to it at a position."""
 
     score: Any
-    spoken: Any
-    silent: Any
+    before: Any
 
 
 def begin(scores: Any, rows: int, blank: int) -> Prefix:
@@ -52,7 +51,7 @@ def begin(scores: Any, rows: int, blank: int) -> Prefix:
 
 def extend(scores: Any, prefix: Prefix, blank: int, end: int) -> Extended:
     """Every hypothesis with every token behind it; with `end` the text is over: what `prefix` spells exactly."""
-    emitted, resting = ops.transpose(scores), scores[:, blank]  # (V, S), (S,)
+    emitted = ops.transpose(scores)  # (V, S)
     either = ops.logaddexp(prefix.spoken, prefix.silent)  # (R, S)
     # A repeated token counts as a second one only behind a blank.
     again = ops.arange(scores.shape[1])[None, :, None] == prefix.last[:, None, None]
@@ -61,21 +60,26 @@ def extend(scores: Any, prefix: Prefix, blank: int, end: int) -> Extended:
     empty = ops.equal(prefix.last, blank)[:, None, None]
     first = ops.arange(ops.shape(scores)[0])[None, None] == 0
     before = ops.where(ops.logical_and(empty, first), 0.0, before)
-    spoken = _recur(before, emitted[None])
-    silent = _recur(_later(spoken), resting[None, None])
     score = ops.logsumexp(before + emitted[None], axis=-1)
     over = ops.arange(scores.shape[1])[None] == end
     score = ops.where(over, either[:, -1:], score)
     score = ops.where(ops.arange(scores.shape[1])[None] == blank, NEVER, score)
-    return Extended(score, spoken, silent)
+    return Extended(score, before)
 
 
-def keep(extended: Extended, rows: Any, tokens: Any) -> Prefix:
-    """The hypotheses `rows` (R,) with their `tokens` (R,)."""
-    count, width = extended.score.shape[0], extended.score.shape[1]
-    place = ops.cast(rows, "int32") * width + ops.cast(tokens, "int32")
-    flat = (ops.reshape(part, (count * width, *part.shape[2:])) for part in extended)
-    return Prefix(ops.cast(tokens, "int32"), *(ops.take(part, place, axis=0) for part in flat))
+def keep(scores: Any, extended: Extended, rows: Any, tokens: Any, blank: int) -> Prefix:
+    """The hypotheses `rows` (R,) with their `tokens` (R,).
+
+    Only for these few are the paths added up: a score needs no recursion.
+    """
+    tokens = ops.cast(tokens, "int32")
+    count, width, length = extended.before.shape
+    place = ops.cast(rows, "int32") * width + tokens
+    before = ops.take(ops.reshape(extended.before, (count * width, length)), place, axis=0)
+    spoken = _recur(before, ops.take(ops.transpose(scores), tokens, axis=0))
+    silent = _recur(_later(spoken), scores[None, :, blank])
+    score = ops.take(ops.reshape(extended.score, (-1,)), place)
+    return Prefix(tokens, score, spoken, silent)
 
 
 def _later(x: Any) -> Any:

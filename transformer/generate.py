@@ -189,7 +189,7 @@ def beam(
         done = ops.logical_or(done, token == config.end_id)
         rows = ops.reshape(parent + ops.arange(batch)[:, None] * beams, (-1,))
         if ctc is not None:
-            heard = keep(extended, rows, ops.reshape(token, (-1,)))
+            heard = keep(ctc, extended, rows, ops.reshape(token, (-1,)), config.pad_id)
         if ngram is not None:
             place = ops.take(said, rows) * config.vocabulary + ops.reshape(token, (-1,))
             said = ops.take(ops.reshape(ngram.following, (-1,)), place)

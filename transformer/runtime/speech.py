@@ -109,6 +109,8 @@ class SpeechRuntime:
         limit = config.max_target
         if len(prefix) >= limit:
             raise ValueError(f"expected a prefix below {limit} tokens, received {len(prefix)}")
+        if self.network.ctc:  # which says at most one token at each position
+            limit = min(limit, max(int(heard.vectors.shape[1]), len(prefix)) + 1)
         row = ids_row(prefix, limit, EMPTY)
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
         if beams > 1 or self.network.ctc or self.ngram:
@@ -212,7 +214,7 @@ class SpeechRuntime:
         return beam(
             _Listening(network, real),
             vectors,
-            network.config.max_target,
+            int(prefix.shape[1]),
             beams,
             alpha,
             prefix=prefix[0],
