@@ -12,7 +12,7 @@ from transformer.config import END, PAD, START, UNKNOWN
 from transformer.models.seq2seq import Gates
 from transformer.runtime import ALTERNATIVES, LanguageRuntime
 from transformer.runtime.language import DEPTH, Ends
-from transformer.sampling import Drawing
+from transformer.search.sampling import Drawing
 
 LONGEST, WORDS = 40, 27
 BARRED = [PAD, START, UNKNOWN]

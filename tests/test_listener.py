@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests import toy
-from transformer import ngram
 from transformer.audio.features import Features
 from transformer.checkpoints import folder
 from transformer.evaluate import measure
 from transformer.pipeline import load
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.listener import Listener
+from transformer.search import ngram
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.count_ngrams import count_ngrams
 

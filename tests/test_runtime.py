@@ -8,9 +8,9 @@ import pytest
 
 from tests import toy
 from transformer.config import END, START
-from transformer.generate import EMPTY, beam, greedy
 from transformer.models.seq2seq import Gates
 from transformer.runtime import ALTERNATIVES, Runtime
+from transformer.search.generate import EMPTY, beam, greedy
 
 LONGEST = 32
 

@@ -12,7 +12,7 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import ModelConfig
-from transformer.generate import beam, greedy
+from transformer.search.generate import beam, greedy
 
 CHANGES = dict(norm="post", feed_forward_kind="conv_relu_conv", positions="learned", activation="gelu")
 
@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from transformer.checkpoints import folder
-from transformer.generate import beam, greedy
+from transformer.search.generate import beam, greedy
 from transformer.models.seq2seq import Transformer
 import keras
 

@@ -9,10 +9,10 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import PAD, START, ModelConfig
-from transformer.generate import EMPTY, beam, greedy
 from transformer.models.assembly import assemble
 from transformer.models.recurrent import RecurrentTranslator
 from transformer.models.seq2seq import Gates
+from transformer.search.generate import EMPTY, beam, greedy
 
 SCORES = ("additive", "dot", "general", "scaled")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transformer import ngram
 from transformer.checkpoints import folder, hub
 from transformer.checkpoints.hub import Progress
 from transformer.checkpoints.look import OURS, fits, look
@@ -17,6 +16,7 @@ from transformer.pipeline.model import MAX_CHARACTERS, Model
 from transformer.pipeline.reader import TextReader
 from transformer.pipeline.translator import Embedded, Translator
 from transformer.pipeline.writer import Writer
+from transformer.search import ngram
 from transformer.text.characters import CharacterTokenizer
 from transformer.text.tokenizer import SubwordTokenizer
 

@@ -10,7 +10,7 @@ import numpy as np
 from transformer.pipeline.model import MAX_CHARACTERS, Model
 from transformer.pipeline.writer import Writer, drawing
 from transformer.runtime.characters import CharacterRuntime, reach
-from transformer.sampling import Drawing
+from transformer.search.sampling import Drawing
 from transformer.text.characters import FIRST
 from transformer.trace import Trace
 from transformer.training.characters import carried_bits, characters

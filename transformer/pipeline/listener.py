@@ -14,9 +14,9 @@ from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates
-from transformer.ngram import NGram
 from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime
+from transformer.search.ngram import NGram
 from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word
 
 REST = "rest"  # the key that stands for all of the padding behind a clip

@@ -15,7 +15,7 @@ from transformer.models.seq2seq import Gates
 from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
 from transformer.runtime.language import Ends
-from transformer.sampling import Drawing
+from transformer.search.sampling import Drawing
 from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
 

@@ -14,7 +14,7 @@ from keras import ops
 from transformer.layers.lstm import Carried
 from transformer.models.characters import CharacterLSTM
 from transformer.runtime.common import tf
-from transformer.sampling import NEVER, Drawing, shaped
+from transformer.search.sampling import NEVER, Drawing, shaped
 
 WINDOWS = 16  # of `reach`, at once
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 from keras import ops
 
 from transformer.config import ModelConfig
-from transformer.generate import permitted
 from transformer.models.seq2seq import Gates
+from transformer.search.generate import permitted
 
 __all__ = ["tf"]
 

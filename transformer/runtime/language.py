@@ -24,7 +24,7 @@ from transformer.runtime.common import (
     ids_row,
     tf,
 )
-from transformer.sampling import NEVER, Drawing, largest, only, shaped, together
+from transformer.search.sampling import NEVER, Drawing, largest, only, shaped, together
 
 PATHS, DEPTH = 24, 6  # of the search for words: beginnings that are followed at once, and tokens of a word
 SMALLEST = 64  # positions of the smallest caches

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig
-from transformer.generate import EMPTY, beam, greedy
 from transformer.models.seq2seq import Gates, Transformer
 from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
+from transformer.search.generate import EMPTY, beam, greedy
 
 
 class _Scaled(NamedTuple):

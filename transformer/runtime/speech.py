@@ -9,12 +9,12 @@ import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig
-from transformer.ctc import NEVER
-from transformer.generate import EMPTY, beam, greedy
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates, State, Transformer
-from transformer.ngram import NGram
 from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
+from transformer.search.ctc import NEVER
+from transformer.search.generate import EMPTY, beam, greedy
+from transformer.search.ngram import NGram
 
 # Of the CTC output in the score of a search, the decoder having the rest: of 64 validation sentences `speech-en` gets
 # 35.0 % of the words wrong with 0.3, 34.4 with 0.5.

@@ -17,7 +17,7 @@ from pathlib import Path
 from safetensors.numpy import save
 
 from transformer.checkpoints.folder import TOKENIZER
-from transformer.ngram import FILE, count
+from transformer.search.ngram import FILE, count
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.language import read_paragraphs
 from transformer.training.speech_data import plain, read_manifest

@@ -15,8 +15,8 @@ from keras import ops
 
 from transformer.audio.features import Features
 from transformer.config import END, PAD
-from transformer.generate import greedy
 from transformer.layers.stem import STRIDES
+from transformer.search.generate import greedy
 from transformer.training.augment import SpecAugment
 from transformer.training.data import Source
 from transformer.training.job import Job

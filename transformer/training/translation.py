@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from transformer.generate import greedy
+from transformer.search.generate import greedy
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.data import Example, make_batch, one_pass, read_pairs
 from transformer.training.job import Job

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
-from transformer.sampling import Drawing
+from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui import opened
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from transformer.sampling import Drawing
+from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui import calls
 from transformer.ui.markdown import plain

@@ -21,7 +21,7 @@ import streamlit as st
 from transformer.figures import characters as pictures
 from transformer.figures.characters import Band, Curve
 from transformer.figures.heatmap import CONFIG
-from transformer.sampling import Drawing
+from transformer.search.sampling import Drawing
 from transformer.ui import calls
 from transformer.ui.frame import theme
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from transformer import ctc
-from transformer.generate import beam
+from transformer.search import ctc
+from transformer.search.generate import beam
 
 BLANK, END = 0, 1
 

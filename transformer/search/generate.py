@@ -12,8 +12,8 @@ import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig
-from transformer.ctc import begin, extend, keep
-from transformer.ngram import NGram
+from transformer.search.ctc import begin, extend, keep
+from transformer.search.ngram import NGram
 
 EMPTY = -1  # stands where no token is
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transformer.sampling import NEVER, Drawing, largest, normal, only, shaped, together
+from transformer.search.sampling import NEVER, Drawing, largest, normal, only, shaped, together
 
 # Probabilities in an order of their own.
 SHARES = np.array([[0.1, 0.4, 0.05, 0.3, 0.15], [0.02, 0.03, 0.05, 0.1, 0.8]])

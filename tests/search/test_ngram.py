@@ -11,8 +11,8 @@ import pytest
 from keras import ops
 from safetensors.numpy import save
 
-from transformer.generate import beam
-from transformer.ngram import FILE, Counts, NGram, count, load, ngram
+from transformer.search.generate import beam
+from transformer.search.ngram import FILE, Counts, NGram, count, load, ngram
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.count_ngrams import count_ngrams, texts
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.config import END, PAD, START, UNKNOWN
-from transformer.generate import EMPTY, beam, greedy, length_penalty, permitted
+from transformer.search.generate import EMPTY, beam, greedy, length_penalty, permitted
 
 LIMIT = 6
 BARRED = [PAD, START, UNKNOWN]
