@@ -7,8 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from transformer import lengths, load  # noqa: E402
-from transformer.training.data import read_pairs  # noqa: E402
+from transformer import load  # noqa: E402
+from transformer.corpus.files import read_pairs  # noqa: E402
+from transformer.evaluation import lengths  # noqa: E402
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from transformer import load  # noqa: E402
-from transformer.analysis.reach import summed_up  # noqa: E402
-from transformer.training.characters import read_text  # noqa: E402
+from transformer.corpus.files import read_text  # noqa: E402
+from transformer.evaluation.reach import summed_up  # noqa: E402
 
 
 def main() -> None:

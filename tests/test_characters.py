@@ -10,12 +10,12 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import ModelConfig
-from transformer.evaluate import measure
+from transformer.evaluation.measure import measure
+from transformer.formulas.bits import carried_bits
 from transformer.layers.lstm import Carried
 from transformer.pipeline import CharacterRecurrent, CharacterWriter, load
 from transformer.runtime.characters import reach
 from transformer.text.characters import CharacterTokenizer
-from transformer.training.characters import carried_bits
 
 TEXT = "the cat\nsat on a mat.\n"
 COMMON: dict[str, Any] = dict(

@@ -10,7 +10,7 @@ import pytest
 from tests import toy
 from transformer.audio.features import Features
 from transformer.checkpoints import folder
-from transformer.evaluate import measure
+from transformer.evaluation.measure import measure
 from transformer.pipeline import load
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.listener import Listener

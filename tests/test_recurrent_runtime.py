@@ -8,7 +8,7 @@ import pytest
 
 from tests.models.test_recurrent import config
 from tests.toy import network as toy_network
-from transformer.evaluate import translation
+from transformer.evaluation.measure import translation
 from transformer.pipeline import Translator
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace

@@ -174,7 +174,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"expected --limit of at least 1, received {options.limit}")
     options.data.open("rb").close()  # a wrong path is said before a model is loaded
-    from transformer.evaluate import measure
+    from transformer.evaluation.measure import measure
     from transformer.pipeline import load
 
     model = load(options.model, progress=_fetched)

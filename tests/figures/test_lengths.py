@@ -2,9 +2,9 @@
 
 import pytest
 
+from transformer.evaluation.lengths import Row
 from transformer.figures import theme
 from transformer.figures.lengths import curves
-from transformer.lengths import Row
 
 ROWS = [
     Row("b", 2, 5, 20.0, 0, 30.0, 40.0),

@@ -11,9 +11,10 @@ import pytest
 from tests import toy
 from tests.test_characters import DECODER, LSTM
 from transformer.config import Preset, TrainingConfig
+from transformer.corpus.files import read_text
 from transformer.pipeline import load
 from transformer.training import loop
-from transformer.training.characters import Characters, read_text
+from transformer.training.characters import Characters
 from transformer.training.data import Source
 from transformer.training.puzzle import COLUMNS, RUNS, Stateful, contiguous_batches, learn, random_batches
 from transformer.training.schedule import WarmUp

@@ -12,10 +12,11 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import END, PAD, PRESETS, Preset, TrainingConfig
+from transformer.corpus.files import numbered, read_pairs
 from transformer.pipeline import load
 from transformer.training import loop
-from transformer.training.classification import PROBES, Classification, left_out, numbered
-from transformer.training.data import Source, read_pairs
+from transformer.training.classification import PROBES, Classification, left_out
+from transformer.training.data import Source
 
 VOCABULARY, STEPS, LONGEST = 26, 60, 20
 PRESET = Preset(

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from transformer.audio.decode import RATE, decode
+from transformer.corpus.clips import read_manifest
 from transformer.pipeline import load
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.listener import Listener
 from transformer.trace import Word
 from transformer.training.cut_words import cut_words, piece
-from transformer.training.speech_data import read_manifest
 
 CLIPS = Path(__file__).parents[2] / "assets/examples/speech"
 GOLDEN = Path(__file__).parents[1] / "golden"

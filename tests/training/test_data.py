@@ -1,6 +1,5 @@
 """Pairs from files and batches by token count: nothing is lost, nothing doubled, and each error names its line."""
 
-import gzip
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from transformer.config import END, PAD, START
-from transformer.training.data import LENGTHS, Example, Source, make_batch, one_pass, read_pairs
+from transformer.training.data import LENGTHS, Example, Source, make_batch, one_pass
 
 
 def examples(count: int, length: int, first: int = 10) -> list[Example]:
@@ -21,42 +20,6 @@ def examples(count: int, length: int, first: int = 10) -> list[Example]:
 
 def seen(batches: list) -> Counter:
     return Counter(int(i) for batch in batches for i in batch.source[:, 0])
-
-
-@pytest.mark.parametrize("name", ["pairs.tsv", "pairs.tsv.gz"])
-def test_pairs_are_read_plain_or_packed(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    content = "olá\thello\n\tempty source\n água \t water \n".encode()
-    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
-    assert read_pairs(path) == [("olá", "hello"), ("", "empty source"), (" água ", " water ")]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a\tb\nc\n", "expected two columns in line 2 of pairs.tsv, received 1"),
-        (b"a\tb\tc\n", "expected two columns in line 1 of pairs.tsv, received 3"),
-        (b"a\tb\n\n", "expected two columns in line 2 of pairs.tsv, received 1"),
-        (b"a\t\xff\n", "expected UTF-8 text in pairs.tsv"),
-    ],
-)
-def test_a_line_that_is_no_pair_is_refused_with_its_number(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
-    (tmp_path / "pairs.tsv").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        read_pairs(tmp_path / "pairs.tsv")
-
-
-def test_a_damaged_packed_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "pairs.tsv.gz"
-    whole = gzip.compress("".join(f"{i}\t{i * i}\n" for i in range(5000)).encode())
-    middle = bytearray(whole)
-    middle[40:80] = bytes(40)
-    for damaged in (b"plain text\tno gzip", whole[:100], bytes(middle)):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"in .*pairs\.tsv\.gz"):
-            read_pairs(path)
 
 
 def test_a_source_is_a_file_and_how_often_it_is_read() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from transformer.audio.decode import decode
+from transformer.corpus.clips import DIGITS, read_manifest
 from transformer.training import read_aloud
-from transformer.training.speech_data import DIGITS, read_manifest
 
 
 def test_every_third_string_is_a_single_digit() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.audio.sounds import encode, tone
 from transformer.audio.features import Features, log_mel, mel_peaks, raw_log_mel
 from transformer.config import END, PAD, START
+from transformer.corpus.clips import DIGITS, Clip, read_manifest
 from transformer.training import speech_cache
 from transformer.training.augment import (
     SpecAugment,
@@ -22,18 +23,7 @@ from transformer.training.augment import (
     spec_augment,
 )
 from transformer.training.speech_cache import SpeechCache, build_cache
-from transformer.training.speech_data import (
-    DIGITS,
-    FRAMES,
-    Clip,
-    Shape,
-    SpeechBatch,
-    SpeechSet,
-    one_pass,
-    plain,
-    read_manifest,
-    shapes_of,
-)
+from transformer.training.speech_data import FRAMES, Shape, SpeechBatch, SpeechSet, one_pass, shapes_of
 
 T2T = Features("t2t", 20)
 NOTHING = SpecAugment(0, 0, 0, 0)
@@ -68,54 +58,6 @@ def clips(corpus: Path) -> list[Clip]:
 def cache(corpus: Path, clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> SpeechCache:
     folder = tmp_path_factory.mktemp("cache") / "train"
     return build_cache(corpus, [clip.path for clip in clips], folder, T2T, speeds=(0.9, 1.0, 1.1))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("NORTHANGER ABBEY", "northanger abbey"),
-        ("It’s 7 o'clock -- isn't it?", "it's seven o'clock isn't it"),
-        ("Café  NAÏVE\t42", "cafe naive four two"),
-        ("7", "seven"),
-        ("...", ""),
-    ],
-)
-def test_transcripts_are_made_plain(text: str, expected: str) -> None:
-    assert plain(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ('path\tspeaker\ttranscript\na.ogg\t19\tSAY "NO"\n', Clip("a.ogg", "say no", "19")),
-        ("path\tdigit\tspeaker\na.flac\t7\tgeorge\n", Clip("a.flac", "seven", "george")),
-        ("path\tword\na.ogg\tHappy\n", Clip("a.ogg", "happy", "")),
-    ],
-)
-def test_a_manifest_is_read_by_its_header(tmp_path: Path, content: str, expected: Clip) -> None:
-    (tmp_path / "m.tsv").write_text(content)
-    assert read_manifest(tmp_path / "m.tsv") == [expected]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", r"expected columns path and transcript, digit or word in m.tsv, received \[\]"),
-        (b"path\ttext\na\tb\n", "expected columns path and transcript, digit or word in m.tsv"),
-        (b"file\ttranscript\na\tb\n", "expected columns path and transcript, digit or word in m.tsv"),
-        (b"path\tword\na\tb\nc\n", "expected 2 columns in line 3 of m.tsv, received 1"),
-        (b"path\tword\na\tb\tc\n", "expected 2 columns in line 2 of m.tsv, received 3"),
-        (b"path\tword\na\t--\n", "expected a path and words in line 2 of m.tsv"),
-        (b"path\tword\n\tyes\n", "expected a path and words in line 2 of m.tsv"),
-        (b"path\tword\na\t\xff\n", "expected UTF-8 text in m.tsv"),
-    ],
-)
-def test_a_manifest_that_is_wrong_is_refused_with_its_line(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
-    (tmp_path / "m.tsv").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        read_manifest(tmp_path / "m.tsv")
 
 
 def test_a_cache_holds_what_the_app_computes(cache: SpeechCache) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from transformer.lengths import Row, write
+from transformer.evaluation.lengths import Row, write
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import AttentionMap, Label, Trace
 from transformer.ui import calls

@@ -1,4 +1,4 @@
-"""How well translators keep up as their input grows, as one line for each (the rows of `transformer.lengths`)."""
+"""How well translators keep up as their input grows, one line for each (rows of `transformer.evaluation.lengths`)."""
 
 from __future__ import annotations
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from transformer.formulas.bits import bits, carried_bits, characters
 from transformer.pipeline.model import MAX_CHARACTERS, Model
 from transformer.pipeline.writer import Writer, drawing
 from transformer.runtime.characters import CharacterRuntime, reach
 from transformer.search.sampling import Drawing
 from transformer.text.characters import FIRST
 from transformer.trace import Trace
-from transformer.training.characters import carried_bits, characters
-from transformer.training.language import bits
 
 MOST_WRITTEN = 1000
 

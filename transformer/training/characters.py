@@ -6,11 +6,8 @@ The vocabulary goes through Keras's lookup layer; `transformer.text.characters` 
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,32 +15,16 @@ import numpy as np
 from keras import ops
 
 from transformer.checkpoints import folder
+from transformer.corpus.files import read_text
+from transformer.formulas.bits import bits, carried_bits, characters, windows
 from transformer.layers.lstm import Carried
 from transformer.text.characters import FIRST, CharacterTokenizer
 from transformer.training.job import Job
-from transformer.training.language import Text, bits, windows
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 
 PROBE = "ROMEO:\nWhat light is this that breaks"
 ROWS, CHUNK = 16, 256  # of the validation text: rows that an LSTM reads side by side, and characters at once
-
-
-def read_text(path: Path) -> str:
-    """A .txt or .txt.gz file as it is, line breaks as `\\n`.
-
-    Raises:
-        ValueError: a file that cannot be read as text, or an empty one.
-    """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            text = str(lines.read())
-    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
-    if not text:
-        raise ValueError(f"expected text in {path.name}, received an empty file")
-    return text
 
 
 def lookup(tokenizer: CharacterTokenizer) -> keras.layers.StringLookup:
@@ -55,37 +36,6 @@ def lookup_ids(tokenizer: CharacterTokenizer, text: str) -> np.ndarray:
     """The ids of a text (N,), by `lookup`."""
     found = lookup(tokenizer)(np.array(list(text)))
     return np.asarray(ops.convert_to_numpy(found), np.int32)
-
-
-def characters(ids: np.ndarray) -> Text:
-    """Ids as `bits` takes them: each character counts as one."""
-    return Text(ids, len(ids), 1)
-
-
-def carried_bits(score: Callable[..., tuple[np.ndarray, Any]], ids: np.ndarray, rows: int = ROWS) -> float:
-    """Bits per character of a network that carries a state, over the whole of a text.
-
-    The text is cut into rows that are read side by side, each from an empty state: only their first characters are
-    foretold with less before them.
-
-    Args:
-        score: (inputs (B, T), labels (B, T), state or None) -> natural log-probabilities (B, T), and the state after.
-        ids: (N,).
-        rows: at most; a short text is one row.
-    """
-    rows = rows if len(ids) >= rows * CHUNK else 1
-    width = -(-len(ids) // rows)
-    stream = np.full(rows * width + 1, FIRST, np.int32)  # what is before a text is a line break
-    stream[1 : len(ids) + 1] = ids
-    inputs = stream[:-1].reshape(rows, width)
-    labels = stream[1:].reshape(rows, width)
-    real = np.arange(rows * width).reshape(rows, width) < len(ids)
-    total, state = 0.0, None
-    for begin in range(0, width, CHUNK):
-        part = slice(begin, begin + CHUNK)
-        found, state = score(inputs[:, part], labels[:, part], state)
-        total -= float(found[real[:, part]].sum(dtype=np.float64))
-    return total / len(ids) / math.log(2)
 
 
 class Characters:

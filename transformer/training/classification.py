@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from transformer.training.data import pad, read_pairs
+from transformer.corpus.files import numbered, read_pairs
+from transformer.training.data import pad
 from transformer.training.job import Job
 from transformer.training.snapshots import Snapshots
 from transformer.training.vocabulary import tokenizer_of
@@ -27,19 +28,6 @@ PROBES = (
     "The film is not good, it is bad.",
     "The film is not bad, it is good.",
 )
-
-
-def numbered(labels: Sequence[str], names: Sequence[str], classes: int) -> np.ndarray:
-    """The numbers (N,) of classes that are written by number from 0, or by name.
-
-    Raises:
-        ValueError: a label that is no class.
-    """
-    known = {str(i): i for i in range(classes)} | {name: i for i, name in enumerate(names)}
-    unknown = sorted(set(labels) - known.keys())
-    if unknown:
-        raise ValueError(f"expected labels out of {', '.join(known)}, received {unknown[0][:80]!r}")
-    return np.array([known[label] for label in labels], np.int32)
 
 
 def left_out(row: Sequence[int], share: float, rng: np.random.Generator) -> list[int]:

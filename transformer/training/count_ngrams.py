@@ -17,10 +17,10 @@ from pathlib import Path
 from safetensors.numpy import save
 
 from transformer.checkpoints.folder import TOKENIZER
+from transformer.corpus.clips import plain, read_manifest
+from transformer.corpus.files import read_paragraphs
 from transformer.search.ngram import FILE, count
 from transformer.text.tokenizer import SubwordTokenizer
-from transformer.training.language import read_paragraphs
-from transformer.training.speech_data import plain, read_manifest
 
 _ENDS = re.compile(r"[.!?;:][\"')]*\s")  # of sentences and clauses: recordings of novels are cut there, too
 

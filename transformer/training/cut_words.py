@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from transformer.audio.decode import RATE, decode
 from transformer.audio.wav import wav
+from transformer.corpus.clips import DIGITS, read_manifest
 from transformer.pipeline import load
 from transformer.pipeline.listener import Listener
 from transformer.trace import Word
-from transformer.training.speech_data import DIGITS, read_manifest
 
 _MARGIN = (
     0.16  # s at most around the first and the last sign of a word: CTC says a letter late and for a moment

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,28 +36,6 @@ class Source:
         except ValueError:
             return cls(Path(text))
         return cls(Path(path), number)
-
-
-def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """The `source<TAB>target` lines of a .tsv or .tsv.gz file.
-
-    Raises:
-        ValueError: a line without exactly two columns, with its number; a file that cannot be read as text.
-    """
-    opener = gzip.open if path.suffix == ".gz" else open
-    pairs = []
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                columns = line.rstrip("\n").split("\t")
-                if len(columns) != 2:
-                    raise ValueError(
-                        f"expected two columns in line {number} of {path.name}, received {len(columns)}"
-                    )
-                pairs.append((columns[0], columns[1]))
-    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
-    return pairs
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 
 from transformer.config import END
-from transformer.text.tokenizer import clean
+from transformer.corpus.files import read_paragraphs
+from transformer.formulas.bits import encode, windows
 from transformer.training.job import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
@@ -25,90 +23,6 @@ PROBES = (
     "She looked at him, and he looked at the door.",
     "The old man sat by the fire, and the old man slept.",
 )
-
-
-class Text(NamedTuple):
-    """Running text as ids (N,), each paragraph followed by the end token, and how long it is as people count."""
-
-    ids: np.ndarray
-    bytes: int  # UTF-8, with one more for the end of each paragraph
-    words: int  # between white space
-
-
-def read_paragraphs(path: Path) -> list[str]:
-    """The paragraphs of a .txt or .txt.gz file, one a line; empty lines are left out.
-
-    Raises:
-        ValueError: a file that cannot be read as text.
-    """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            return [text for line in lines if (text := clean(line))]
-    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
-
-
-def encode(tokenizer: Any, paragraphs: Sequence[str], end: int = END) -> Text:
-    """Paragraphs as one row of ids, with `end` after each where the tokenizer leaves it out."""
-    rows = tokenizer.encode_all(paragraphs)
-    rows = [row if row[-1:] == [end] else [*row, end] for row in rows]
-    return Text(
-        np.array([i for row in rows for i in row], np.int32),
-        sum(len(text.encode()) + 1 for text in paragraphs),
-        sum(len(text.split()) for text in paragraphs),
-    )
-
-
-def windows(ids: np.ndarray, length: int, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and labels (N, length): labels are the inputs moved by one; what does not fill a window is left out."""
-    count = (len(ids) - start - 1) // length
-    cut = ids[start : start + count * length + 1]
-    return cut[:-1].reshape(count, length), cut[1:].reshape(count, length)
-
-
-def bits(
-    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    text: Text,
-    length: int,
-    *,
-    start: int = END,
-    rows: int = 1,
-) -> dict[str, float]:
-    """How well a network foretells a text, each token seen after at least half a window of what stands before it.
-
-    Args:
-        score: inputs and labels (B, length) -> natural log-probabilities of the labels (B, length).
-        text: what is measured; its first token is foretold from `start` alone.
-        length: the longest window that the network reads.
-        start: what the network reads before a text.
-        rows: B, at most.
-
-    Returns:
-        `perplexity` (a word between white space, as people count them), `bits_per_byte`, `perplexity_per_token`, and
-        `count`, how many tokens.
-    """
-    count, half = len(text.ids), length // 2
-    # The first window is scored whole, each later one in what the one before it did not reach.
-    firsts = np.arange(0, max(count - half, 1), length - half)
-    stream = np.full(int(firsts[-1]) + length + 1, start, np.int32)
-    stream[1 : count + 1] = text.ids
-    total, places = 0.0, np.arange(length)
-    for begin in range(0, len(firsts), rows):
-        chosen = firsts[begin : begin + rows, None]
-        row = stream[chosen + np.arange(length + 1)]
-        new = ((places >= half) | (chosen == 0)) & (places < count - chosen)
-        total -= float(score(row[:, :-1], row[:, 1:])[new].sum(dtype=np.float64))
-    return {
-        "perplexity": _perplexity(total / max(text.words, 1)),
-        "bits_per_byte": total / math.log(2) / max(text.bytes, 1),
-        "perplexity_per_token": _perplexity(total / max(count, 1)),
-        "count": count,
-    }
-
-
-def _perplexity(nats: float) -> float:
-    return math.exp(min(nats, 700.0))  # beyond it is no number
 
 
 class Language:

@@ -24,11 +24,12 @@ import keras
 import numpy as np
 
 from transformer.config import ModelConfig
+from transformer.corpus.files import read_text
+from transformer.formulas.bits import carried_bits, windows
 from transformer.layers.lstm import Carried
 from transformer.models.characters import CharacterLSTM
 from transformer.text.characters import CharacterTokenizer
-from transformer.training.characters import carried_bits, lookup_ids, read_text, scorer
-from transformer.training.language import windows
+from transformer.training.characters import lookup_ids, scorer
 from transformer.training.schedule import SmoothedCrossEntropy
 
 UNITS, EMBEDDING = 256, 64

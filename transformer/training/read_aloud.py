@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from transformer.audio.decode import RATE, decode, resample
 from transformer.audio.wav import wav
-from transformer.training.speech_data import DIGITS, plain
+from transformer.corpus.clips import DIGITS, plain
 
 _ACCENTS = (
     *("en-us", "en-us-nyc", "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-rp", "en-gb-x-gbcwmd"),

@@ -15,6 +15,7 @@ from keras import ops
 
 from transformer.audio.features import Features
 from transformer.config import END, PAD
+from transformer.corpus.clips import read_manifest
 from transformer.layers.stem import STRIDES
 from transformer.search.generate import greedy
 from transformer.training.augment import SpecAugment
@@ -23,7 +24,7 @@ from transformer.training.job import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots
 from transformer.training.speech_cache import SpeechCache, build_cache
-from transformer.training.speech_data import Shape, SpeechBatch, SpeechSet, one_pass, read_manifest, shapes_of
+from transformer.training.speech_data import Shape, SpeechBatch, SpeechSet, one_pass, shapes_of
 from transformer.training.vocabulary import tokenizer_of
 
 SPEEDS = (0.9, 1.0, 1.1)

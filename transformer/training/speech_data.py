@@ -1,22 +1,19 @@
 """Spoken clips with transcripts, and batches of nearly equal length filled by seconds of sound.
 
-A manifest is a tab-separated file with a header: `path` (below the manifest's folder), the words in `transcript`,
-`digit` or `word`, and who speaks in `speaker`. Features come from a cache (`speech_cache.py`).
+Clips come from manifests (`corpus/clips.py`), their features from a cache (`speech_cache.py`).
 """
 
 from __future__ import annotations
 
-import csv
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from transformer.audio.features import HOP_SECONDS, normalise
+from transformer.corpus.clips import Clip
 from transformer.training.augment import SpecAugment, join, other_pace, other_room, other_voice, spec_augment
 from transformer.training.data import Example, make_batch
 from transformer.training.speech_cache import SpeechCache
@@ -27,64 +24,13 @@ FRAMES = (
     *(2304, 3072, 3584),  # few clips are so long: a run may do without
 )
 
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-
 _PAUSE = (5, 40)  # frames of the shortest and the longest pause in a chain: 50 to 400 ms
-
-
-class Clip(NamedTuple):
-    """A line of a manifest: where the sound is, what is said, by whom."""
-
-    path: str
-    transcript: str
-    speaker: str
 
 
 class Tokenizer(Protocol):
     """What makes ids of texts, the end token last."""
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]: ...
-
-
-def plain(text: str) -> str:
-    """A transcript in the letters a to z, apostrophes and single spaces; digits become words, one by one."""
-    text = unicodedata.normalize("NFKD", text.replace("’", "'")).lower()
-    text = "".join(c for c in text if not unicodedata.combining(c))
-    text = "".join(f" {DIGITS[int(c)]} " if c in "0123456789" else c for c in text)
-    return " ".join("".join(c if "a" <= c <= "z" or c == "'" else " " for c in text).split())
-
-
-def read_manifest(path: Path) -> list[Clip]:
-    """The clips of a manifest, transcripts made plain.
-
-    Raises:
-        ValueError: no UTF-8 text; a column that is missing; a line with other columns, without a path or words.
-    """
-    clips = []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            header = next(lines, [])
-            words = next((name for name in ("transcript", "digit", "word") if name in header), None)
-            if words is None or "path" not in header:
-                raise ValueError(
-                    f"expected columns path and transcript, digit or word in {path.name}, received {header}"
-                )
-            for number, fields in enumerate(lines, 2):
-                if len(fields) != len(header):
-                    raise ValueError(
-                        f"expected {len(header)} columns in line {number} of {path.name}, received {len(fields)}"
-                    )
-                row = dict(zip(header, fields, strict=True))
-                clip = Clip(row["path"], plain(row[words]), row.get("speaker", ""))
-                if not clip.path or not clip.transcript:
-                    raise ValueError(
-                        f"expected a path and words in line {number} of {path.name}, received {fields}"
-                    )
-                clips.append(clip)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"expected UTF-8 text in {path.name}, received {error}") from error
-    return clips
 
 
 @dataclass(frozen=True)

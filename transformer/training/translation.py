@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from transformer.corpus.files import read_pairs
 from transformer.search.generate import greedy
 from transformer.text.tokenizer import SubwordTokenizer
-from transformer.training.data import Example, make_batch, one_pass, read_pairs
+from transformer.training.data import Example, make_batch, one_pass
 from transformer.training.job import Job
 from transformer.training.schedule import SmoothedCrossEntropy
 from transformer.training.snapshots import Snapshots

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from transformer import lengths
 from transformer.analysis import views
+from transformer.evaluation import lengths
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.figures.lengths import curves
 from transformer.text.tokenizer import clean

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from transformer import lengths
+from transformer.evaluation import lengths
 
 PAIRS = [(f"s{i}", f"the reference number {i}") for i in range(7)]
 

@@ -12,7 +12,7 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import END
-from transformer.evaluate import classification, language, measure
+from transformer.evaluation.measure import classification, language, measure
 from transformer.pipeline import TextReader, Writer, load
 from transformer.text.tokenizer import SubwordTokenizer
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformer.training.data import read_pairs
+from transformer.corpus.files import read_pairs
 
 if TYPE_CHECKING:
     from transformer.pipeline import Listener, TextReader, Translator, Writer
@@ -29,12 +29,12 @@ def measure(
         ValueError: a model that answers nothing, or a file that is none of its kind or empty.
     """
     if model.config.tokens == "characters":
-        from transformer.training.characters import read_text
+        from transformer.corpus.files import read_text
 
         text = "".join(read_text(path).splitlines(keepends=True)[:limit])
         return {"bits_per_character": round(model.bits_per_character(text), 4), "count": len(text)}
     if model.config.family == "decoder":
-        from transformer.training.language import read_paragraphs
+        from transformer.corpus.files import read_paragraphs
 
         return language(model, _not_empty(read_paragraphs(path)[:limit], path))
     if model.config.family in ("seq2seq", "recurrent"):
@@ -42,7 +42,7 @@ def measure(
             model, _not_empty(read_pairs(path)[:limit], path), beams=4 if beams is None else beams
         )
     if model.config.family == "speech":
-        from transformer.training.speech_data import read_manifest
+        from transformer.corpus.clips import read_manifest
 
         clips = _not_empty(read_manifest(path)[:limit], path)
         pairs = ((path.parent / clip.path, clip.transcript) for clip in clips)
@@ -90,7 +90,7 @@ def language(model: Writer, paragraphs: Sequence[str]) -> dict[str, float]:
     Raises:
         ValueError: a network without an end token, for there is nothing before the first token then.
     """
-    from transformer.training.language import bits, encode
+    from transformer.formulas.bits import bits, encode
 
     config = model.config
     if config.end_id < 0:
@@ -120,7 +120,7 @@ def classification(model: TextReader, rows: Sequence[tuple[str, str]]) -> dict[s
     Raises:
         ValueError: a label that is no class of the model.
     """
-    from transformer.training.classification import numbered
+    from transformer.corpus.files import numbered
 
     config = model.config
     people = numbered([label for label, _ in rows], config.class_names, config.classes)
@@ -146,7 +146,7 @@ def transcription(
     """
     import jiwer
 
-    from transformer.training.speech_data import plain
+    from transformer.corpus.clips import plain
 
     said = [plain(text) for _, text in clips]
     heard = [plain(model.transcribe(path.read_bytes(), beams=beams)) for path, _ in clips]

@@ -59,7 +59,7 @@ def by_length(
     Raises:
         ValueError: fewer pairs than a count.
     """
-    from transformer.evaluate import translation
+    from transformer.evaluation.measure import translation
 
     rows = []
     for count in counts:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from transformer.analysis.reach import summed_up
+from transformer.evaluation.reach import summed_up
 
 
 def test_halves_each_step_back() -> None:

@@ -1,0 +1,1 @@
+"""Files of text and sound that networks learn from, are measured on, and are surveyed over."""
