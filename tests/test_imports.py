@@ -62,7 +62,7 @@ NETWORK = (
 SEEN = ("config", "trace", "positions", "analysis", "figures")
 
 RULES: tuple[Only | Never, ...] = (
-    Only(("transformer/config.py", "transformer/positions.py"), ("numpy",)),
+    Only(("transformer/config.py", "transformer/formulas/positions.py"), ("numpy",)),
     Only(
         ("transformer/trace.py", "transformer/tracefile.py"),
         ("numpy", "transformer.config", "transformer.trace", "transformer.tracefile"),
@@ -73,7 +73,7 @@ RULES: tuple[Only | Never, ...] = (
     ),
     Only(
         ("transformer/layers",),
-        ("keras", "numpy", "transformer.config", "transformer.positions", "transformer.layers"),
+        ("keras", "numpy", "transformer.config", "transformer.formulas.positions", "transformer.layers"),
     ),
     Only(
         ("transformer/models",),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transformer.analysis import positions as measures
-from transformer.positions import SINUSOIDS, sinusoids, wavelengths
+from transformer.formulas.positions import SINUSOIDS, sinusoids, wavelengths
 
 
 @pytest.mark.parametrize("kind", SINUSOIDS)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import LOADING, spot
-from transformer.positions import sinusoids
+from transformer.formulas.positions import sinusoids
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ import pytest
 
 from transformer.figures import positions as figures
 from transformer.figures.theme import DARK, LIGHT
-from transformer.positions import alibi_slopes, pairs, sinusoids, wavelengths
+from transformer.formulas.positions import alibi_slopes, pairs, sinusoids, wavelengths
 
 TABLE = sinusoids(40, 12)
 

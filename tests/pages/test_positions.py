@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from transformer import positions
+from transformer.formulas import positions
 from transformer.ui import calls, matrix, positions_controls
 
 Visit = Callable[..., AppTest]

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from transformer.positions import alibi_bias, pairs, shift, sinusoids
+from transformer.formulas.positions import alibi_bias, pairs, shift, sinusoids
 
 Measure = Literal["dot product", "cosine"]
 Reals = npt.NDArray[np.float64]

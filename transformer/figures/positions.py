@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from transformer.figures import theme as themes
 from transformer.figures.lines import DASHES, framed
-from transformer.positions import Pairs
+from transformer.formulas.positions import Pairs
 
 # Beyond this many positions a line has no room for a dot at each.
 DOTS = 80

@@ -1,4 +1,4 @@
-"""Where a token stands: a sinusoid table, a learned one, or nothing. The formulas are in `transformer.positions`."""
+"""Where a token stands: a sinusoid table, a learned one, or nothing. The formulas are in `transformer.formulas.positions`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from transformer.positions import SINUSOIDS, sinusoids
+from transformer.formulas.positions import SINUSOIDS, sinusoids
 
 __all__ = ["SINUSOIDS", "PositionTable", "sinusoids"]
 

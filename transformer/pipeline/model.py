@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from transformer import reference
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
 from transformer.config import NO_ID, ModelConfig
 from transformer.layers.attention import MultiHeadAttention
-from transformer.reference import Opinion
+from transformer.pipeline import reference
+from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
 from transformer.text.tokenizer import clean
 from transformer.trace import KINDS, Alternative, Label, Step, Trace

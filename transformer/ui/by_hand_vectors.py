@@ -10,7 +10,7 @@ import streamlit as st
 
 from transformer.analysis import typed
 from transformer.analysis.by_hand import Array
-from transformer.embeddings import Embeddings
+from transformer.checkpoints.embeddings import Embeddings
 from transformer.trace import Label
 from transformer.ui import by_hand_table, calls
 from transformer.ui.explorer import segments

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from transformer import positions
 from transformer.analysis import positions as measures
 from transformer.figures import positions as figures
+from transformer.formulas import positions
 from transformer.ui.frame import theme
 from transformer.ui.matrix import matrix
 from transformer.ui.positions_controls import LONGEST, SQUARE, WIDEST, draw, restart, several, sizes, slider

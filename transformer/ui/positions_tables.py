@@ -1,6 +1,6 @@
 """Tables of position vectors: as a picture, by columns and rows, and what they are good for.
 
-Everything here is a formula of `transformer.positions` under sliders, or a table that training found; no network runs.
+Everything here is a formula of `transformer.formulas.positions` under sliders, or a table that training found; no network runs.
 Lines and uses are fragments of their own: moving a slider there does not send the large picture again.
 """
 
@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from transformer import positions
 from transformer.analysis import positions as measures
 from transformer.checkpoints.tables import learned_positions
 from transformer.figures import positions as figures
+from transformer.formulas import positions
 from transformer.ui import calls
 from transformer.ui.frame import theme
 from transformer.ui.matrix import matrix
@@ -34,7 +34,7 @@ NOTHING = "Nothing"
 
 
 class Convention(NamedTuple):
-    """A sinusoid convention: its name in `transformer.positions`, its formulas, and where it comes from."""
+    """A sinusoid convention: its name in `transformer.formulas.positions`, its formulas, and where it comes from."""
 
     kind: str
     formula: str

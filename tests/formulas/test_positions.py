@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from transformer import positions
-from transformer.positions import SINUSOIDS
+from transformer.formulas import positions
+from transformer.formulas.positions import SINUSOIDS
 
 
 def exponent(kind: str, i: int, width: int) -> float:

@@ -1,0 +1,1 @@
+"""Formulas that have a name in the literature, in numpy: position encodings, bits and perplexity."""
