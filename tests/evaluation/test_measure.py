@@ -18,7 +18,7 @@ from transformer.text.tokenizer import SubwordTokenizer
 
 TEXTS = ["the cat sat on the mat.", "a dog, a cat and 12 mice!", "the dog sat", "a mat"]
 VOCABULARY = 40
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def made(place: Path, config: Any) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests import toy
-from tests.test_characters import DECODER, LSTM, TEXT
+from tests.pipeline.test_characters import DECODER, LSTM, TEXT
 from transformer.checkpoints import folder
 from transformer.text.characters import CharacterTokenizer
 from transformer.ui import calls, recurrence_characters

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import toy
-from tests.test_characters import DECODER, LSTM
+from tests.pipeline.test_characters import DECODER, LSTM
 from transformer.config import Preset, TrainingConfig
 from transformer.corpus.files import read_text
 from transformer.pipeline import load

@@ -1,4 +1,4 @@
-"""Where a token stands: a sinusoid table, a learned one, or nothing. The formulas are in `transformer.formulas.positions`."""
+"""Where a token stands: a sinusoid table, a learned one, or nothing. Formulas: `transformer.formulas.positions`."""
 
 from __future__ import annotations
 

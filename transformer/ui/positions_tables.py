@@ -1,6 +1,6 @@
 """Tables of position vectors: as a picture, by columns and rows, and what they are good for.
 
-Everything here is a formula of `transformer.formulas.positions` under sliders, or a table that training found; no network runs.
+Everything here is a formula of `formulas.positions` under sliders, or a table that training found; no network runs.
 Lines and uses are fragments of their own: moving a slider there does not send the large picture again.
 """
 

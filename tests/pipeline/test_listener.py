@@ -18,7 +18,7 @@ from transformer.search import ngram
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.count_ngrams import count_ngrams
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 TEXTS = ["one two three", "seven eight nine", "four five six zero"] * 4
 
 

@@ -15,7 +15,7 @@ from transformer.runtime import ALTERNATIVES, ReaderRuntime, reader
 LONGEST = 20
 BERT = dict(norm="post", positions="learned", token_types=2, embedding_norm=True, max_source=LONGEST)
 CLASSES = dict(output="classes", classes=3, pooler=True)
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def runtime(**changes: Any) -> ReaderRuntime:

@@ -8,7 +8,7 @@ import pytest
 
 from transformer.pipeline import TextReader, load
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 TEXT = "The cat again isn't on the mat."
 
 

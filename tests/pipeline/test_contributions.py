@@ -73,7 +73,7 @@ def test_a_class_or_a_trace_that_does_not_fit_is_refused(reader: TextReader) -> 
     for act in (reader.leave_one_out, reader.gradient_times_input):
         with pytest.raises(ValueError, match=r"expected a class .*received 2"):
             act(trace, 2)
-    other = load(str(Path(__file__).parent / "golden" / "bert-classifier"))
+    other = load(str(Path(__file__).parents[1] / "golden" / "bert-classifier"))
     with pytest.raises(ValueError, match="expected a trace of bert-classifier"):
         other.leave_one_out(trace, 0)
 
