@@ -4,9 +4,9 @@ import streamlit as st
 
 from transformer.analysis import views
 from transformer.figures.heatmap import CONFIG, heatmap
-from transformer.ui import calls
-from transformer.ui.components import sheet
-from transformer.ui.frame import PAGES, frame, theme
+from transformer.ui.models import calls
+from transformer.ui.parts.components import sheet
+from transformer.ui.shell.frame import PAGES, frame, theme
 
 frame("app.py")
 words, picture = st.columns([5, 6], gap="large")

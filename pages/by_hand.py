@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from transformer.ui import by_hand_steps as steps
-from transformer.ui import by_hand_vectors, calls
-from transformer.ui.by_hand_learned import learned
-from transformer.ui.frame import frame
+from transformer.ui.by_hand import steps
+from transformer.ui.by_hand import vectors as by_hand_vectors
+from transformer.ui.by_hand.learned import learned
+from transformer.ui.models import calls
+from transformer.ui.shell.frame import frame
 
 frame("pages/by_hand.py")
 st.title("Attention by hand")

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from transformer.ui import calls, models
-from transformer.ui.frame import frame
+from transformer.ui.models import calls
+from transformer.ui.models import page as models
+from transformer.ui.shell.frame import frame
 
 frame("pages/models.py")
 st.title("Models")

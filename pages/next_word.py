@@ -4,10 +4,12 @@ from functools import partial
 
 import streamlit as st
 
-from transformer.ui import calls, explorer, next_word
-from transformer.ui.about import about_model
-from transformer.ui.frame import frame
-from transformer.ui.next_word_replay import replay
+from transformer.ui.models import calls
+from transformer.ui.next_word import page as next_word
+from transformer.ui.next_word.replay import replay
+from transformer.ui.parts import explorer
+from transformer.ui.shell.about import about_model
+from transformer.ui.shell.frame import frame
 
 frame("pages/next_word.py")
 st.title("Next word")

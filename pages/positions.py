@@ -2,18 +2,18 @@
 
 import streamlit as st
 
-from transformer.ui import calls
-from transformer.ui.frame import frame
-from transformer.ui.positions_controls import one_of
-from transformer.ui.positions_network import network_section
-from transformer.ui.positions_relative import ALIBI, ROTARY, alibi_section, rotary_section
-from transformer.ui.positions_tables import (
+from transformer.ui.models import calls
+from transformer.ui.positions.controls import one_of
+from transformer.ui.positions.network import network_section
+from transformer.ui.positions.relative import ALIBI, ROTARY, alibi_section, rotary_section
+from transformer.ui.positions.tables import (
     CONVENTIONS,
     learned,
     lines_section,
     table_section,
     uses_section,
 )
+from transformer.ui.shell.frame import frame
 
 frame("pages/positions.py")
 st.title("Positions")

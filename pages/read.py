@@ -2,10 +2,13 @@
 
 import streamlit as st
 
-from transformer.ui import calls, explorer, read, read_text
-from transformer.ui.about import about_model
-from transformer.ui.frame import frame
-from transformer.ui.model_picker import choose_model, missing_model
+from transformer.ui.models import calls
+from transformer.ui.parts import explorer
+from transformer.ui.read import page as read
+from transformer.ui.read import text as read_text
+from transformer.ui.shell.about import about_model
+from transformer.ui.shell.frame import frame
+from transformer.ui.shell.model_picker import choose_model, missing_model
 
 EXAMPLES = {
     "The train": read.FIRST,

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from transformer.ui import explorer
-from transformer.ui.frame import frame
-from transformer.ui.recurrence_characters import characters_section, why_section
-from transformer.ui.recurrence_translation import translation
+from transformer.ui.parts import explorer
+from transformer.ui.recurrence.characters import characters_section, why_section
+from transformer.ui.recurrence.translation import translation
+from transformer.ui.shell.frame import frame
 
 frame("pages/recurrence.py")
 st.title("Before attention: recurrence")

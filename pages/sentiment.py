@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from transformer.ui import explorer, sentiment
-from transformer.ui.about import about_model
-from transformer.ui.frame import frame
+from transformer.ui.parts import explorer
+from transformer.ui.sentiment import page as sentiment
+from transformer.ui.shell.about import about_model
+from transformer.ui.shell.frame import frame
 
 frame("pages/sentiment.py")
 st.title("Sentiment")

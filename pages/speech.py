@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from transformer.ui import calls, speech, speech_calls
-from transformer.ui.about import about_model
-from transformer.ui.frame import frame
-from transformer.ui.markdown import plain
-from transformer.ui.model_picker import choose_model, missing_model
+from transformer.ui.models import calls
+from transformer.ui.shell.about import about_model
+from transformer.ui.shell.frame import frame
+from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.model_picker import choose_model, missing_model
+from transformer.ui.speech import calls as speech_calls
+from transformer.ui.speech import page as speech
 
 frame("pages/speech.py")
 st.title("Speech")

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from transformer.ui import calls, explorer, opened, steering
-from transformer.ui.about import about_model
-from transformer.ui.frame import frame
-from transformer.ui.model_picker import choose_model, missing_model
+from transformer.ui.models import calls, opened
+from transformer.ui.parts import explorer
+from transformer.ui.shell.about import about_model
+from transformer.ui.shell.frame import frame
+from transformer.ui.shell.model_picker import choose_model, missing_model
+from transformer.ui.translate import steering
 
 EXAMPLES = {
     "The train": calls.FIRST.text,

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
-from transformer.ui import components
+from transformer.ui.parts import components
 
 WORDS = {
     "latin": "The train lef|t the stat|ion on time and no|body on the plat|form had notic|ed it be|fore noon .",

@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 
 from transformer.trace import AttentionMap, Label, Spectrogram, Step, Trace
-from transformer.ui.frame import STYLE
-from transformer.ui.speech import explore
-from transformer.ui.speech_calls import Heard
+from transformer.ui.shell.frame import STYLE
+from transformer.ui.speech.calls import Heard
+from transformer.ui.speech.page import explore
 
 WORDS = ("seven", "two", "one", "nine")
 BEGINS = (0.2, 0.9, 1.5, 2.2, 2.8)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LOADING
-from transformer.ui import recurrence_translation as section
+from transformer.ui.recurrence import translation as section
 
 pytestmark = pytest.mark.browser
 

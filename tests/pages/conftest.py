@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from transformer.ui import calls
+from transformer.ui.models import calls
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120  # the first sentence of a length is compiled

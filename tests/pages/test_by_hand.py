@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
 from transformer.analysis import by_hand, typed
-from transformer.ui import by_hand_table, calls
-from transformer.ui.by_hand_steps import CURVE, TEMPERATURES
-from transformer.ui.by_hand_vectors import LONGEST, STARTS, WIDTHS
+from transformer.ui.by_hand import table as by_hand_table
+from transformer.ui.by_hand.steps import CURVE, TEMPERATURES
+from transformer.ui.by_hand.vectors import LONGEST, STARTS, WIDTHS
+from transformer.ui.models import calls
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/by_hand.py"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from transformer.ui import calls
-from transformer.ui.frame import PAGES
+from transformer.ui.models import calls
+from transformer.ui.shell.frame import PAGES
 
 Visit = Callable[..., AppTest]
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from transformer import pipeline, settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import look
-from transformer.ui import calls, opened
+from transformer.ui.models import calls, opened
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/models.py"
@@ -157,7 +157,7 @@ def test_a_hub_that_is_switched_off_says_so(visit: Visit, monkeypatch: pytest.Mo
 
 
 def test_what_does_not_fit_is_refused_kindly(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transformer.ui.models.free_memory", lambda: 1000)
+    monkeypatch.setattr("transformer.ui.models.page.free_memory", lambda: 1000)
     page = typed(visit(PAGE), str(GOLDEN / "gpt2-tied"))
     assert "does not fit into the memory" in page.warning[0].value
     assert not any(button.key == "open" for button in page.button)
@@ -184,8 +184,8 @@ def test_an_opened_translator_works_on_translate(visit: Visit, marian: str) -> N
 
 def test_its_numbers_can_be_checked(visit: Visit, marian: str) -> None:
     def script(name: str) -> None:
-        from transformer.ui import calls
-        from transformer.ui.check_panel import check_panel
+        from transformer.ui.models import calls
+        from transformer.ui.parts.check import check_panel
 
         check_panel(calls.translate(calls.Request(name, "a b c")), "cross", None, None, key="check")
 

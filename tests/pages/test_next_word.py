@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from tests.toy_writer import LONGEST, write_folder
 from transformer.trace import Trace
-from transformer.ui import calls, next_word
+from transformer.ui.models import calls
+from transformer.ui.next_word import page as next_word
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/next_word.py"

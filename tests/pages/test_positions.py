@@ -11,7 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from transformer.formulas import positions
-from transformer.ui import calls, matrix, positions_controls
+from transformer.ui.models import calls
+from transformer.ui.parts import matrix
+from transformer.ui.positions import controls as positions_controls
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/positions.py"
@@ -119,7 +121,7 @@ def test_rotary_and_alibi(open_page: Visit, pictures: Pictures) -> None:
 def test_learned_tables_of_shipped_models_are_kinds_too(
     open_page: Visit, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from transformer.ui import positions_tables
+    from transformer.ui.positions import tables as positions_tables
 
     table = np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32)
     learned = {"source": table, "target": -table}

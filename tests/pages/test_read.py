@@ -13,8 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ROOT, SECONDS
-from transformer.ui import calls, opened, read
-from transformer.ui.read import Reading
+from transformer.ui.models import calls, opened
+from transformer.ui.read import page as read
+from transformer.ui.read.page import Reading
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/read.py"
@@ -175,7 +176,7 @@ def test_a_plain_encoder_shows_what_it_looks_at(visit: Visit, tmp_path: Path) ->
 
 
 def test_a_classifier_shows_its_classes(visit: Visit, tmp_path: Path) -> None:
-    from transformer.ui.read_text import class_bars
+    from transformer.ui.read.text import class_bars
 
     calls.open_model(with_tokenizer("bert-classifier", tmp_path / "judge")).future.result(SECONDS)
     page = visit(PAGE, text=TEXT, model="judge", masked="2")
@@ -189,7 +190,7 @@ def test_a_classifier_shows_its_classes(visit: Visit, tmp_path: Path) -> None:
 
 def test_the_numbers_can_be_checked(open_page: Visit) -> None:
     page = open_page(text=TEXT, masked="2")
-    from transformer.ui import check_panel
+    from transformer.ui.parts import check as check_panel
 
     (found,) = check_panel._checks(shown(page).trace, "encoder", 1, 2).values()
     assert found.passed and found.largest < 1e-5

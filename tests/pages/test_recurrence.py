@@ -12,7 +12,8 @@ from tests import toy
 from tests.pipeline.test_characters import DECODER, LSTM, TEXT
 from transformer.checkpoints import folder
 from transformer.text.characters import CharacterTokenizer
-from transformer.ui import calls, recurrence_characters
+from transformer.ui.models import calls
+from transformer.ui.recurrence import characters as recurrence_characters
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/recurrence.py"

@@ -11,8 +11,10 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import SECONDS
 from transformer.pipeline import TextReader
 from transformer.text.words import words
-from transformer.ui import calls, sentiment, sentiment_tints
-from transformer.ui.read import Reading
+from transformer.ui.models import calls
+from transformer.ui.read.page import Reading
+from transformer.ui.sentiment import page as sentiment
+from transformer.ui.sentiment import tints as sentiment_tints
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/sentiment.py"

@@ -15,7 +15,10 @@ from tests.audio.sounds import encode, tone
 from transformer.checkpoints import folder
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
-from transformer.ui import calls, explorer, opened, speech_calls, speech_player
+from transformer.ui.models import calls, opened
+from transformer.ui.parts import explorer
+from transformer.ui.speech import calls as speech_calls
+from transformer.ui.speech import player as speech_player
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/speech.py"

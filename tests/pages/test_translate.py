@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from transformer.analysis import views
 from transformer.trace import Trace
-from transformer.ui import calls
+from transformer.ui.models import calls
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/translate.py"

@@ -12,7 +12,7 @@ from transformer.evaluation.measure import translation
 from transformer.pipeline import Translator
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
-from transformer.ui import calls
+from transformer.ui.models import calls
 
 TEXT, TARGET = "O gato preto.", "The black cat."
 

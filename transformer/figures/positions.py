@@ -1,6 +1,6 @@
 """Position vectors as lines: one column along the sentence, one row across the vector, and how fast each column waves.
 
-The whole table as a picture is `transformer.ui.matrix`; everything here is small enough for plotly.
+The whole table as a picture is `transformer.ui.parts.matrix`; everything here is small enough for plotly.
 Letters for shapes: P positions, D width.
 """
 

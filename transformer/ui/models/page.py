@@ -1,0 +1,271 @@
+"""Which models are there, what does another one cost, and how is it opened and forgotten?"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from transformer import settings
+from transformer.checkpoints import hub
+from transformer.checkpoints.look import OURS, Look, free_memory, look
+from transformer.config import ModelConfig
+from transformer.ui.models import calls, opened
+from transformer.ui.shell.about import counted, layers, sized, summary
+from transformer.ui.shell.frame import PAGES, Page
+from transformer.ui.shell.markdown import plain
+
+LONGEST = 1000  # characters of a path or an id
+# The page of each family: a page that is not there yet is not offered.
+FAMILY_PAGES = {
+    "seq2seq": "pages/translate.py",
+    "recurrent": "pages/recurrence.py",
+    "recurrent_decoder": "pages/recurrence.py",
+    "decoder": "pages/next_word.py",
+    "encoder": "pages/read.py",
+    "speech": "pages/speech.py",
+}
+DOES = {
+    "seq2seq": "reads a text and writes another",
+    "recurrent": "reads a text and writes another",
+    "recurrent_decoder": "goes on writing a text",
+    "decoder": "goes on writing a text",
+    "encoder": "reads a text",
+    "speech": "hears speech and writes it down",
+}
+KINDS = {
+    OURS: "Trained by Headlight",
+    "bert": "BERT",
+    "roberta": "RoBERTa",
+    "distilbert": "DistilBERT",
+    "gpt2": "GPT-2",
+    "marian": "Marian",
+    "whisper": "Whisper",
+}
+
+
+class Found(NamedTuple):
+    """What was typed, looked at: a folder, or a hub id that is in the cache (`seen`) or would be fetched (`cost`)."""
+
+    source: Path | str
+    seen: Look | None
+    cost: hub.Cost | None
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, or the id."""
+        return self.source.name if isinstance(self.source, Path) else self.source
+
+
+def place(text: str) -> Path | str:
+    """The folder (links resolved) or hub id that somebody typed.
+
+    Where the server names a directory, a folder elsewhere is not told apart from none.
+
+    Raises:
+        ValueError: neither.
+    """
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        received = f"{len(text):,} characters" if text else "nothing"
+        raise ValueError(f"expected a folder or a hub id such as org/name, received {received}")
+    directory = settings.models_directory()
+    try:
+        folder = ((directory or Path.cwd()) / Path(text).expanduser()).resolve()
+        within = directory is None or (folder != directory and folder.is_relative_to(directory))
+        if within and folder.is_dir():
+            return folder
+        if directory is None and folder.exists():
+            raise ValueError(f"expected a folder, received a file: {text[:80]!r}")
+    except (
+        OSError,
+        RuntimeError,
+        UnicodeError,
+    ):  # RuntimeError: links in a circle, or a home that nobody has
+        pass
+    except ValueError as error:
+        if "null" not in str(error):
+            raise
+    if hub.is_id(text):
+        return text
+    where = "here" if directory is None else "among those that this server opens"
+    raise ValueError(f"expected a folder {where}, or a hub id such as org/name, received {text[:80]!r}")
+
+
+def look_at(text: str) -> Found:
+    """What there is to open at what was typed; asks the hub where it has to.
+
+    Raises:
+        ValueError: nothing, or nothing that can be opened.
+    """
+    source = place(text)
+    folder = source if isinstance(source, Path) else hub.cached(source)
+    if folder:
+        return Found(source, look(folder), None)
+    return Found(source, None, hub.cost(str(source)))
+
+
+def shipped_models() -> None:
+    """The models that come along: what they are, how good they are, and their cards."""
+    for name in calls.shipped():
+        folder = calls.MODELS / name
+        try:
+            found = look(folder)
+        except ValueError as error:
+            st.warning(f"{plain(name)} cannot be opened: {plain(str(error))}.")
+            continue
+        card = folder / "README.md"
+        with st.container(border=True, key=f"shipped-{name}"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.subheader(plain(name), anchor=False, width="stretch")
+                _page_link(name, found.config.family)
+            if text := summary(card):
+                st.markdown(text)
+            size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+            st.caption(
+                f"It {DOES[found.config.family]}. It {layers(found.config)}, vectors of {found.config.width} numbers, "
+                f"{found.config.vocabulary:,} {found.config.tokens}, {counted(found.parameters)} learned numbers. "
+                f"{sized(size)} on disk."
+            )
+            if card.is_file():
+                with st.expander("Its card: data and licences, how it was trained, measured quality"):
+                    # Its headings stand below those of the page.
+                    st.markdown(re.sub(r"(?m)^#", "####", card.read_text("utf-8")))
+
+
+def open_your_own() -> None:
+    """A box for a folder or a hub id, what was found there, and the button that opens it."""
+    directory, allowed = settings.models_directory(), settings.hub_allowed()
+    kinds = "BERT, RoBERTa, DistilBERT, GPT-2, Marian or Whisper"
+    where = "A folder of this server" if directory else "A folder on this computer"
+    st.markdown(
+        f"{where}, or a model on the Hugging Face hub: {kinds}, with its numbers as safetensors. Nothing of it is run "
+        "as code. Look first: that reads its settings and says what it will cost."
+    )
+    with st.form("look", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Folder or hub id",
+            key="source",
+            max_chars=LONGEST,
+            placeholder="a folder, or org/name",
+            help=None
+            if allowed
+            else "Fetching is switched off here: only what has been fetched before opens.",
+        )
+        asked = st.form_submit_button("Look", icon=":material/search:")
+    if asked:
+        st.session_state.pop("looked", None)
+        try:
+            with st.spinner("Looking."):
+                st.session_state["looked"] = look_at(text)
+        except ValueError as error:
+            st.session_state["looked"] = f"Not found: {plain(str(error))}."
+    answer = st.session_state.get("looked")
+    if isinstance(answer, str):
+        st.warning(answer)
+    elif answer:
+        _offer(answer)
+
+
+def _offer(found: Found) -> None:
+    """What was found, and the button."""
+    kind, config = found.seen[1:3] if found.seen else found.cost[:2]  # type: ignore[index]
+    free = free_memory()
+    with st.container(border=True, key="found"):
+        st.subheader(plain(found.name), anchor=False)
+        st.markdown("\n".join(f"- **{name}**: {value}" for name, value in _facts(found, kind, config, free)))
+        if found.seen and found.seen.memory > free:
+            st.warning("It does not fit into the memory that is free.")
+            return
+        label = "Open it" if found.seen else "Fetch and open it"
+        if st.button(label, type="primary", icon=":material/folder_open:", key="open"):
+            try:
+                calls.open_model(found.source)
+            except ValueError as error:
+                st.warning(f"Not opened: {plain(str(error))}.")
+                return
+            st.session_state.pop("looked", None)
+            st.rerun()
+
+
+def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tuple[str, str]]:
+    facts = [
+        ("What it is", f"{KINDS[kind]}. It {DOES[config.family]}."),
+        ("Size", f"it {layers(config)}; width {config.width}; a vocabulary of {config.vocabulary:,}"),
+    ]
+    if found.seen:
+        reads = "yes" if found.seen.tokenizer else "none: it reads ready-made ids from Python, but no text"
+        facts += [
+            ("Learned numbers", counted(found.seen.parameters)),
+            ("Memory", f"{sized(found.seen.memory)} while it is opened, of {sized(free)} that are free"),
+        ]
+        if config.family != "speech" or not found.seen.tokenizer:
+            facts.append(("Tokenizer", reads))
+    elif found.cost:
+        facts += [
+            ("To fetch", f"{found.cost.files} files, {sized(found.cost.bytes)}"),
+            ("Memory", f"at least {sized(found.cost.bytes)}, of {sized(free)} that are free"),
+        ]
+    page = _page_of(config.family)
+    facts.append(("Page", page.name if page else "none yet: it opens for Python and the command line"))
+    return facts
+
+
+def opened_models() -> None:
+    """The models that visitors opened or that are on their way; the list follows them by itself."""
+    st.caption(
+        f"Up to {opened.MOST} models, shared by everyone who uses this server: each can use them, and each can forget "
+        "them. They stay until then, or until the server ends."
+    )
+    busy = any(not model.future.done() for model in opened.opened())
+    st.fragment(_list, run_every=1 if busy else None)(busy)
+
+
+def _list(busy: bool) -> None:
+    models = opened.opened()
+    if busy and all(model.future.done() for model in models):
+        st.rerun()  # the whole page: it need not look again every second
+    if not models:
+        st.markdown("None yet.")
+    for model in models:
+        with (
+            st.container(border=True, key=f"opened-{model.name}"),
+            st.container(horizontal=True, vertical_alignment="center"),
+        ):
+            _state(model)
+            st.button(
+                "Forget" if not model.problem else "Dismiss",
+                key=f"forget-{model.name}",
+                icon=":material/close:",
+                on_click=calls.forget,
+                args=(model.name,),
+            )
+
+
+def _state(model: opened.Opened) -> None:
+    name = f"**{plain(model.name)}**"
+    if model.problem:
+        st.markdown(f"{name} was not opened: {plain(model.problem)}.", width="stretch")
+    elif model.ready and model.found:
+        config = model.found.config
+        facts = f"{KINDS[model.found.kind]}, {counted(model.found.parameters)} learned numbers"
+        st.markdown(f"{name}  \n{facts}. It {layers(config)}.", width="stretch")
+        _page_link(model.name, config.family)
+    elif model.phase == opened.FETCHING:
+        done, total = model.fetched
+        words = f"Fetching {name}: {sized(done)} of {sized(total)}" if total else f"Asking the hub for {name}"
+        st.progress(done / total if total else 0.0, text=words)
+    else:
+        words = "waits for another to open" if model.phase == opened.WAITING else "is being opened"
+        st.status(f"{name} {words}.", state="running")
+
+
+def _page_of(family: str) -> Page | None:
+    return next((page for page in PAGES if page.path == FAMILY_PAGES[family]), None)
+
+
+def _page_link(name: str, family: str) -> None:
+    if page := _page_of(family):
+        st.page_link(page.path, label=page.name, icon=page.icon, query_params={"model": name})

@@ -1,0 +1,109 @@
+"""Check the numbers: the weights on screen beside the same weights computed again from the network's queries and keys.
+
+For any trace of a network that is shipped or open. The comparison itself is `analysis.check`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from transformer.analysis.check import TOLERANCE, Check, check, mask_of
+from transformer.figures.by_hand import matrix
+from transformer.trace import Trace
+from transformer.ui.models import calls
+from transformer.ui.parts.components import NAMES
+from transformer.ui.shell.frame import theme
+from transformer.ui.shell.markdown import plain
+
+# A trace is asked about again with every click; its queries and keys live as long as it does.
+_found: weakref.WeakKeyDictionary[Trace, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+
+def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *, key: str) -> None:
+    """Recompute softmax(Q K^T / sqrt(d_k)) in float64 and say how far the weights on screen are from it.
+
+    Args:
+        trace: of a model that is shipped or open.
+        kind, layer, head: what is chosen on the page, counted from 0; None takes all layers or heads, and the one
+            with the largest difference is shown.
+        key: a name of its own for this panel on its page.
+    """
+    if not calls.known(trace.model) or not calls.ready(trace.model):
+        st.caption(
+            "The network that made this is not loaded (yet): there is nothing to compute it again from."
+        )
+        return
+    try:
+        checks = _checks(trace, kind, layer, head)
+    except (ValueError, calls.Unavailable) as error:
+        st.warning(plain(str(error)))
+        return
+    (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
+    st.latex(r"A = \operatorname{softmax}\!\left(\frac{Q K^{\mathsf T}}{\sqrt{d_k}}\right)")
+    which = (
+        f"{NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
+        if len(checks) == 1
+        else f"{NAMES[kind]}, {len(checks)} heads; the worst is layer {at_layer + 1}, head {at_head + 1}"
+    )
+    passed = all(found.passed for found in checks.values())
+    verdict = (
+        ":material/check_circle: The numbers agree."
+        if passed
+        else ":material/error: **The numbers do not agree.**"
+    )
+    st.markdown(
+        f"{verdict} {which}. The queries and keys that the network really used were multiplied and put through a "
+        f"softmax again, in numpy with 16 digits. The network has 7, so up to {TOLERANCE:.0e} is rounding."
+    )
+    leak = max(found.leak for found in checks.values())
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Largest difference", f"{worst.largest:.1e}", width="content")
+        st.metric(
+            "A row's sum is off 1 by", f"{max(c.worst_sum for c in checks.values()):.1e}", width="content"
+        )
+        if worst.forbidden:
+            st.metric(f"Weight on {worst.forbidden} forbidden positions", f"{leak:.1g}", width="content")
+        else:
+            st.metric("Forbidden positions", "none", width="content")
+    _details(trace, kind, worst, key)
+
+
+def _details(trace: Trace, kind: str, found: Check, key: str) -> None:
+    attention = trace[kind]
+    row, column = found.largest_at
+    query, key_word = plain(attention.queries[row].text), plain(attention.keys[column].text)
+    st.caption(
+        f"The largest difference is at “{query}” looking at “{key_word}”, where it should be "
+        f"{found.weights[row, column]:.9f}. Differences of all pairs, shown minus computed:"
+    )
+    figure = matrix(found.difference, attention.queries, attention.keys, theme=theme(), title="difference")
+    figure.update_traces(texttemplate=None, hovertemplate="“%{y}”, “%{x}”: %{z:.2e}<extra></extra>")
+    st.plotly_chart(
+        figure, theme=None, width="content", config={"displayModeBar": False}, key=f"{key}-difference",
+        alt="Difference between the weights on screen and those computed again.",
+    )  # fmt: skip
+    with st.expander("Sum of each row"):
+        leaked = {"on forbidden positions": found.leaked} if found.forbidden else {}
+        st.dataframe(
+            {"row": [label.text for label in attention.queries], "sum": found.row_sums, **leaked},
+            hide_index=True,
+            column_config={"sum": st.column_config.NumberColumn(format="%.9f")},
+        )
+
+
+def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dict[tuple[int, int], Check]:
+    if trace not in _found:
+        _found[trace] = calls.network(trace.model).projections(trace)
+    parts, attention = _found[trace][kind], trace[kind]
+    mask = mask_of(kind, len(attention.queries), len(attention.keys))
+    layers = range(attention.layers) if layer is None else [layer]
+    heads = range(attention.heads) if head is None else [head]
+    return {
+        (i, j): check(attention.weights[i, j], parts.queries[i, j], parts.keys[i, j], mask)
+        for i, j in np.ndindex(attention.layers, attention.heads)
+        if i in layers and j in heads
+    }

@@ -1,0 +1,282 @@
+"""All heads, the chosen head, its numbers, and its files: the part of a page that any trace of any model has.
+
+The state of the view lives in the page's address, through widgets bound to query parameters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from transformer.analysis import views
+from transformer.analysis.views import Combination, View
+from transformer.figures.heatmap import CONFIG, heatmap
+from transformer.trace import AttentionMap, FloatArray, Trace
+from transformer.ui.parts.components import NAMES, Choice, sentence, sheet
+from transformer.ui.parts.wire import packed
+from transformer.ui.shell.frame import theme
+
+ALL = "All"
+KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
+TABLE_CELLS = 2500  # beyond, a table of the browser's own would be slow
+FAINT = 0.25  # where no weight is above it, colours from 0 to 1 would be one dark field
+READABLE = 10_000_000  # weights; beyond, a web page would have 30 MB and JSON 80
+COMBINATIONS: dict[str, Combination] = {"Average": "mean", "Maximum": "max"}
+HINTS = {
+    "encoder": "Each row is a word of the input; its bright cells are the input words it drew on.",
+    "decoder": "Each row is a word being written; its bright cells are the words written before it that it drew on.",
+    "cross": "Each row is a word being written; its bright cells are the input words it drew on.",
+    "alone": "Each row is a token that was read; its bright cells are the tokens that it drew on to foretell the next.",
+}
+
+
+# Draws what stands above the pickers, from (kind, weights (Q, K), name of the view); true once a click has changed the
+# page.
+Words = Callable[[str, FloatArray, str], bool]
+
+
+@st.fragment
+def explore(
+    trace: Trace,
+    *,
+    titles: tuple[str, str],
+    about: str,
+    on_choose: Callable[[Choice], None] | None = None,
+    words: Words | None = None,
+) -> None:
+    """Input and output, all heads, and the chosen one: everything that a click on a head changes.
+
+    Args:
+        trace: what to look at.
+        titles: what stands above input and output.
+        about: a sentence on the network, shown under its heads.
+        on_choose: called with the alternative that was clicked, before the whole page runs again.
+        words: draws the words itself, in the place of input and output.
+    """
+    above = st.container()  # the pickers, whose view it shows
+    with st.container(horizontal=True):
+        kind = choose_kind(trace)
+        layer, head, how = choose_head(trace, kind)
+        top = choose_top(trace[kind])
+    with above:
+        weights = views.combine(trace[kind], how, layer=layer, head=head).values
+        name = name_of(kind, layer, head, how)
+        if words:
+            changed = words(kind, weights, name)
+        else:
+            chosen = sentence(
+                trace,
+                key="sentence",
+                kind=kind,
+                weights=weights,
+                view=name,
+                titles=titles,
+                on_choose=on_choose,
+            )
+            changed = chosen is not None
+        if changed:
+            st.rerun()
+    left, right = st.columns([5, 6], gap="large")
+    with left, st.container(key="heads"):
+        heads_sheet(trace, kind, layer, head, top)
+        st.caption(about)
+    with right:
+        picture(trace, kind, layer, head, how, top)
+    check_numbers(trace, kind, layer, head)
+
+
+def check_numbers(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
+    """A box that computes the chosen weights again; nothing is computed while it is closed."""
+    with st.expander("Check the numbers", key="check", on_change="rerun") as box:
+        if box.open:
+            from transformer.ui.parts.check import check_panel
+
+            check_panel(trace, kind, layer, head, key="check")
+
+
+def choose_kind(trace: Trace) -> str:
+    """Which attention to look at; cross-attention first where there is one."""
+    names = {name: kind for name, kind in KIND_NAMES.items() if kind in trace}
+    if len(names) == 1:
+        return next(iter(names.values()))
+    return names[segments("Attention", list(names), "attention")]
+
+
+def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, Combination]:
+    """Pickers for layer and head, counted from 0 (None: all of them), and how several are put together."""
+    attention = trace[kind]
+    layer = _number("Layer", "layer", attention.layers)
+    head = _number("Head", "head", attention.heads)
+    if layer is not None and head is not None:
+        return layer, head, "mean"
+    return layer, head, COMBINATIONS[segments("Together as", list(COMBINATIONS), "combine")]
+
+
+def choose_top(attention: AttentionMap) -> float:
+    """The weight that has full colour: 1; where all weights are faint the strongest of them, unless that is refused."""
+    strongest = packed(attention).strongest
+    if strongest > FAINT:
+        return 1.0
+    stretched = st.toggle(
+        "Stretch colours",
+        value=True,
+        key="stretch",
+        bind="query-params",
+        help=f"No weight here is above {strongest:.2g}: full colour stands for that instead of for 1.",
+    )
+    return strongest if stretched else 1.0
+
+
+def _number(label: str, key: str, count: int) -> int | None:
+    options = [*(str(i + 1) for i in range(count)), ALL]
+    if st.session_state.get(key, "1") not in options:
+        # Another stack can have fewer layers: stay with the last one there is.
+        st.session_state[key] = str(count)
+    chosen = segments(label, options, key)
+    return None if chosen == ALL else int(chosen) - 1
+
+
+def segments(label: str, options: list[str], key: str, on_change: Callable[[], None] | None = None) -> str:
+    """A row of choices, one of which is always taken and stands in the address."""
+    # The address holds what a segment is called, so the options are the names themselves.
+    chosen = st.segmented_control(
+        label,
+        options,
+        default=options[0],
+        required=True,
+        key=key,
+        on_change=on_change,
+        bind="query-params",
+        wrap=True,
+    )
+    return chosen or options[0]
+
+
+def select_head(layer: int, head: int) -> None:
+    """Make the pickers agree with a click on the sheet; both counted from 0."""
+    st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
+
+
+def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None, top: float = 1.0) -> None:
+    """The sheet of all heads, with the chosen ones outlined."""
+    side = packed(trace[kind]).side
+    shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
+    st.caption(f"Every head at once: click one, or use the arrow keys and Enter.{shared}")
+    sheet(trace[kind], selected=(layer, head), top=top, key="sheet", on_select=select_head)
+
+
+def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
+    """Such as "Cross-attention, layer 2, head 5" or "Encoder self-attention, layer 1, average of all heads"."""
+    word = "average" if how == "mean" else "maximum"
+    parts = [NAMES[kind]]
+    if layer is None and head is None:
+        return f"{parts[0]}, {word} of all layers and heads"
+    parts.append(f"{word} of all layers" if layer is None else f"layer {layer + 1}")
+    parts.append(f"{word} of all heads" if head is None else f"head {head + 1}")
+    return ", ".join(parts)
+
+
+def picture(
+    trace: Trace, kind: str, layer: int | None, head: int | None, how: Combination, top: float = 1.0
+) -> None:
+    """The chosen attention as a heatmap, a table and files."""
+    with st.container(horizontal=True, gap="medium"):
+        words = st.toggle("Whole words", value=False, key="words", bind="query-params")
+        plain = st.toggle(
+            "Hide markers", value=False, key="plain", bind="query-params", help="Leave out start and end"
+        )
+    view = views.combine(trace[kind], how, layer=layer, head=head)
+    if words:
+        view = views.merge_words(view)
+    if plain:
+        view = views.hide_special(view)
+    name = name_of(kind, layer, head, how)
+    if not view.values.size:
+        st.info("Nothing is left to draw once the markers are hidden.")
+        return
+    with st.container(key="view"):  # not the figure's own title, which a narrow figure would cut
+        st.markdown(f"**{name}**")
+    st.plotly_chart(
+        heatmap(view, theme=theme(), top=top),
+        theme=None,
+        width="content",
+        config=CONFIG,
+        key="heatmap",
+        alt=f"{name}: the same numbers stand in the table below.",
+    )
+    if plain:
+        sums = "Hidden markers keep their share: rows need not add up to 1."
+    elif how == "max":
+        sums = "Each cell is the strongest of several heads: rows add up to more than 1."
+    else:
+        sums = "The weights of a row add up to 1."
+    st.caption(f"{HINTS['alone' if list(trace) == ['decoder'] else kind]} {sums}")
+    with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
+        if table.open:
+            _table(view)
+    _files(trace, view, name, (kind, layer, head), top)
+
+
+def _table(view: View) -> None:
+    from transformer.figures import tables  # brings pandas, which no other part of a page needs
+
+    draw = st.table if view.values.size <= TABLE_CELLS else st.dataframe
+    draw(tables.table(view).round(4))
+
+
+def _files(
+    trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None], top: float
+) -> None:
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("Download", icon=":material/download:", key="files", on_change="rerun") as files:
+            if files.open:
+                _downloads(trace, view, name, chosen, top)
+        with st.popover("Link", icon=":material/link:", key="link", on_change="rerun") as link:
+            if link.open:
+                st.caption("Opens this view again: model, text, options, layer and head.")
+                query = urlencode(st.query_params.to_dict())
+                st.code(
+                    f"{st.context.url or ''}{'?' + query if query else ''}", language=None, wrap_lines=True
+                )
+
+
+def _downloads(
+    trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None], top: float
+) -> None:
+    from transformer.figures import export, standalone, tables
+
+    kind, layer, head = chosen
+    stem, look = _file_name(f"{trace.input[:40]} {name}"), theme()
+    whole = _file_name(trace.input[:40] or trace.model)
+    st.caption("This picture")
+    with st.container(horizontal=True):
+        _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name, top=top))
+        _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name, top=top))
+        _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
+    st.caption("Every layer and head")
+    readable = sum(trace[kind].weights.size for kind in trace) <= READABLE
+    with st.container(horizontal=True):
+        if readable:
+            _file(
+                "Web page",
+                f"{whole}.html",
+                lambda: standalone.html(trace, kind=kind, layer=layer, head=head).encode(),
+            )
+            _file("JSON", f"{whole}.json", lambda: trace.to_bytes("json"))
+        _file("NPZ", f"{whole}.npz", lambda: trace.to_bytes("npz"))
+    if not readable:
+        st.caption("These are too many numbers for a web page or JSON.")
+
+
+def _file(label: str, name: str, content: Callable[[], bytes]) -> None:
+    # The content is made when somebody asks for it, not on every run of the page.
+    st.download_button(label, data=content, file_name=name, on_click="ignore", key=f"download-{label}")
+
+
+def _file_name(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "attention"

@@ -1,0 +1,177 @@
+"""Read: a text, the words that are masked in it, and what an encoder makes of both.
+
+The state is the widgets "text" and "model" and the address's `masked`, the numbers of the masked words counted from 1.
+Masking follows Devlin et al. 2018, "BERT", section 3.1, for whole words.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import streamlit as st
+
+from transformer.text.words import Word
+from transformer.trace import Trace
+from transformer.ui.models import calls
+from transformer.ui.shell.markdown import plain
+
+if TYPE_CHECKING:
+    from transformer.pipeline import TextReader
+
+FIRST = "The train left the station on time."
+# BERT-base with 512 tokens fills 151 MB; the newest answers are kept up to this many bytes.
+KEPT = 600 * 2**20
+
+
+class Reading(NamedTuple):
+    """A text that was read.
+
+    Args:
+        model: the network.
+        text: as it was typed.
+        words: the words of it.
+        masked: numbers of those that a visitor masked, counted from 0.
+        trace: what came of it.
+    """
+
+    model: TextReader
+    text: str
+    words: list[Word]
+    masked: frozenset[int]
+    trace: Trace
+
+    @property
+    def guesses_words(self) -> bool:
+        """Whether the network has been trained to fill masks in."""
+        return self.model.config.output == "masked_tokens" and self.model.config.mask_id >= 0
+
+    @property
+    def gaps(self) -> list[int]:
+        """Numbers of the words that stand behind a mask, typed ones too."""
+        mask = self.model.config.mask_id
+        return [
+            number
+            for number, word in enumerate(self.words)
+            if self.guesses_words and all(self.trace.source[place].id == mask for place in word.places)
+        ]
+
+    def written(self, number: int) -> str:
+        """The word as it stands in the text."""
+        word = self.words[number]
+        return self.text[word.begin : word.end]
+
+
+def parse_masked(text: str) -> frozenset[int]:
+    """`3_5` out of an address, words counted from 1 -> {2, 4}.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not text:
+        return frozenset()
+    if len(text) > 2500 or not re.fullmatch(r"[1-9][0-9]{0,3}(_[1-9][0-9]{0,3})*", text):
+        raise ValueError(f"expected masked words such as 3_5 in the address, received {text[:40]!r}")
+    return frozenset(int(number) - 1 for number in text.split("_"))
+
+
+def mask(numbers: Iterable[int]) -> None:
+    """Write the numbers of masked words, counted from 0, into the address."""
+    if found := sorted(numbers):
+        st.query_params["masked"] = "_".join(str(number + 1) for number in found)
+    else:
+        st.query_params.pop("masked", None)
+
+
+def unmask() -> None:
+    """Another text, or all masks taken off."""
+    mask(())
+
+
+def take_example(examples: Mapping[str, str]) -> None:
+    """Put the example that was clicked into the box."""
+    if chosen := st.session_state["example"]:
+        st.session_state["text"] = examples[chosen]
+        st.session_state["example"] = None
+        unmask()
+
+
+def put_in(reading: Reading, number: int, guess: str) -> None:
+    """Write a guess into the text where a masked word stands; the masks after it stay with their words."""
+    word = reading.words[number]
+    text = reading.text[: word.begin] + guess + reading.text[word.end :]
+    try:
+        more = len(reading.model.words(text)) - len(reading.words)
+    except ValueError:  # it no longer fits, and the page will say so
+        more = 0
+    st.session_state["text"] = text
+    mask(n + more if n > number else n for n in reading.masked if n != number)
+
+
+def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Reading | None:
+    """What was read: this text, or where that fails, a sentence why and the last reading that was good.
+
+    Args:
+        name: of the model.
+        text: what is read.
+        masked: the numbers of masked words as the address has them.
+        key: where in the session state the last reading of this page stands.
+    """
+    problem = ""
+    with st.container():  # one place for whatever is to be said: the picture below keeps its own
+        try:
+            st.session_state[key] = _read(name, text, masked)
+        except ValueError as error:
+            problem = f"Not read: {plain(str(error))}."
+        except calls.Unavailable as error:
+            problem = plain(str(error))
+            st.button("Try to load it again", on_click=calls.retry)
+        reading: Reading | None = st.session_state.get(key)
+        if reading and problem and not calls.known(reading.model.name):
+            reading = st.session_state[key] = None  # forgotten meanwhile: let go of it
+        if problem:
+            short = plain(reading.text[:60]) + ("…" if len(reading.text) > 60 else "") if reading else ""
+            st.warning(f"{problem} Shown below: “{short}”" if reading else problem)
+        elif reading and "unknown" in reading.trace.options:
+            unknown = plain(str(reading.trace.options["unknown"])[:200])
+            st.info(f"The network has never seen {unknown} and reads it as “unknown”.")
+    return reading
+
+
+def _read(name: str, text: str, masked: str) -> Reading:
+    if calls.known(name) and not calls.ready(name):
+        with st.spinner("The network is loading. This takes a few seconds, once."):
+            calls.network(name)
+    model = cast("TextReader", calls.network(name))
+    numbers = parse_masked(masked)
+    words = model.words(text)
+    if model.config.output != "masked_tokens" or model.config.mask_id < 0:
+        numbers = frozenset()
+    numbers = frozenset(number for number in numbers if number < len(words))
+    places = tuple(place for number in sorted(numbers) for place in words[number].places)
+    return Reading(model, text, words, numbers, _trace(model, text, places))
+
+
+_kept: OrderedDict[tuple[Any, ...], Trace] = OrderedDict()
+_changing = threading.Lock()
+
+
+def _trace(model: TextReader, text: str, places: tuple[int, ...]) -> Trace:
+    """The trace of a text, remembered for all visitors as long as there is room and the model is open."""
+    key = (weakref.ref(model), text, places)
+    with _changing:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+    found = model.trace(text, masked=places)
+    with _changing:
+        _kept[key] = found
+        for gone in [other for other in _kept if other[0]() is None]:
+            del _kept[gone]
+        while len(_kept) > 1 and sum(trace.nbytes for trace in _kept.values()) > KEPT:
+            _kept.popitem(last=False)
+    return found

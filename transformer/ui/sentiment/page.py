@@ -1,0 +1,273 @@
+"""Sentiment: a review, what two networks say of it, and what each of its words has to do with that.
+
+The text is the widget "text"; shuffling puts what was there aside, so that it can be taken back.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from transformer.text.words import words
+from transformer.trace import FloatArray, Trace
+from transformer.ui.models import calls, opened
+from transformer.ui.parts.explorer import Words
+from transformer.ui.read.bars import Bar, Group, bars
+from transformer.ui.read.page import Reading, answer
+from transformer.ui.read.text import class_bars
+from transformer.ui.sentiment.tints import Row, received, table, tints
+from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.model_picker import choose_model, missing_model
+
+EXAMPLES = {
+    "A quiet film": "A quiet, funny film. The story is thin, but the two leads are wonderful, and I left smiling.",
+    "Two hours": "Two hours of loud explosions and not one good line. I was bored long before the end.",
+    "Not good, but bad": "The film is not good, but bad.",
+    "Not bad, but good": "The film is not bad, but good.",
+    "A long review": (
+        "I came for the director, whose earlier work I admire, and I stayed because the cinema was warm. The first act "
+        "promises a lot: a widow returns to the island where she grew up, the ferry is late, the neighbours stare, and "
+        "the camera takes its time with wet ropes and empty rooms. The lead plays all of this with a wonderful, tired "
+        "dignity, and for half an hour I believed every word.\n\nThen the brother turns up. From that moment the "
+        "script cannot decide whether it wants to be a thriller or a family drama, and it fails at both. There is a "
+        "secret in the boathouse that anybody will have guessed, a storm that arrives exactly when it is needed, and a "
+        "speech about forgiveness that made the row behind me laugh. The music tells you what to feel, twice, in case "
+        "you missed it. What a waste of such a cast!\n\nAnd still: there is one scene near the end, two sisters "
+        "peeling potatoes in silence, that is better than most whole films of this year. If only somebody had trusted "
+        "that silence. I cannot recommend it, but I will not forget that kitchen, and I look forward to whatever the "
+        "lead does next."
+    ),
+}
+FIRST = EXAMPLES["A quiet film"]
+ORDERED, UNORDERED = "sentiment-en", "sentiment-en-unordered"
+# How much is left out without being asked: texts x tokens x layers x width^2, about half a second on two cores.
+AT_ONCE = 20_000 * 256**2
+KEPT = 50  # texts that can be taken back
+
+
+class Contributions(NamedTuple):
+    """What words have to do with a class of a trace: by tokens (S,), and by words, once that has been asked for."""
+
+    trace: Trace
+    chosen: int
+    gradient: FloatArray
+    left_out: FloatArray | None
+
+
+def names() -> list[str]:
+    """The networks that name classes: those shipped, then those that visitors opened."""
+    found = [name for name in calls.shipped("encoder") if _classifies(calls.MODELS / name / "config.json")]
+    for name in opened.names("encoder"):
+        model = opened.get(name)
+        if model and model.found and model.found.config.output == "classes":
+            found.append(name)
+    return found
+
+
+@cache
+def _classifies(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text("utf-8"))["output"] == "classes")
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def choose() -> tuple[str, str]:
+    """The model and the text."""
+    text = st.text_area(
+        "Review", value=FIRST, max_chars=calls.LONGEST, key="text", bind="query-params", height=110
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.pills("Examples", list(EXAMPLES), key="example", on_change=_take_example, wrap=True)
+        model = choose_model("encoder", width=230, names=names())
+    missing_model()
+    return model, text or ""
+
+
+def read(model: str, text: str) -> Reading | None:
+    """What was read, of a long text its beginning; or a sentence why not, and what was read before."""
+    beginning = text
+    if model and text.strip():
+        try:
+            with calls.waiting(model):
+                beginning = calls.network(model).beginning(text)
+        except calls.Unavailable:
+            pass  # said by what follows
+    reading = answer(model, beginning, key="review")
+    if reading and reading.text == beginning and (rest := len(text[len(beginning) :].split())):
+        gone = "word is" if rest == 1 else f"{rest} words are"
+        most = reading.model.config.max_source
+        st.info(f"The network reads the first {most} tokens of this text; the last {gone} left out.")
+    return reading
+
+
+def verdict(reading: Reading) -> None:
+    """How likely each class is; of the shipped networks, with and without order beside each other."""
+    own = reading.model.name
+    groups = [Group(f"{own}: {reading.trace.output}", class_bars(reading.trace))]
+    pair = {ORDERED: UNORDERED, UNORDERED: ORDERED}.get(own)
+    if pair and calls.known(pair):
+        try:
+            with calls.waiting(pair):
+                other = calls.network(pair)
+            (row,) = other.classify([reading.text])
+            said = [Bar(name, float(p)) for name, p in zip(other.config.class_names, row, strict=True)]
+            said.sort(key=lambda bar: -bar.probability)
+            groups.append(Group(f"{pair}: {said[0].text}", said))
+        except calls.Unavailable as error:
+            st.warning(plain(str(error)))
+    bars(groups, key="classes")
+    if pair:
+        st.caption(
+            f"`{UNORDERED}` has no positions: it reads the same tokens in any order and says the same. Shuffle the "
+            f"words and see how little `{ORDERED}`, which knows their order, minds: these networks decide by which "
+            "words there are."
+        )
+    with st.container(horizontal=True):
+        st.button(
+            "Shuffle the words",
+            icon=":material/shuffle:",
+            on_click=_shuffle,
+            args=(reading.text,),
+            disabled=len(reading.text.split()) < 2,
+        )
+        st.button(
+            "Take back",
+            icon=":material/undo:",
+            on_click=_take_back,
+            disabled=not st.session_state.get("earlier"),
+        )
+
+
+def drawn(reading: Reading) -> Words:
+    """What `explorer.explore` draws above its pickers: three answers to which words matter."""
+
+    def draw(kind: str, weights: FloatArray, view: str) -> bool:
+        found = contributions(reading)
+        place = st.container()  # what is left out stands below, and its button too
+        if found.left_out is None:
+            found = _leave_out(reading, found)
+        with place:
+            rows = rows_of(reading, found, weights, view)
+            tints(reading.trace.source, rows, key="tints")
+        with st.expander("The same numbers as a table", key="tints-table", on_change="rerun") as box:
+            if box.open:
+                st.dataframe(table(reading.trace.source, rows), hide_index=True, width="stretch")
+        return False
+
+    return draw
+
+
+def rows_of(reading: Reading, found: Contributions, weights: FloatArray, view: str) -> list[Row]:
+    """Attention received, gradient times input, and leaving words out, as rows of one text."""
+    classes = reading.model.config.class_names or tuple(str(i) for i in range(reading.model.config.classes))
+    name = classes[found.chosen]
+    against = classes[1 - found.chosen] if len(classes) == 2 else f"against {name}"
+    towards = name if len(classes) == 2 else f"for {name}"
+    left_out = None
+    if found.left_out is not None:
+        left_out = np.zeros(len(reading.trace.source), np.float32)
+        for word, value in zip(words(reading.trace.input, reading.trace.source), found.left_out, strict=True):
+            left_out[list(word.places)] = value
+    return [
+        Row(
+            "Attention received",
+            f"{view}: the share of all its attention that went to each token.",
+            "0",
+            "",
+            False,
+            received(weights),
+        ),
+        Row(
+            "Gradient × input",
+            f"An estimate of how much each token moves the log-odds of “{name}”, from the slope at this text.",
+            against,
+            towards,
+            True,
+            found.gradient,
+        ),
+        Row(
+            "Left out",
+            f"How much the log-odds of “{name}” really fall when the network reads the text without the word.",
+            against,
+            towards,
+            True,
+            left_out,
+        ),
+    ]
+
+
+def contributions(reading: Reading) -> Contributions:
+    """The gradients of a reading, and what is known of leaving words out; kept while the page shows it."""
+    kept: Contributions | None = st.session_state.get("contributions")
+    if kept and kept.trace is reading.trace:
+        return kept
+    model = reading.model
+    classes = model.config.class_names or tuple(str(i) for i in range(model.config.classes))
+    # Of two, always the last, so that a hue means the same whatever the answer is.
+    chosen = 1 if len(classes) == 2 else classes.index(reading.trace.output)
+    found = Contributions(reading.trace, chosen, model.gradient_times_input(reading.trace, chosen), None)
+    st.session_state["contributions"] = found
+    return found
+
+
+def _leave_out(reading: Reading, found: Contributions) -> Contributions:
+    """Leave each word out, where that is quick or asked for."""
+    config, count = reading.model.config, len(reading.words)
+    work = (count + 1) * len(reading.trace.source) * config.encoder_layers * config.width**2
+    place = st.empty()
+    if work > AT_ONCE and not place.button(
+        f"Leave each of the {count} words out",
+        icon=":material/playlist_remove:",
+        help="The network reads the text once for each word: for a long one this takes a few seconds.",
+    ):
+        return found
+    shown = place.progress(0.0, "Reading without each word in turn") if work > AT_ONCE else None
+
+    def told(done: int, of: int) -> None:
+        if shown:
+            shown.progress(done / of, f"Read {done} of {of} texts")
+
+    found = found._replace(left_out=reading.model.leave_one_out(reading.trace, found.chosen, told))
+    st.session_state["contributions"] = found
+    place.empty()
+    return found
+
+
+def shuffled(text: str, seed: int) -> str:
+    """The words between white space in another order, if there are two different ones."""
+    split = text.split()
+    rng = np.random.default_rng(seed)
+    while len(set(split)) > 1:
+        mixed = [split[i] for i in rng.permutation(len(split))]
+        if mixed != split:
+            return " ".join(mixed)
+    return " ".join(split)
+
+
+def _change(text: str) -> None:
+    earlier = st.session_state.setdefault("earlier", [])
+    earlier.append(st.session_state["text"])
+    del earlier[:-KEPT]
+    st.session_state["text"] = text
+
+
+def _shuffle(text: str) -> None:
+    st.session_state["shuffles"] = st.session_state.get("shuffles", 0) + 1
+    _change(shuffled(text, st.session_state["shuffles"]))
+
+
+def _take_back() -> None:
+    if st.session_state.get("earlier"):
+        st.session_state["text"] = st.session_state["earlier"].pop()
+
+
+def _take_example() -> None:
+    if chosen := st.session_state["example"]:
+        st.session_state["example"] = None
+        _change(EXAMPLES[chosen])

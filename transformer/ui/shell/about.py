@@ -1,0 +1,82 @@
+"""What a network is, in a sentence or two or in a table, read off its folder without loading it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from transformer.checkpoints.look import Look, look
+from transformer.config import ModelConfig
+from transformer.ui.models import calls, opened
+
+
+def about_model(name: str, *, card: bool = True) -> str:
+    """What is known of a model by its name, shipped or opened; "" where there is none. Without `card` no summary."""
+    if (model := opened.get(name)) and model.found:
+        return _sentence(name, model.found)
+    return about(calls.MODELS / name, card)
+
+
+def layers(config: ModelConfig) -> str:
+    """Such as "reads with 2 layers of 4 heads and writes with 1 layer of 2 heads"; a sole decoder does both."""
+    if config.family == "recurrent":
+        return "reads with a bidirectional GRU and writes with a GRU and 1 head"
+    if config.family == "recurrent_decoder":
+        return "reads and writes with an LSTM"
+    stacks = (
+        ("reads", config.encoder_layers, config.heads),
+        (
+            "writes" if config.encoder_layers else "reads and writes",
+            config.decoder_layers,
+            config.decoder_heads or config.heads,
+        ),
+    )
+    parts = [f"{verb} with {_count(n, 'layer')} of {_count(heads, 'head')}" for verb, n, heads in stacks if n]
+    return " and ".join(parts)
+
+
+def counted(numbers: int) -> str:
+    """Such as "26,104" or "7.9 million"."""
+    return f"{numbers / 1e6:,.1f} million" if numbers >= 1e6 else f"{numbers:,}"
+
+
+def sized(size: int) -> str:
+    """Bytes as "0.4 MB" or "1.2 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+@cache
+def about(folder: Path, card: bool = True) -> str:
+    """Such as "`pt-en` reads with 4 layers of 8 heads and …", followed by the summary of its model card.
+
+    The summary is the first quoted paragraph (`> …`) of the card, README.md; without one, or without `card`, nothing is
+    added. A folder that is no whole model has no description: "".
+    """
+    try:
+        found = look(folder)
+    except ValueError:
+        return ""
+    said = summary(folder / "README.md") if card else ""
+    return f"{_sentence(folder.name, found)} {said}".strip()
+
+
+def _sentence(name: str, found: Look) -> str:
+    return f"`{name}` {layers(found.config)}, and learned {counted(found.parameters)} numbers."
+
+
+def summary(card: Path) -> str:
+    """The first quoted paragraph of a model card; "" where there is none."""
+    if not card.is_file():
+        return ""
+    lines = card.read_text("utf-8").splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith(">")), len(lines))
+    quoted = []
+    for line in lines[first:]:
+        if not line.startswith(">"):
+            break
+        quoted.append(line.lstrip("> ").strip())
+    return " ".join(quoted)

@@ -1,0 +1,306 @@
+"""Speech: the player over the chosen head, how words got their times, all heads, and the words as a table.
+
+Where in the sound a head looked stands under the spectrogram, on the same seconds; what the page adds to `explorer` is
+this axis of time.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+
+import streamlit as st
+
+from transformer.analysis import views
+from transformer.analysis.alignment import (
+    Alignment,
+    HeadRank,
+    best_heads,
+    by_attention,
+    by_ctc,
+    rank_heads,
+)
+from transformer.trace import AttentionMap, FloatArray, Label, Trace
+from transformer.ui.models import calls, opened
+from transformer.ui.parts import explorer
+from transformer.ui.shell.about import summary
+from transformer.ui.shell.markdown import plain
+from transformer.ui.speech import calls as speech_calls
+from transformer.ui.speech import files as speech_files
+from transformer.ui.speech.calls import BY_ATTENTION, BY_CTC, Abilities, Heard, Part, Request
+from transformer.ui.speech.player import Attention, player
+
+HINTS = {
+    "cross": "Each row is a token being written; its bright cells are the moments that it drew on. The line is the "
+    "path that gives the words their times.",
+    "encoder": "Each row is a moment of the sound, the first on top; its bright cells are those that it drew on.",
+    "decoder": "The decoder looks at the words written before, not at the sound: its picture is below.",
+}
+# A click on a head runs the page again; ranks and paths of 30 s take a second, and live as long as their map.
+_ranks: weakref.WeakKeyDictionary[AttentionMap, list[HeadRank]] = weakref.WeakKeyDictionary()
+_paths: weakref.WeakKeyDictionary[AttentionMap, dict[tuple[tuple[int, int], ...], Alignment]] = (
+    weakref.WeakKeyDictionary()
+)
+TABLE_ROWS = 400  # beyond, a table of the browser's own would be slow
+
+
+def no_model() -> None:
+    """How to get a network that listens."""
+    st.info(
+        "There is no network here yet that listens. Open a Whisper checkpoint on the Models page, from a folder or by "
+        "its hub id: then it can be chosen here.",
+        icon=":material/hearing:",
+    )
+    st.page_link("pages/models.py", label="Open a model", icon=":material/deployed_code:")
+
+
+def clip_pickers() -> None:
+    """A file, the microphone, or a clip that comes along."""
+
+    def take(key: str) -> None:
+        if file := st.session_state.get(key):
+            speech_calls.give(file.name, file.getvalue())
+            st.session_state["example"] = None
+
+    def take_example() -> None:
+        if (name := st.session_state.get("example")) in examples:
+            speech_calls.give(name, examples[name].read_bytes())
+
+    examples = speech_calls.examples()
+    if examples:
+        if speech_calls.given() is None:  # whoever has just come sees at once what there is to see
+            st.session_state["example"] = next(iter(examples))
+            take_example()
+        st.pills("Examples", list(examples), key="example", on_change=take_example, wrap=True)
+    left, right = st.columns(2, gap="medium")
+    left.file_uploader(
+        "A sound file: wav, flac, ogg, mp3, m4a, webm, …", key="upload", on_change=take, args=("upload",)
+    )
+    right.audio_input("Or say something", key="recording", on_change=take, args=("recording",))
+
+
+def abilities(name: str, able: Abilities) -> None:
+    """What can be expected of a network: what its card says, or where it has none, what is true of all."""
+    card = summary(calls.MODELS / name / "README.md") if opened.get(name) is None else ""
+    st.caption(
+        (
+            card
+            or "It knows the kind of speech that it was trained on and writes words that nobody said elsewhere."
+        )
+        + f" It hears {able.longest:g} s at once; longer clips, up to ten minutes, are cut at pauses. "
+        + "Noise, music, other languages and several voices at once lead it astray. "
+        + ("A stronger network, such as a Whisper, opens on the page Models." if card else "")
+    )
+
+
+def decoding_pickers(able: Abilities) -> Request:
+    """What the network lets one choose."""
+    language, task = "", "transcribe"
+    # Of another name where another search stands first: a Whisper is not searched widely because `speech-en` was.
+    key = "search" if able.searches[0] == "Beam" else "search-alone"
+    search = explorer.segments("Search", list(able.searches), key)
+    if able.languages:
+        chosen = st.selectbox(
+            "Language", ["detect", *able.languages], key="language", bind="query-params", width=130
+        )
+        language = "" if chosen in (None, "detect") else chosen
+    if len(able.tasks) > 1:
+        task = explorer.segments("Task", sorted(able.tasks), "task")
+    return Request(speech_calls.SEARCHES[search], language, task)
+
+
+@st.fragment
+def explore(heard: Heard, about: str) -> None:
+    """Everything that a click on a head changes.
+
+    Args:
+        heard: the clip and its trace.
+        about: a sentence on the network, shown under its heads.
+    """
+    trace = heard.trace
+    _begin_with_the_best(trace)
+    with st.container(horizontal=True):
+        kind = explorer.choose_kind(trace)
+        layer, head, how = explorer.choose_head(trace, kind)
+        top = explorer.choose_top(trace[kind])
+    picture = st.container()
+    found = times(heard)
+    view = views.combine(trace[kind], how, layer=layer, head=head)
+    name = explorer.name_of(kind, layer, head, how)
+    with picture:
+        st.markdown(f"**{name}**")
+        chosen = next(iter(found.values()), Alignment((), ()))
+        shown = over_time(trace[kind], view.values, chosen, name)
+        if trace.spectrogram:
+            player(
+                heard.samples,
+                trace.spectrogram,
+                key="player",
+                words=[(way, alignment.words) for way, alignment in found.items()],
+                attention=shown,
+                offset=heard.offset,
+            )
+        colours = f" Its strongest weight is {shown.values.max():.3f}." if shown else ""
+        st.caption(
+            f"{HINTS[kind]}{colours} Click to go there; a word plays alone. Keys: arrows left and "
+            "right move, up and down go from word to word, Space plays and stops, Enter plays the word."
+        )
+    left, right = st.columns([5, 6], gap="large")
+    with left, st.container(key="heads"):
+        explorer.heads_sheet(trace, kind, layer, head, top)
+        st.caption(about)
+    with right:
+        if found:
+            st.caption("When each word was spoken")
+            table(speech_files.rows(found, heard.offset))
+        speech_files.downloads(heard, found)
+        if kind == "decoder":
+            explorer.picture(trace, kind, layer, head, how, top)
+        else:
+            with st.expander("The same attention as a table", key="strongest", on_change="rerun") as box:
+                if box.open:
+                    table(strongest(view.values, view.queries, view.keys))
+    if "cut" not in trace.options:  # else what is shown is not all that the network computed with
+        explorer.check_numbers(trace, kind, layer, head)
+
+
+def _begin_with_the_best(trace: Trace) -> None:
+    """Whoever has chosen no head yet begins with the one of cross-attention that best follows the sound."""
+    known = {*st.session_state, *st.query_params}
+    ranked = _ranked(trace["cross"])
+    if ranked and not known & {"layer", "head", "attention"}:
+        st.session_state["layer"], st.session_state["head"] = (
+            str(ranked[0].layer + 1),
+            str(ranked[0].head + 1),
+        )
+
+
+def over_time(attention: AttentionMap, values: FloatArray, found: Alignment, name: str) -> Attention | None:
+    """A head as the player draws it; None where its keys are no moments of the sound."""
+    keys = attention.keys
+    if keys[0].start is None or keys[0].end is None:
+        return None
+    columns = [i for i, label in enumerate(keys) if not label.special]
+    path = found.path if attention.kind == "cross" else ()
+    return Attention(values[:, columns], attention.queries, keys[0].end - keys[0].start, path, name)
+
+
+def times(heard: Heard) -> dict[str, Alignment]:
+    """Word times by each way that there is, the chosen one first; draws how they are found."""
+    trace = heard.trace
+    found: dict[str, Alignment] = {}
+    with st.expander("How the words got their times", key="times"):
+        ranked = _ranked(trace["cross"])
+        heads = _choose_heads(heard, ranked)
+        if heads:
+            found[BY_ATTENTION] = _aligned(trace, tuple(heads))
+        problem = _add_ctc(heard, found)
+        if problem:
+            st.caption(problem)
+        if len(found) > 1 and explorer.segments("Words play by", list(found), "times-by") == BY_CTC:
+            found = dict(reversed(found.items()))
+    return found
+
+
+def _ranked(cross: AttentionMap) -> list[HeadRank]:
+    if cross not in _ranks:
+        _ranks[cross] = rank_heads(cross)
+    return _ranks[cross]
+
+
+def _aligned(trace: Trace, heads: tuple[tuple[int, int], ...]) -> Alignment:
+    known = _paths.setdefault(trace["cross"], {})
+    if heads not in known:
+        certain = [step.log_probability for step in trace.steps]
+        known[heads] = by_attention(trace["cross"], heads, certain)
+    return known[heads]
+
+
+def _choose_heads(heard: Heard, ranked: Sequence[HeadRank]) -> list[tuple[int, int]]:
+    if not ranked:
+        st.caption("Nothing was written, so there is nothing to find in the sound.")
+        return []
+    names = {f"Layer {r.layer + 1}, head {r.head + 1}": (r.layer, r.head) for r in ranked}
+    best = best_heads(ranked)
+    st.markdown(
+        "**Attention**: a head that reads along with the sound shows when each token was spoken. Heads are ranked "
+        "by how steadily their look moves on (Kendall’s tau of its centres) times how sharp it is (1 − entropy). "
+        "Those with at least half of the best score, at most six, are averaged, and dynamic time warping finds the "
+        "path. Silence before the first word counts as part of it."
+    )
+    chosen = st.multiselect(
+        "Heads",
+        list(names),
+        default=[name for name, pair in names.items() if pair in best],
+        key=f"heads-{heard.trace.model}-{heard.digest}-{heard.trace.output}",
+    )
+    table(
+        [
+            {
+                "Head": f"Layer {r.layer + 1}, head {r.head + 1}",
+                "Score": f"{r.score:.2f}",
+                "Steady": f"{r.monotony:.2f}",
+                "Sharp": f"{r.sharpness:.2f}",
+            }
+            for r in ranked[:10]
+        ]
+    )
+    if heard.alignment_heads:
+        named = "; ".join(f"layer {i + 1}, head {j + 1}" for i, j in heard.alignment_heads)
+        st.caption(f"The checkpoint itself names these heads as following the sound: {named}.")
+    return [names[name] for name in chosen]
+
+
+def _add_ctc(heard: Heard, found: dict[str, Alignment]) -> str:
+    """Adds the times of the CTC output; says why not where there is one that cannot."""
+    key = heard.trace["cross"].keys[0]
+    if heard.ctc is None or key.start is None or key.end is None:
+        return ""
+    scores, blank = heard.ctc
+    try:
+        found[BY_CTC] = by_ctc(scores, heard.trace.target, key.end - key.start, blank)
+    except ValueError as error:
+        return f"The CTC output cannot say these words: {error}."
+    st.markdown(
+        "**CTC**: the encoder’s second output says at each moment which token it hears, or none. The likeliest path "
+        "through the transcript gives the times; its tokens are short, because this output speaks in single spikes."
+    )
+    return ""
+
+
+def strongest(values: FloatArray, queries: Sequence[Label], keys: Sequence[Label]) -> list[dict[str, str]]:
+    """For each row of (Q, K) weights the key that it looks at most."""
+    best = values.argmax(-1)
+    return [
+        {"Row": query.text, "Looks most at": keys[k].text, "Weight": f"{values[i, k]:.4f}"}
+        for i, (query, k) in enumerate(zip(queries, best, strict=True))
+    ]
+
+
+def table(rows: Sequence[dict[str, str]]) -> None:
+    """Rows as a table that screen readers read, or a long one that scrolls."""
+    draw = st.table if len(rows) <= TABLE_ROWS else st.dataframe
+    draw({name: [row[name] for row in rows] for name in rows[0]} if rows else {})
+
+
+def transcript(heard: Heard) -> None:
+    """What was said, in large type; of a clip of several parts all of it, and a choice of the part to look into."""
+    if heard.text.strip():
+        st.subheader(f"“{plain(heard.text)}”", anchor=False)
+    else:
+        st.info("The network heard no words in this clip.")
+    if heard.trace.options.get("language"):
+        st.caption(f"Language: {heard.trace.options['language']}.")
+    if heard.parts:
+        st.selectbox(
+            f"Part to look into: the clip was cut at pauses into {len(heard.parts)}",
+            range(len(heard.parts)),
+            format_func=lambda i: _name_of(i, heard.parts[i]),
+            key=speech_calls.part_key(heard.digest),
+        )
+
+
+def _name_of(number: int, part: Part) -> str:
+    first, last = (f"{int(t) // 60}:{int(t) % 60:02d}" for t in (part.start, part.end))
+    said = part.text if len(part.text) <= 60 else f"{part.text[:57]}…"
+    return f"{number + 1}: {first} to {last}, " + (f"“{said}”" if said else "no words")

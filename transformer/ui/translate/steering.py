@@ -1,0 +1,71 @@
+"""Steering a network that writes: a visitor's own output, alternatives that were chosen, and the way back.
+
+The state is the widgets "text", "example" and "target" and the address's `choices`. Each function below is a callback,
+run before the page runs again: what was forced or chosen belongs to one answer and goes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from transformer.ui.parts.components import Choice
+
+
+def forget_choices() -> None:
+    """Another answer will stand there: alternatives chosen in this one mean nothing to it."""
+    st.query_params.pop("choices", None)
+
+
+def forget_answer() -> None:
+    """Another sentence, or back to what the network writes of its own accord."""
+    st.session_state["target"] = ""
+    forget_choices()
+
+
+def take_example(examples: Mapping[str, str]) -> None:
+    """Put the example that was clicked into the box."""
+    if chosen := st.session_state["example"]:
+        st.session_state["text"] = examples[chosen]
+        st.session_state["example"] = None
+        forget_answer()
+
+
+def take_choice(choice: Choice) -> None:
+    """Let the network go on from the alternative that was clicked."""
+    taken = st.query_params.get("choices", "")
+    st.query_params["choices"] = f"{taken}_{choice.step}.{choice.alternative}".strip("_")
+
+
+def edit_answer() -> None:
+    """Put the output on screen into the box for one's own."""
+    if "shown" in st.session_state:
+        st.session_state["target"] = st.session_state["shown"].output
+        forget_choices()
+
+
+def own_output(most: int) -> str:
+    """The box for an output of one's own; empty: the network writes its own."""
+    with st.popover("Your own translation", icon=":material/edit:"):
+        target = st.text_input(
+            "Force this output, and see what the heads would look at",
+            max_chars=most,
+            key="target",
+            bind="query-params",
+            on_change=forget_choices,
+            help="Empty: the network writes its own.",
+        )
+        st.button("Start from the one on screen", on_click=edit_answer)
+    return target
+
+
+def way_back(target: str, choices: str) -> None:
+    """Says whose words stand there where they are not the network's own, and leads back."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if target or choices:
+            whose = (
+                "You wrote this translation." if target else "You chose a word; the network went on from it."
+            )
+            st.caption(whose, width="content")
+            st.button("Back to the network's own", on_click=forget_answer, icon=":material/undo:")
