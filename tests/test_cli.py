@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests import toy
-from transformer import pipeline
+from transformer import home, pipeline
 from transformer.checkpoints import folder
 from transformer.cli import main
 from transformer.config import END
@@ -92,7 +92,7 @@ def test_a_mistake_is_one_clear_line(
 def test_models_of_every_family_are_listed(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "SHIPPED", place)
+    monkeypatch.setattr(home, "models", lambda: place)
     status, out, said = run(capsys, "models")
     assert (status, said) == (0, "")
     assert [" ".join(line.split()) for line in out.splitlines()] == [

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from transformer import home
 from transformer.checkpoints.look import OURS, fits, look
-from transformer.pipeline import SHIPPED, load
+from transformer.pipeline import load
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
@@ -33,9 +34,9 @@ def test_it_knows_what_a_folder_is(name: str, kind: str, family: str, tokenizer:
 
 
 def test_a_folder_of_this_project_is_one() -> None:
-    found = look(SHIPPED / "pt-en")
+    found = look(home.models() / "pt-en")
     assert (found.kind, found.config.encoder_layers, found.tokenizer) == (OURS, 4, True)
-    numbers = sum(tensor.size for tensor in load_file(SHIPPED / "pt-en" / "model.safetensors").values())
+    numbers = sum(tensor.size for tensor in load_file(home.models() / "pt-en" / "model.safetensors").values())
     assert found.parameters == numbers
 
 
@@ -86,7 +87,7 @@ def test_a_folder_that_may_not_be_read_is_refused(copy: Path, monkeypatch: pytes
     ],
 )
 def test_settings_that_would_only_cost_memory_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
-    folder = Path(shutil.copytree(SHIPPED / "pt-en", tmp_path / "copy"))
+    folder = Path(shutil.copytree(home.models() / "pt-en", tmp_path / "copy"))
     values = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(values | changes))
     with pytest.raises(ValueError, match=r"expected at (least|most)"):

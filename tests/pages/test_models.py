@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from transformer import pipeline, settings
+from transformer import home, pipeline, settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import look
 from transformer.ui.models import calls, opened
@@ -65,7 +65,7 @@ def links(page: AppTest) -> list[str]:
 
 def test_shipped_models_stand_there_with_what_is_known_of_them(visit: Visit) -> None:
     page = visit(PAGE)
-    found = look(calls.MODELS / "pt-en")
+    found = look(home.models() / "pt-en")
     assert "reads with 4 layers of 8 heads and writes with 3 layers of 8 heads" in said(page)
     assert f"{found.parameters / 1e6:.1f} million learned numbers" in said(page)
     assert "49.9 BLEU" in said(page)

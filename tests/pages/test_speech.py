@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests import toy
 from tests.audio.sounds import encode, tone
+from transformer import home
 from transformer.checkpoints import folder
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
@@ -30,7 +31,9 @@ def whisper() -> Iterator[None]:
     """Two tiny Whispers, opened as a visitor would open them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transformer.pipeline.Listener.warm", lambda *_, **__: None)
-        patch.setattr(calls, "EXAMPLES", GOLDEN)  # no clips: those that come along are too long for these two
+        patch.setattr(
+            home, "examples", lambda: GOLDEN
+        )  # no clips: those that come along are too long for these two
         models = [opened.open_model(GOLDEN / f"whisper-{name}") for name in ("english", "multilingual")]
         for model in models:
             model.future.result(120)
@@ -176,9 +179,8 @@ def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (clips / "one-two.wav").write_bytes(CLIP)
     (clips / "README.md").write_text("Where they come from.")
     monkeypatch.setattr(opened, "names", lambda family: [])  # those of other tests
-    monkeypatch.setattr(calls, "MODELS", place.parent)
-    monkeypatch.setattr(calls, "EXAMPLES", tmp_path / "examples")
-    monkeypatch.setattr("transformer.pipeline.SHIPPED", place.parent)
+    monkeypatch.setattr(home, "models", lambda: place.parent)
+    monkeypatch.setattr(home, "examples", lambda: tmp_path / "examples")
     monkeypatch.setattr("transformer.pipeline.Listener.warm", lambda *_, **__: None)
     yield "toy-digits"
     calls._loading.clear()

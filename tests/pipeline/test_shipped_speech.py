@@ -3,9 +3,10 @@
 import statistics
 from pathlib import Path
 
-from transformer.pipeline import SHIPPED, Listener, load
+from transformer import home
+from transformer.pipeline import Listener, load
 
-CLIP = SHIPPED.parent / "examples/speech/digits-four-zero-seven-two-nine-one.flac"
+CLIP = home.examples() / "speech/digits-four-zero-seven-two-nine-one.flac"
 # Where the six recordings were put when they were joined, in seconds: see the README beside the clip.
 STARTS = (0.20, 0.81, 1.34, 1.96, 2.44, 3.06)
 

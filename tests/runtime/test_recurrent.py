@@ -8,18 +8,18 @@ import pytest
 
 from tests.models.test_recurrent import config
 from tests.toy import network as toy_network
+from transformer import home
 from transformer.evaluation.measure import translation
 from transformer.pipeline import Translator
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
-from transformer.ui.models import calls
 
 TEXT, TARGET = "O gato preto.", "The black cat."
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    tokenizer = SubwordTokenizer.load(calls.MODELS / "pt-en" / "tokenizer.json")
+    tokenizer = SubwordTokenizer.load(home.models() / "pt-en" / "tokenizer.json")
     return Translator("rnn-toy", toy_network(config(vocabulary=6000)), tokenizer)
 
 

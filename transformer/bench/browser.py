@@ -7,12 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from transformer import home
 from transformer.bench.measure import Row
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # Words of everyday Portuguese: a sentence of N tokens takes as many as it needs, each beginning at another one.
 _WORDS = (
@@ -50,7 +48,9 @@ def browser() -> Iterator[Row]:
     import socket
     import tempfile
 
-    find = subprocess.run([sys.executable, "scripts/chromium.py"], cwd=ROOT, capture_output=True, text=True)
+    find = subprocess.run(
+        [sys.executable, "scripts/chromium.py"], cwd=home.ROOT, capture_output=True, text=True
+    )
     if find.returncode:
         raise ValueError(find.stderr.strip())
     with socket.socket() as probe:
@@ -59,7 +59,7 @@ def browser() -> Iterator[Row]:
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     with tempfile.TemporaryFile() as log, sync_playwright() as playwright:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=home.ROOT, stdout=log, stderr=log)
         try:
             _wait_until_up(url)
             chromium = playwright.chromium.launch(

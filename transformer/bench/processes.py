@@ -7,11 +7,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from transformer import home
 from transformer.bench.measure import Row
 
-ROOT = Path(__file__).resolve().parents[2]
 SENTENCE = "O trem saiu da estação na hora."
 _FRESH = """
 import json, time
@@ -37,7 +36,7 @@ def processes(runs: int = 3) -> Iterator[Row]:
     for _ in range(runs):
         output = subprocess.run(
             [sys.executable, "-c", _FRESH.format(sentence=SENTENCE)],
-            cwd=ROOT,
+            cwd=home.ROOT,
             capture_output=True,
             text=True,
             check=True,

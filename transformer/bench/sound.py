@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
+from transformer import home
 from transformer.bench.measure import Row, median
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples" / "speech"
+CLIPS = home.examples() / "speech"
 
 
 def sound() -> Iterator[Row]:
@@ -46,7 +46,7 @@ def spoken(seconds: float = 10.0, seed: int = 0) -> np.ndarray:
     """Samples at 16 kHz of the clips that come along, one after the other, a little noise with it: no two alike."""
     from transformer.audio.decode import RATE, decode
 
-    clips = sorted(p for p in EXAMPLES.glob("*") if p.suffix in (".flac", ".ogg"))
+    clips = sorted(p for p in CLIPS.glob("*") if p.suffix in (".flac", ".ogg"))
     samples = np.concatenate([decode(path.read_bytes()).samples for path in clips])[: int(seconds * RATE)]
     noise = np.random.default_rng(seed).normal(0, 1e-4, len(samples))
     return (samples + noise).astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from transformer import home
 from transformer.checkpoints import folder, hub
 from transformer.checkpoints.hub import Progress
 from transformer.checkpoints.look import OURS, fits, look
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 CHARACTER_KINDS: dict[str, Any] = {"decoder": CharacterWriter, "recurrent_decoder": CharacterRecurrent}
-SHIPPED = Path(__file__).parents[2] / "assets" / "models"
 
 
 def load(name: str, *, progress: Progress | None = None) -> Any:
@@ -83,7 +83,7 @@ def open_folder(path: Path, name: str) -> Any:
 def find(name: str, *, progress: Progress | None = None) -> Path:
     """The folder of a shipped name, the folder of that path, or that of a hub id, which is fetched if need be."""
     if name in shipped():
-        return SHIPPED / name
+        return home.models() / name
     path = Path(name)
     if path.is_dir():
         return path.resolve()
@@ -97,4 +97,4 @@ def find(name: str, *, progress: Progress | None = None) -> Path:
 
 def shipped() -> list[str]:
     """Names of the models that come with the project."""
-    return sorted(p.parent.name for p in SHIPPED.glob(f"*/{folder.CONFIG}"))
+    return sorted(p.parent.name for p in home.models().glob(f"*/{folder.CONFIG}"))

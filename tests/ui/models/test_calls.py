@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from transformer import home
 from transformer.config import ModelConfig
 from transformer.ui.models import calls
 from transformer.ui.shell.about import about
@@ -71,4 +72,4 @@ def test_a_folder_that_is_no_model_has_no_description(tmp_path: Path) -> None:
 def test_every_shipped_model_has_a_description() -> None:
     assert calls.shipped()
     for name in calls.shipped():
-        assert about(calls.MODELS / name).startswith(f"`{name}` reads")
+        assert about(home.models() / name).startswith(f"`{name}` reads")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from transformer import home
 from transformer.figures import theme
 from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
 from transformer.ui.parts import components, wire
@@ -214,7 +215,7 @@ def test_the_page_has_the_colours_and_type_of_the_figures() -> None:
         }
 
 
-@pytest.mark.parametrize("path", sorted(components.ASSETS.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(home.components().iterdir()), ids=lambda path: path.name)
 def test_scripts_bring_text_in_as_text_and_fetch_nothing(path: Path) -> None:
     forbidden = {
         ".js": (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from transformer import home
 from transformer.evaluation.lengths import Row, write
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import AttentionMap, Label, Trace
@@ -17,7 +18,7 @@ from transformer.ui.models import calls
 from transformer.ui.recurrence import translation as section
 from transformer.ui.shell.markdown import plain
 
-SHIPPED = calls.MODELS / "pt-en"
+SHIPPED = home.models() / "pt-en"
 LONGEST = 40
 CARD = "# {}\n\n| test file | what | BLEU | chrF |\n|---|---|---|---|\n| `pt_en/tatoeba.test.tsv` | x | {} | 55.0 |\n"
 BLEU = dict(zip(section.NETWORKS, (31.5, 30.0, 49.9), strict=True))
@@ -65,7 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name).mkdir()
         (folder / name / "README.md").write_text(CARD.format(name, bleu))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calls, "MODELS", folder)
+        patch.setattr(home, "models", lambda: folder)
         patch.setattr(calls, "shipped", lambda family="": sorted(networks))
         patch.setattr(calls, "network", networks.__getitem__)
         patch.setattr(calls, "ready", lambda name: True)

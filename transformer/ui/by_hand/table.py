@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from transformer import home
 from transformer.analysis import typed
 from transformer.analysis.typed import Rows
-from transformer.ui.parts.components import ASSETS
 
 SENTENCE = "The train left the station on time."
 KEY = "typed-table"
@@ -28,8 +28,8 @@ MOST = (32, typed.MAX_WIDTH + 2, 60)  # rows, cells of a row and letters of a ce
 
 _TABLE = st.components.v2.component(
     "headlight.table",
-    js="\n".join((ASSETS / f"{name}.js").read_text("utf-8") for name in ("common", "table")),
-    css=(ASSETS / "table.css").read_text("utf-8"),
+    js="\n".join((home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "table")),
+    css=(home.components() / "table.css").read_text("utf-8"),
     isolate_styles=True,
 )
 

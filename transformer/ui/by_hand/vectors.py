@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from transformer import home
 from transformer.analysis import typed
 from transformer.analysis.by_hand import Array
 from transformer.checkpoints.embeddings import Embeddings
@@ -158,7 +159,7 @@ def _fits(count: int, most: int) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _embeddings(name: str) -> Embeddings:
-    return Embeddings(calls.MODELS / name)
+    return Embeddings(home.models() / name)
 
 
 def _learned(text: str) -> Words:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
+from transformer import home
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui.models import opened
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from transformer.pipeline import Embedded
     from transformer.pipeline.writer import Word
 
-MODELS = Path(__file__).resolve().parents[2] / "assets" / "models"
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 BEAMS = 4
 SEARCHES = {"Greedy": 1, "Beam": BEAMS}
 # Characters that a box takes; the networks read far fewer, and an address must stay one that a server accepts.
@@ -67,7 +66,7 @@ FIRST = Request("pt-en", "O trem saiu da estação na hora.")
 
 def shipped(family: str = "") -> list[str]:
     """Names of the shipped models, of one family or all, without importing what runs them."""
-    paths = sorted(MODELS.glob("*/config.json"))
+    paths = sorted(home.models().glob("*/config.json"))
     return [path.parent.name for path in paths if family in ("", _family(path))]
 
 
@@ -128,7 +127,7 @@ def _loading(name: str) -> Future[Any]:
             from transformer.pipeline import load
 
             _leave_keras_alone()
-            model = load(str(MODELS / name))
+            model = load(str(home.models() / name))
             model.warm(*[(16,)] if model.config.family in WARM else [])
         except BaseException as error:
             logging.getLogger(__name__).exception("the network %s does not load", name)
@@ -161,9 +160,7 @@ def retry() -> None:
 def network(name: str) -> Any:
     """The model of this name, waiting for it if need be; one that does not load raises Unavailable."""
     if not known(name):
-        raise Unavailable(
-            f"There is no trained network “{name[:60]}” in {MODELS.parent.name}/{MODELS.name}, nor is one open."
-        )
+        raise Unavailable(f"There is no trained network “{name[:60]}” in assets/models, nor is one open.")
     future = _future(name)
     if error := future.exception():
         raise Unavailable(f"The network “{name}” could not be loaded: {str(error)[:300]}") from error
@@ -201,7 +198,7 @@ def embedded(model: str, text: str, position_scale: float = 1.0) -> Embedded:
 
 @st.cache_resource(show_spinner=False)
 def _shipped_trace(name: str) -> Trace:
-    return Trace.load(EXAMPLES / name)
+    return Trace.load(home.examples() / name)
 
 
 def example() -> Trace | None:

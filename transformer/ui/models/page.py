@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from transformer import settings
+from transformer import home, settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import OURS, Look, free_memory, look
 from transformer.config import ModelConfig
@@ -110,7 +110,7 @@ def look_at(text: str) -> Found:
 def shipped_models() -> None:
     """The models that come along: what they are, how good they are, and their cards."""
     for name in calls.shipped():
-        folder = calls.MODELS / name
+        folder = home.models() / name
         try:
             found = look(folder)
         except ValueError as error:

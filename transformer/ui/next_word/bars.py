@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from transformer import home
 from transformer.figures.theme import THEMES
-from transformer.ui.parts.components import ASSETS
 
 if TYPE_CHECKING:
     from transformer.pipeline.writer import Word
@@ -22,8 +22,10 @@ START_SHOWN = 16  # letters of a broken-off word that stand before its end
 
 _BARS = st.components.v2.component(
     "headlight.next_word_bars",
-    js="\n".join((ASSETS / f"{name}.js").read_text("utf-8") for name in ("common", "card", "next_word_bars")),
-    css=(ASSETS / "next_word_bars.css").read_text("utf-8"),
+    js="\n".join(
+        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "card", "next_word_bars")
+    ),
+    css=(home.components() / "next_word_bars.css").read_text("utf-8"),
     isolate_styles=True,
 )
 

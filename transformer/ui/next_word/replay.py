@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from transformer import home
 from transformer.figures.labels import display
 from transformer.figures.theme import THEMES, hex_colour
 from transformer.trace import FloatArray, Label, Step, Trace
-from transformer.ui.parts.components import ASSETS, MARKERS
+from transformer.ui.parts.components import MARKERS
 from transformer.ui.parts.wire import quantise
 
 STEP, TINT = "step", "tint"  # in the address
@@ -27,9 +28,10 @@ SURPRISE = 150  # of 255: the colour of the attention scale that full surprise h
 _REPLAY = st.components.v2.component(
     "headlight.next_word_replay",
     js="\n".join(
-        (ASSETS / f"{name}.js").read_text("utf-8") for name in ("common", "card", "next_word_replay")
+        (home.components() / f"{name}.js").read_text("utf-8")
+        for name in ("common", "card", "next_word_replay")
     ),
-    css=(ASSETS / "next_word_replay.css").read_text("utf-8"),
+    css=(home.components() / "next_word_replay.css").read_text("utf-8"),
     isolate_styles=True,
 )
 

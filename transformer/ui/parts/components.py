@@ -14,18 +14,16 @@ import base64
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from transformer import home
 from transformer.figures.theme import THEMES
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
 from transformer.ui.parts.wire import TOLERANCE, packed, quantise
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "components"
 
 # Markers of common tokenizers, and what they are called on the page.
 MARKERS = {
@@ -43,8 +41,8 @@ SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cros
 
 def _component(name: str, *scripts: str) -> Any:
     """Registers `name`.js, joined with the scripts it builds on to the one that Streamlit takes, and `name`.css."""
-    parts = [(ASSETS / f"{script}.js").read_text("utf-8") for script in (*scripts, name)]
-    style = (ASSETS / f"{name}.css").read_text("utf-8")
+    parts = [(home.components() / f"{script}.js").read_text("utf-8") for script in (*scripts, name)]
+    style = (home.components() / f"{name}.css").read_text("utf-8")
     return st.components.v2.component(
         f"headlight.{name}", js="\n".join(parts), css=style, isolate_styles=True
     )

@@ -17,17 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from transformer import home
 from transformer.figures.labels import display
 from transformer.figures.theme import THEMES
 from transformer.trace import Label
-from transformer.ui.parts.components import ASSETS
 
 TALLEST = 420  # CSS pixels
 
 _MATRIX = st.components.v2.component(
     "headlight.matrix",
-    js="\n".join((ASSETS / f"{name}.js").read_text("utf-8") for name in ("common", "pixels", "matrix")),
-    css=(ASSETS / "matrix.css").read_text("utf-8"),
+    js="\n".join(
+        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "pixels", "matrix")
+    ),
+    css=(home.components() / "matrix.css").read_text("utf-8"),
     isolate_styles=True,
 )
 

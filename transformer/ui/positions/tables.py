@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
+from transformer import home
 from transformer.analysis import positions as measures
 from transformer.checkpoints.tables import learned_positions
 from transformer.figures import positions as figures
@@ -83,7 +84,7 @@ def learned() -> dict[str, np.ndarray]:
     return {
         f"Learned by {name} ({side})": table
         for name in calls.shipped()
-        for side, table in learned_positions(calls.MODELS / name).items()
+        for side, table in learned_positions(home.models() / name).items()
     }
 
 

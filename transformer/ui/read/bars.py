@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from transformer import home
 from transformer.figures.theme import THEMES
-from transformer.ui.parts.components import ASSETS
 
 _BARS = st.components.v2.component(
     "headlight.read_bars",
-    js="\n".join((ASSETS / f"{name}.js").read_text("utf-8") for name in ("common", "read_bars")),
-    css=(ASSETS / "read_bars.css").read_text("utf-8"),
+    js="\n".join((home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "read_bars")),
+    css=(home.components() / "read_bars.css").read_text("utf-8"),
     isolate_styles=True,
 )
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from transformer import home
 from transformer.figures import characters as pictures
 from transformer.figures.characters import Band, Curve
 from transformer.figures.heatmap import CONFIG
@@ -27,7 +28,7 @@ from transformer.ui.shell.frame import theme
 
 NETWORKS = {"shakespeare-lstm": "LSTM", "shakespeare-transformer": "Transformer"}
 ATTENDS = "shakespeare-transformer"
-MEASURED = calls.MODELS.parent / "recurrence"
+MEASURED = home.recorded()
 CARD_BITS = re.compile(r"\*\*([0-9.]+) bits per character\*\*")
 FIRST = "ROMEO:\n"
 CARRIED, FRESH = "stateful, random samples", "stateless, random samples"
@@ -166,7 +167,7 @@ def _samples(present: list[str]) -> None:
 
 def _learning(present: list[str]) -> None:
     st.subheader("How they learned", anchor="learning")
-    found = {NETWORKS[name]: learned for name in present if (learned := history(calls.MODELS / name))}
+    found = {NETWORKS[name]: learned for name in present if (learned := history(home.models() / name))}
     if not found:
         return
     _draw(
@@ -297,7 +298,7 @@ def reach(path: Path) -> dict[str, Any]:
 
 def _card(name: str) -> str:
     try:
-        return (calls.MODELS / name / "README.md").read_text("utf-8")
+        return (home.models() / name / "README.md").read_text("utf-8")
     except OSError:
         return ""
 
@@ -321,7 +322,7 @@ def _quality(name: str) -> str:
 def _vocabulary(name: str) -> frozenset[str]:
     try:
         return frozenset(
-            json.loads((calls.MODELS / name / "tokenizer.json").read_text("utf-8"))["characters"]
+            json.loads((home.models() / name / "tokenizer.json").read_text("utf-8"))["characters"]
         )
     except (OSError, ValueError, LookupError, TypeError):
         return frozenset()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from transformer import home
 from transformer.analysis import views
 from transformer.evaluation import lengths
 from transformer.figures.heatmap import CONFIG, heatmap
@@ -39,7 +40,7 @@ NETWORKS = {
     "rnn-multiplicative": Network("Multiplicative attention", "GRU, Luong et al. 2015"),
     "pt-en": Network("Transformer", "Vaswani et al. 2017", layer=1),
 }
-LENGTHS = calls.MODELS.parent / "recurrence" / "length.csv"
+LENGTHS = home.recorded() / "length.csv"
 CARD_ROW = re.compile(r"(?m)^\| `pt_en/tatoeba\.test\.tsv` \|.*\| ([0-9.]+) \| [0-9.]+ \|$")
 FIRST = "Este é um problema que temos que resolver."
 RUNS = 3  # of a translation that is timed
@@ -229,7 +230,7 @@ def searched(name: str, text: str, beams: int = 1) -> Searched:
 def card_bleu(name: str) -> float | None:
     """BLEU on everyday Portuguese sentences as the network's card states it; None where it does not."""
     try:
-        found = CARD_ROW.search((calls.MODELS / name / "README.md").read_text("utf-8"))
+        found = CARD_ROW.search((home.models() / name / "README.md").read_text("utf-8"))
     except OSError:
         return None
     return float(found[1]) if found else None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
+from transformer import home
 from transformer.text.words import words
 from transformer.trace import FloatArray, Trace
 from transformer.ui.models import calls, opened
@@ -61,7 +62,7 @@ class Contributions(NamedTuple):
 
 def names() -> list[str]:
     """The networks that name classes: those shipped, then those that visitors opened."""
-    found = [name for name in calls.shipped("encoder") if _classifies(calls.MODELS / name / "config.json")]
+    found = [name for name in calls.shipped("encoder") if _classifies(home.models() / name / "config.json")]
     for name in opened.names("encoder"):
         model = opened.get(name)
         if model and model.found and model.found.config.output == "classes":

@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from transformer import home
 from transformer.checkpoints.look import Look, look
 from transformer.config import ModelConfig
-from transformer.ui.models import calls, opened
+from transformer.ui.models import opened
 
 
 def about_model(name: str, *, card: bool = True) -> str:
     """What is known of a model by its name, shipped or opened; "" where there is none. Without `card` no summary."""
     if (model := opened.get(name)) and model.found:
         return _sentence(name, model.found)
-    return about(calls.MODELS / name, card)
+    return about(home.models() / name, card)
 
 
 def layers(config: ModelConfig) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from transformer import home
 from transformer.analysis.alignment import timed
 from transformer.audio.decode import RATE, decode
 from transformer.trace import FloatArray, Trace, Word
@@ -106,7 +107,7 @@ def given() -> Clip | None:
 def examples() -> dict[str, Path]:
     """Shipped clips by name: `assets/examples/speech/*`, if there are any."""
     known = (".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav")
-    found = sorted((calls.EXAMPLES / "speech").glob("*"))
+    found = sorted((home.examples() / "speech").glob("*"))
     return {path.stem.replace("-", " ").capitalize(): path for path in found if path.suffix in known}
 
 

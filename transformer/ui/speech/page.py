@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from transformer import home
 from transformer.analysis import views
 from transformer.analysis.alignment import (
     Alignment,
@@ -21,7 +22,7 @@ from transformer.analysis.alignment import (
     rank_heads,
 )
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
-from transformer.ui.models import calls, opened
+from transformer.ui.models import opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import summary
 from transformer.ui.shell.markdown import plain
@@ -81,7 +82,7 @@ def clip_pickers() -> None:
 
 def abilities(name: str, able: Abilities) -> None:
     """What can be expected of a network: what its card says, or where it has none, what is true of all."""
-    card = summary(calls.MODELS / name / "README.md") if opened.get(name) is None else ""
+    card = summary(home.models() / name / "README.md") if opened.get(name) is None else ""
     st.caption(
         (
             card

@@ -19,20 +19,23 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from transformer import home
 from transformer.audio.decode import RATE
 from transformer.audio.wav import wav
 from transformer.figures.labels import display
 from transformer.figures.theme import THEMES
 from transformer.trace import FloatArray, Label, Spectrogram, Word
-from transformer.ui.parts.components import ASSETS, MARKERS
+from transformer.ui.parts.components import MARKERS
 from transformer.ui.parts.wire import quantise
 
 WAVE = 1200  # columns of the wave's picture
 
 _SPEECH = st.components.v2.component(
     "headlight.speech",
-    js="\n".join((ASSETS / f"{name}.js").read_text("utf-8") for name in ("common", "pixels", "speech")),
-    css=(ASSETS / "speech.css").read_text("utf-8"),
+    js="\n".join(
+        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "pixels", "speech")
+    ),
+    css=(home.components() / "speech.css").read_text("utf-8"),
     isolate_styles=True,
 )
 
