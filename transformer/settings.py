@@ -2,14 +2,17 @@
 
 HEADLIGHT_MODELS: the one directory below which the pages open model folders; not set, they open any folder.
 HEADLIGHT_HUB: "off" (or 0, no, false) keeps the program from fetching anything; on where it is not set.
+HEADLIGHT_KEPT: megabytes that the answers of networks may fill, kept for all visitors; 600 where it is not set.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
-MODELS, HUB = "HEADLIGHT_MODELS", "HEADLIGHT_HUB"
+MODELS, HUB, KEPT = "HEADLIGHT_MODELS", "HEADLIGHT_HUB", "HEADLIGHT_KEPT"
+MEGABYTES = 600.0
 
 
 def models_directory() -> Path | None:
@@ -21,3 +24,12 @@ def models_directory() -> Path | None:
 def hub_allowed() -> bool:
     """Whether files may be fetched from the hub."""
     return os.environ.get(HUB, "on").strip().lower() not in ("off", "0", "no", "false")
+
+
+def kept_bytes() -> int:
+    """What the answers of networks may fill, in bytes; what is no number of megabytes counts as not set."""
+    try:
+        megabytes = float(os.environ.get(KEPT, ""))
+    except ValueError:
+        megabytes = MEGABYTES
+    return int((megabytes if 0 <= megabytes < math.inf else MEGABYTES) * 2**20)
