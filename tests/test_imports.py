@@ -62,6 +62,8 @@ NETWORK = (
 SEEN = ("config", "trace", "positions", "analysis", "figures")
 
 RULES: tuple[Only | Never, ...] = (
+    Only(("transformer/interventions.py",), ()),
+    Only(("transformer/ask.py",), ("transformer.interventions",)),
     Only(("transformer/config.py", "transformer/formulas/positions.py"), ("numpy",)),
     Only(
         ("transformer/trace.py", "transformer/tracefile.py"),
@@ -176,6 +178,8 @@ def test_every_file_keeps_the_import_rules() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
+        ("transformer/interventions.py", "import numpy"),
+        ("transformer/ask.py", "from transformer.trace import Trace"),
         ("transformer/trace.py", "import pandas"),
         ("transformer/trace.py", "from transformer import load"),
         ("transformer/config.py", "def f():\n    import keras"),

@@ -1,0 +1,313 @@
+"""What is changed in a network while it answers: heads turned down, looks forbidden, vectors put in from another run.
+
+A value with a canonical text, which is a link, a key of what has been computed, and what a trace says was done to it.
+The text counts layers, heads and places from 1, as the pages do; the fields count from 0.
+
+    h:e2.3,d1.*=0.5     head 3 of encoder layer 2 off, every head of decoder layer 1 halved
+    x:x2.3.5.7,d1.1.*.1!  cross-attention layer 2, head 3: the fifth query must not see the seventh key; and in decoder
+                        layer 1, head 1, what everybody gets from the first token is dropped
+    p:sd3.4<6           the stream of the decoder after layer 3, at the fourth place: the other run's at its sixth
+    o:a%20dog           the input of that other run
+
+Parts are joined by ";".
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+from urllib.parse import quote, unquote_to_bytes
+
+Kind = Literal["encoder", "decoder", "cross"]
+How = Literal["bar", "drop"]
+Site = Literal["stream", "head", "feed_forward"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ALL = -1  # of layers, heads, queries or keys: each of them
+MOST_HEADS, MOST_EDGES, MOST_PATCHES = 64, 32, 64
+STRONGEST = 10.0  # the largest factor, of either sign
+LAST = 99_998  # the last layer, head or place that can be named, from 0
+
+_KINDS: dict[str, Kind] = {"e": "encoder", "d": "decoder", "x": "cross"}
+_SITES: dict[str, Site] = {"s": "stream", "h": "head", "f": "feed_forward"}
+_NUMBER, _PLACE = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,3})?", r"(\*|[1-9][0-9]{0,4})"
+_HEAD = re.compile(rf"([edx]){_PLACE}\.{_PLACE}(?:=({_NUMBER}))?")
+_EDGE = re.compile(rf"([edx]){_PLACE}\.{_PLACE}\.{_PLACE}\.{_PLACE}(!?)")
+_PATCH = re.compile(rf"([shf])([edx]){_PLACE}\.{_PLACE}(?:\.{_PLACE})?(?:<{_PLACE})?")
+_QUOTED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Head:
+    """What one head contributes, times `factor` (Michel et al. 2019, "Are Sixteen Heads Really Better than One?",
+    arXiv:1905.10650, equation 1); 0 switches it off.
+
+    Args:
+        kind: of the attention.
+        layer, head: from 0; `ALL` is each of them.
+        factor: -10 to 10.
+
+    Raises:
+        ValueError: another kind, place or factor.
+    """
+
+    kind: Kind
+    layer: int
+    head: int
+    factor: float = 0.0
+
+    def __post_init__(self) -> None:
+        _kind(self.kind)
+        _places(self, ("layer", "head"), all_of_them=("layer", "head"))
+        factor = self.factor
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not abs(factor) <= STRONGEST:
+            raise ValueError(f"expected a factor from -{STRONGEST:g} to {STRONGEST:g}, received {factor!r}")
+        object.__setattr__(self, "factor", float(factor) + 0.0)  # -0.0 is 0.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edge:
+    """One look that is forbidden (attention knockout: Geva et al. 2023, arXiv:2304.14767).
+
+    Args:
+        kind: of the attention.
+        layer, head, query, key: from 0; `ALL` is each of them.
+        how: "bar" takes it out of the softmax, so that the row is shared anew; "drop" makes its weight 0 and leaves
+            the rest.
+
+    Raises:
+        ValueError: another kind, place or way.
+    """
+
+    kind: Kind
+    layer: int
+    head: int
+    query: int
+    key: int
+    how: How = "bar"
+
+    def __post_init__(self) -> None:
+        _kind(self.kind)
+        places = ("layer", "head", "query", "key")
+        _places(self, places, all_of_them=places)
+        _one_of("way", self.how, get_args(How))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Patch:
+    """At this place what another run had there (activation patching: Vig et al. 2020, arXiv:2004.12265; Meng et al.
+    2022, arXiv:2202.05262).
+
+    Args:
+        site: "stream" after the layer, what a "head" hands over, or the output of "feed_forward".
+        kind: the stack; "cross" for heads alone.
+        layer, position: from 0.
+        head: of the site "head"; `ALL` is each of them.
+        origin: the place in the other run; `ALL` is the same one.
+
+    Raises:
+        ValueError: another site, kind or place, or a head where there is none.
+    """
+
+    site: Site
+    kind: Kind
+    layer: int
+    position: int
+    head: int = ALL
+    origin: int = ALL
+
+    def __post_init__(self) -> None:
+        _one_of("site", self.site, get_args(Site))
+        _kind(self.kind)
+        _places(self, ("layer", "position", "head", "origin"), all_of_them=("head", "origin"))
+        if self.site != "head" and (self.head != ALL or self.kind == "cross"):
+            raise ValueError(
+                f"expected cross-attention and a head at the site head alone, received {self.site}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interventions:
+    """All that is changed. Sorted and merged, so that what does the same is equal: factors of one head multiply.
+
+    Args:
+        heads: at most 64.
+        edges: at most 32.
+        patches: at most 64.
+        other: the input of the run that patches come from.
+
+    Raises:
+        ValueError: too many of them, or another input without a patch.
+    """
+
+    heads: tuple[Head, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    other: str = ""
+
+    def __post_init__(self) -> None:
+        together: dict[tuple[Kind, int, int], float] = {}
+        for head in self.heads:
+            place = (head.kind, head.layer, head.head)
+            together[place] = together.get(place, 1.0) * head.factor
+        heads = sorted(Head(*place, factor) for place, factor in together.items() if factor != 1)
+        for name, found, most in (
+            ("heads", heads, MOST_HEADS),
+            ("edges", sorted(set(self.edges)), MOST_EDGES),
+            ("patches", sorted(set(self.patches)), MOST_PATCHES),
+        ):
+            if len(found) > most:
+                raise ValueError(f"expected at most {most} {name} to be changed, received {len(found)}")
+            object.__setattr__(self, name, tuple(found))
+        if self.other and not self.patches:
+            raise ValueError("expected a patch where there is another input, received none")
+        if any("\ud800" <= character <= "\udfff" for character in self.other):
+            raise ValueError("expected another input of whole characters, received half of a pair")
+
+    def __bool__(self) -> bool:
+        return bool(self.heads or self.edges or self.patches)
+
+    def text(self) -> str:
+        """The one way to write this: see the module. "" where nothing is changed."""
+        parts = (
+            ("h", ",".join(_head_text(head) for head in self.heads)),
+            ("x", ",".join(_edge_text(edge) for edge in self.edges)),
+            ("p", ",".join(_patch_text(patch) for patch in self.patches)),
+            ("o", quote(self.other, safe="")),
+        )
+        return ";".join(f"{name}:{part}" for name, part in parts if part)
+
+    @classmethod
+    def parse(cls, text: str, *, longest: int = 600) -> Self:
+        """What `text` wrote, in any order.
+
+        Args:
+            text: as of an address or of a trace that somebody else made.
+            longest: characters; of what this program has written itself, as many as there are.
+
+        Raises:
+            ValueError: anything else, in one line.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f"expected changes as text, received {type(text).__name__}")
+        if len(text) > longest:
+            raise ValueError(f"expected changes of at most {longest} characters, received {len(text)}")
+        found: dict[str, Any] = {}
+        for part in text.split(";") if text else ():
+            name, items = part[:2], part[2:]
+            if name == "o:" and _QUOTED.fullmatch(items) and "other" not in found:
+                try:
+                    found["other"] = unquote_to_bytes(items).decode("utf-8")
+                except UnicodeDecodeError:
+                    raise _unreadable(part) from None
+            elif name in _PARTS and _PARTS[name][0] not in found:
+                field, pattern, made = _PARTS[name]
+                matches = [(pattern.fullmatch(item), item) for item in items.split(",")]
+                for match, item in matches:
+                    if match is None:
+                        raise _unreadable(item)
+                found[field] = tuple(made(*match.groups()) for match, _ in matches if match)
+            else:
+                raise _unreadable(part)
+        return cls(**found)
+
+    def fits(self, shape: Mapping[Kind, tuple[int, int]]) -> None:
+        """Check it against the (layers, heads) of each map that a network has.
+
+        Raises:
+            ValueError: a map, layer or head that is not there, each named as in `text`, from 1.
+        """
+        changes: list[Head | Edge | Patch] = [*self.heads, *self.edges, *self.patches]
+        for change in changes:
+            if change.kind not in shape:
+                raise ValueError(f"expected changes in {', '.join(shape)}, received one in {change.kind}")
+            layers, heads = shape[change.kind]
+            if change.layer >= layers or change.head >= heads:
+                raise ValueError(
+                    f"expected changes in {layers} layers and {heads} heads of {change.kind}, "
+                    f"received layer {_place_text(change.layer)}, head {_place_text(change.head)}"
+                )
+
+
+NONE = Interventions()
+
+
+def _kind(kind: Any) -> None:
+    _one_of("kind of attention", kind, KINDS)
+
+
+def _one_of(what: str, value: Any, among: tuple[str, ...]) -> None:
+    if value not in among:
+        raise ValueError(f"expected a {what} out of {', '.join(among)}, received {str(value)[:40]!r}")
+
+
+def _places(change: Any, names: tuple[str, ...], all_of_them: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(change, name)
+        try:
+            place = operator.index(value)
+        except TypeError:
+            place = None
+        least = ALL if name in all_of_them else 0
+        if place is None or isinstance(value, bool) or not least <= place <= LAST:
+            raise ValueError(f"expected a {name} from {least} to {LAST}, received {str(value)[:40]!r}")
+        object.__setattr__(change, name, place)
+
+
+def _unreadable(part: str) -> ValueError:
+    return ValueError(f"expected changes such as h:e2.3,d1.*=0.5, received {part[:40]!r}")
+
+
+def _place_text(place: int) -> str:
+    return "*" if place == ALL else str(place + 1)
+
+
+def _place(text: str | None) -> int:
+    return ALL if text in (None, "*") else int(text or 0) - 1
+
+
+def _letter(name: str, letters: Mapping[str, str]) -> str:
+    return next(letter for letter, meant in letters.items() if meant == name)
+
+
+def _head_text(head: Head) -> str:
+    place = f"{_letter(head.kind, _KINDS)}{_place_text(head.layer)}.{_place_text(head.head)}"
+    number = int(head.factor) if head.factor.is_integer() else head.factor
+    return place if head.factor == 0 else f"{place}={number!r}"
+
+
+def _edge_text(edge: Edge) -> str:
+    places = ".".join(_place_text(i) for i in (edge.layer, edge.head, edge.query, edge.key))
+    return f"{_letter(edge.kind, _KINDS)}{places}{'!' * (edge.how == 'drop')}"
+
+
+def _patch_text(patch: Patch) -> str:
+    places = [patch.layer, patch.position, *([patch.head] if patch.head != ALL else [])]
+    where = f"{_letter(patch.site, _SITES)}{_letter(patch.kind, _KINDS)}{'.'.join(map(_place_text, places))}"
+    return where if patch.origin == ALL else f"{where}<{_place_text(patch.origin)}"
+
+
+def _read_head(kind: str, layer: str, head: str, factor: str | None) -> Head:
+    return Head(_KINDS[kind], _place(layer), _place(head), float(factor or 0))
+
+
+def _read_edge(kind: str, layer: str, head: str, query: str, key: str, dropped: str) -> Edge:
+    how: How = "drop" if dropped else "bar"
+    return Edge(_KINDS[kind], _place(layer), _place(head), _place(query), _place(key), how)
+
+
+def _read_patch(
+    site: str, kind: str, layer: str, position: str, head: str | None, origin: str | None
+) -> Patch:
+    places = (_place(text) for text in (layer, position, head, origin))
+    return Patch(_SITES[site], _KINDS[kind], *places)
+
+
+_PARTS: dict[str, tuple[str, re.Pattern[str], Callable[..., Any]]] = {
+    "h:": ("heads", _HEAD, _read_head),
+    "x:": ("edges", _EDGE, _read_edge),
+    "p:": ("patches", _PATCH, _read_patch),
+}
