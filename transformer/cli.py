@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _trace(options: argparse.Namespace) -> None:
-    from transformer.tracefile import FORMATS
+    from transformer.trace.files import FORMATS
 
     suffix = options.out.suffix.lower().removeprefix(".") if options.out else None
     if options.out and suffix not in (*FORMATS, "html"):

@@ -90,3 +90,7 @@ def test_nothing_but_special_tokens_is_an_empty_view() -> None:
     label = Label("[END]", special=True)
     view = merge_words(hide_special(View(np.ones((1, 1), np.float32), (label,), (label,))))
     assert view.values.shape == (0, 0)
+
+
+def test_a_view_prints_no_array(attention: AttentionMap) -> None:
+    assert repr(every_head(attention)) == "<View (2, 3, 4, 5): 4 queries x 5 keys>"

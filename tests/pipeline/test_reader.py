@@ -1,5 +1,6 @@
 """An encoder alone with its tokenizer: words, masks, and guesses, against what the reference library recorded."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from transformer.pipeline import TextReader, load
+from transformer.trace import Trace
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TEXT = "The cat again isn't on the mat."
@@ -68,12 +70,30 @@ def test_guesses_are_written_as_words(reader: TextReader) -> None:
         assert "##" not in guess.text and "[" not in guess.text and guess.text == guess.text.strip() != ""
 
 
-def test_what_has_no_guesses_says_so(reader: TextReader) -> None:
-    from transformer.trace import Trace
+def test_a_trace_from_a_file_keeps_its_guesses(reader: TextReader) -> None:
+    trace = reader.trace(TEXT, masked=(1,))
+    read = Trace.from_bytes(trace.to_bytes("json"), "json")
+    assert reader.guesses(read, (1,)) == reader.guesses(trace, (1,)) != []
 
+
+def renumbered(trace: Trace, id: int | None) -> Trace:
+    """The same with another id for every alternative."""
+    steps = [
+        dataclasses.replace(
+            step,
+            alternatives=tuple(dataclasses.replace(other, id=id) for other in step.alternatives),
+        )
+        for step in trace.steps
+    ]
+    return dataclasses.replace(trace, steps=steps)
+
+
+def test_what_has_no_guesses_says_so(reader: TextReader) -> None:
     trace = reader.trace(TEXT)
     with pytest.raises(ValueError, match="ids of its guesses"):
-        reader.guesses(Trace.from_bytes(trace.to_bytes("npz"), "npz"), (1,))
+        reader.guesses(renumbered(trace, None), (1,))
+    with pytest.raises(ValueError, match="expected ids below"):
+        reader.guesses(renumbered(trace, 10**6), (1,))
     with pytest.raises(ValueError, match="trace of bert-masked"):
         reader.guesses(load(str(GOLDEN / "bert-classifier")).trace_ids([5, 6]), (1,))
     with pytest.raises(ValueError, match="expected a text of at most"):

@@ -33,6 +33,9 @@ class View(NamedTuple):
     queries: tuple[Label, ...]
     keys: tuple[Label, ...]
 
+    def __repr__(self) -> str:
+        return f"<View {self.values.shape}: {len(self.queries)} queries x {len(self.keys)} keys>"
+
 
 def every_head(attention: AttentionMap) -> View:
     """All heads at once: values (L, H, Q, K). `hide_special` and `merge_words` apply to all of them."""

@@ -101,9 +101,10 @@ class Model:
         if trace.model != self.name:
             raise ValueError(f"expected a trace of {self.name}, received one of {trace.model or 'no model'}")
         # A trace may come from a file that somebody else wrote.
-        labels = (label for shown in trace.maps for label in (*shown.queries, *shown.keys))
+        ids = [label.id for shown in trace.maps for label in (*shown.queries, *shown.keys)]
+        ids += [other.id for step in trace.steps for other in step.alternatives]
         size = max(self.config.vocabulary, self.config.source_vocabulary)
-        beyond = [label.id for label in labels if (label.id or 0) >= size]
+        beyond = [i for i in ids if (i or 0) >= size]
         if beyond:
             raise ValueError(f"expected ids below {size}, received {beyond[0]}")
 

@@ -1,140 +1,20 @@
-"""The contract holds what it promises, and files come back as they were written, or not at all."""
+"""Files come back as they were written, or not at all."""
 
-import dataclasses
+import copy
 import io
 import json
+import random
 import struct
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from transformer import tracefile
-from transformer.trace import Alternative, AttentionMap, Label, Spectrogram, Step, Trace, Word
-
-
-def rows(*shape: int, seed: int = 0) -> np.ndarray:
-    """Random distributions along the last axis."""
-    values = np.random.default_rng(seed).gamma(0.3, size=shape).astype(np.float32) + 1e-9
-    return values / values.sum(-1, keepdims=True)
-
-
-def full_trace() -> Trace:
-    """A trace that uses every field, with labels that files like to break."""
-    source = (
-        Label("[START]", special=True),
-        Label("estaç"),
-        Label("ão", joins=True),
-        Label("🚆", start=0.25, end=0.5),
-        Label('"</script>\n'),
-    )
-    target = (Label("محطة"), Label("[END]", special=True))
-    return Trace(
-        [
-            AttentionMap("encoder", rows(3, 2, 5, 5), source, source),
-            AttentionMap("decoder", rows(2, 4, 2, 2), target, target),
-            AttentionMap("cross", rows(2, 4, 2, 5), target, source),
-        ],
-        "محطة",
-        [
-            Step("محطة", -0.1, 1.25, (Alternative("x", 0.9), Alternative("\ud800", 0.1 / 3))),
-            Step("[END]", -0.0, 0.0),
-        ],
-        source=source,
-        target=target,
-        positions=np.linspace(-1, 1, 12).reshape(3, 4),
-        spectrogram=Spectrogram(rows(4, 3), 0.01),
-        model="pt-en",
-        input="estação 🚆",
-        options={"beam": np.float32(4), "penalty": 0.6, "forced": False, "note": None, "by": "hand"},
-        words=[Word("محطة", 0.25, 0.5, 0.75)],
-    )
-
-
-def assert_same(left: Trace, right: Trace, tolerance: float) -> None:
-    assert list(left) == list(right)
-    for kind in left:
-        assert left[kind].queries == right[kind].queries
-        assert left[kind].keys == right[kind].keys
-        np.testing.assert_allclose(left[kind].weights, right[kind].weights, rtol=0, atol=tolerance)
-        assert right[kind].weights.dtype == np.float32
-    for name in ("output", "steps", "source", "target", "model", "input", "options", "words"):
-        assert getattr(left, name) == getattr(right, name), name
-    assert left.positions is not None and right.positions is not None
-    np.testing.assert_allclose(left.positions, right.positions, rtol=0, atol=tolerance)
-    assert left.spectrogram is not None and right.spectrogram is not None
-    np.testing.assert_allclose(left.spectrogram.values, right.spectrogram.values, rtol=0, atol=tolerance)
-    assert left.spectrogram.seconds_per_frame == right.spectrogram.seconds_per_frame
-
-
-def test_a_map_takes_strings_and_knows_its_size() -> None:
-    attention = AttentionMap("cross", rows(2, 3, 1, 4), ["a"], list("bcde"))
-    assert (attention.layers, attention.heads) == (2, 3)
-    assert attention.keys[0] == Label("b")
-
-
-@pytest.mark.parametrize(
-    ("kind", "weights", "message"),
-    [
-        ("self", rows(1, 1, 2, 2), "expected a kind"),
-        ("encoder", rows(1, 2, 2), "4 dimensions, received shape"),
-        ("encoder", rows(1, 1, 2, 3), r"expected weights \(layers, heads, 2, 2\)"),
-        ("encoder", rows(1, 0, 2, 2), "at least one layer"),
-        ("encoder", rows(1, 1, 2, 2) * 0.99, "sum to 1"),
-        ("encoder", np.array([[[[1.5, -0.5], [0, 1]]]]), "at least 0"),
-        ("encoder", np.full((1, 1, 2, 2), np.nan), "finite"),
-        ("encoder", np.full((1, 1, 2, 2), 1e300), "finite"),
-    ],
-)
-def test_a_map_refuses_what_is_not_attention(kind: str, weights: np.ndarray, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        AttentionMap(kind, weights, ["a", "b"], ["a", "b"])
-
-
-def test_arrays_are_read_only_and_nobody_elses() -> None:
-    mine = rows(1, 1, 2, 2)
-    attention = AttentionMap("encoder", mine, "ab", "ab")
-    mine[:] = 0
-    np.testing.assert_allclose(attention.weights.sum(-1), 1, rtol=1e-5)
-    with pytest.raises(ValueError, match="read-only"):
-        attention.weights[0, 0, 0, 0] = 1
-    assert AttentionMap("encoder", attention.weights, "ab", "ab").weights is attention.weights
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        attention.kind = "cross"  # type: ignore[misc]
-
-
-def test_labels_steps_and_traces_are_checked() -> None:
-    assert Label("a\0b").text == "a␀b"
-    attention = AttentionMap("encoder", rows(1, 1, 1, 1), "a", "a")
-    for wrong in (
-        lambda: Label(3),  # type: ignore[arg-type]
-        lambda: Label("a", start=1.0),
-        lambda: Label("a", start=2.0, end=1.0),
-        lambda: Step("a", float("-inf"), 0),
-        lambda: Step("a", 0.5, 0),
-        lambda: Step("a", -0.5, float("nan")),
-        lambda: Alternative("a", 1.5),
-        lambda: Spectrogram(rows(2, 2), 0),
-        lambda: Trace([attention, attention], ""),
-        lambda: Trace([], "a", [Step("a", -1, 0)], target=["a", "b"]),
-        lambda: Trace([], "", options={"beams": [1, 2]}),  # type: ignore[dict-item]
-        lambda: Trace([], "", words=[Word("a", 2.0, 1.0, 0.5)]),
-        lambda: Trace([], "", words=[Word("a", 0.0, float("nan"), 0.5)]),
-    ):
-        with pytest.raises(ValueError, match=r"expected .* received"):
-            wrong()
-
-
-def test_a_trace_is_looked_at_by_kind() -> None:
-    trace = full_trace()
-    assert "cross" in trace and "conv" not in trace and len(trace) == 3
-    assert trace["encoder"].layers == 3
-    with pytest.raises(KeyError, match="received 'conv'"):
-        trace["conv"]
-    assert trace.nbytes == 4 * (3 * 2 * 25 + 2 * 4 * 4 + 2 * 4 * 10 + 12 + 12)
-    with pytest.raises(TypeError):
-        trace.options["beam"] = 1  # type: ignore[index]
-    assert dataclasses.replace(trace, output="other").maps == trace.maps
+from tests.trace.made import assert_same, full_trace, numbered
+from transformer.trace import Label, Trace, files
 
 
 @pytest.mark.parametrize(("format", "tolerance"), [("npz", 0), ("json", 1e-7)])
@@ -148,12 +28,6 @@ def test_files_come_back(tmp_path, format: str, tolerance: float) -> None:  # ty
     assert Trace.from_bytes(bare.to_bytes(format), format).positions is None
 
 
-def numbered() -> Trace:
-    """A trace whose labels know their ids, but for one."""
-    labels = [Label("a", id=7), Label("b"), Label("[END]", special=True, id=0), Label("c", id=2**40)]
-    return Trace([AttentionMap("encoder", rows(1, 1, 4, 4), labels, labels)], "a", source=labels, target="xy")
-
-
 @pytest.mark.parametrize("format", ["npz", "json"])
 def test_ids_of_labels_come_back(format: str) -> None:
     trace = Trace.from_bytes(numbered().to_bytes(format), format)
@@ -162,16 +36,58 @@ def test_ids_of_labels_come_back(format: str) -> None:
     assert [label.id for label in trace.target] == [None, None]
 
 
+@pytest.mark.parametrize("format", ["npz", "json"])
+def test_ids_of_alternatives_come_back(format: str) -> None:
+    trace = Trace.from_bytes(numbered().to_bytes(format), format)
+    assert [other.id for other in trace.steps[0].alternatives] == [7, None]
+
+
+@pytest.mark.parametrize("wrong", [-1, 7.5, True, "7", 2**63])
+def test_ids_of_alternatives_are_checked(wrong: object) -> None:
+    document = json.loads(numbered().to_bytes("json"))
+    document["steps"][0]["alternatives"][0]["id"] = wrong
+    with pytest.raises(ValueError, match="expected an alternative's id as a whole number"):
+        Trace.from_bytes(json.dumps(document).encode(), "json")
+
+
+def test_a_page_is_saved_like_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    full_trace().save("~/page.HTML")
+    page = (tmp_path / "page.HTML").read_text(encoding="utf-8")
+    assert page == full_trace().to_bytes("html").decode()
+    assert page.startswith("<!doctype html>") and "estação 🚆" in page
+
+
+def test_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    full_trace().save("~/trace.npz")
+    assert (tmp_path / "trace.npz").is_file()
+    assert Trace.load("~/trace.npz").model == "pt-en"
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(2, "expected a version up to 1, received 2"), (True, "from 1"), (0, "from 1"), ("1", "from 1")],
+)
+def test_newer_files_are_refused_in_one_line(version: object, message: str) -> None:
+    document = json.loads(full_trace().to_bytes("json")) | {"version": version}
+    with pytest.raises(ValueError, match=message) as caught:
+        Trace.from_bytes(json.dumps(document).encode(), "json")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_older_files_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = full_trace().to_bytes("npz")
+    monkeypatch.setattr(files, "VERSION", 2)
+    assert_same(full_trace(), Trace.from_bytes(old, "npz"), 0)
+
+
 def test_labels_without_ids_leave_none_in_a_file() -> None:
     """As in files from before labels had any."""
     with np.load(io.BytesIO(full_trace().to_bytes("npz")), allow_pickle=False) as file:
         assert not [name for name in file.files if name.endswith("/ids")]
     assert '"id"' not in full_trace().to_bytes("json").decode()
     assert all(label.id is None for label in Trace.from_bytes(full_trace().to_bytes("npz"), "npz").source)
-
-
-def test_ids_do_not_tell_labels_apart() -> None:
-    assert Label("a", id=7) == Label("a", id=8) == Label("a")
 
 
 @pytest.mark.parametrize(
@@ -213,9 +129,13 @@ def test_npz_is_plain_numpy() -> None:
 
 
 def test_other_suffixes_are_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    for act in (lambda: full_trace().save(tmp_path / "trace.csv"), lambda: Trace.load(tmp_path / "trace")):
+    with pytest.raises(ValueError, match=r"\.npz, \.json or \.html, received 'trace\.csv'"):
+        full_trace().save(tmp_path / "trace.csv")
+    for name in ("trace", "trace.html"):
         with pytest.raises(ValueError, match=r"\.npz or \.json"):
-            act()
+            Trace.load(tmp_path / name)
+    with pytest.raises(ValueError, match="format out of npz, json, received"):
+        Trace.from_bytes(b"", "html")
     with pytest.raises(ValueError, match="format out of"):
         full_trace().to_bytes("csv")
 
@@ -245,6 +165,9 @@ def npy(header: str, body: bytes = b"") -> bytes:
         npy("{'descr': '<U0', 'fortran_order': False, 'shape': (9999999999,), }"),
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2, 2), }", bytes(16)),
         npy("__import__('os').abort()"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,"),
+        npy("(" * 500),
+        npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({'9' * 400},)}}"),
         npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", b"\xff" * 4),
     ],
 )
@@ -268,7 +191,7 @@ def test_malformed_archives_and_bombs_are_refused(monkeypatch: pytest.MonkeyPatc
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("meta.npy", bytes(1 << 20))
-    monkeypatch.setattr(tracefile, "MAX_NPZ_BYTES", 1 << 19)
+    monkeypatch.setattr(files, "MAX_NPZ_BYTES", 1 << 19)
     assert len(bomb.getvalue()) < 1 << 19
     with pytest.raises(ValueError, match="at most 524,288 bytes"):
         Trace.from_bytes(bomb.getvalue(), "npz")
@@ -299,6 +222,81 @@ def test_every_missing_or_changed_field_of_json_is_one_clear_error() -> None:
 
 
 def test_json_too_large_says_what_holds_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracefile, "MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 1000)
     with pytest.raises(ValueError, match=r"\.npz holds more"):
         full_trace().to_bytes("json")
+
+
+# What somebody might put in the place of something else.
+JUNK = (
+    None,
+    True,
+    -1,
+    1e308,
+    float("nan"),
+    10**400,
+    "x",
+    [],
+    {},
+    [[[[1]]]],
+    {"a": {}},
+    [None],
+    [{"text": []}],
+)
+
+
+def spoilt(document: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """A copy with one thing in it, at any depth, changed or taken out."""
+    changed = copy.deepcopy(document)
+    node: Any = changed
+    while True:
+        key = rng.choice([*(node if isinstance(node, dict) else range(len(node)))])
+        if not (isinstance(node[key], dict | list) and node[key]) or rng.random() < 0.4:
+            break
+        node = node[key]
+    if rng.random() < 0.2:
+        del node[key]
+    else:
+        node[key] = rng.choice(JUNK)
+    return changed
+
+
+def broken(data: bytes, rng: random.Random) -> bytes:
+    """Cut off somewhere, or with a few bytes changed."""
+    if rng.random() < 0.3:
+        return data[: rng.randrange(len(data))]
+    changed = bytearray(data)
+    for _ in range(rng.randrange(1, 6)):
+        changed[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def damaged_files(rng: random.Random) -> Iterator[tuple[bytes, str]]:
+    """One of each kind of damage."""
+    npz, text = full_trace().to_bytes("npz"), full_trace().to_bytes("json")
+    with zipfile.ZipFile(io.BytesIO(npz)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    yield broken(npz, rng), "npz"
+    yield broken(text, rng), "json"
+    name = rng.choice(list(members))
+    yield npz_with(name, broken(members[name], rng)), "npz"
+    yield json.dumps(spoilt(json.loads(text), rng)).encode(), "json"
+    meta = json.loads(str(np.load(io.BytesIO(npz))["meta"]))
+    other = io.BytesIO()
+    np.save(other, np.array(json.dumps(spoilt(meta, rng))))
+    yield npz_with("meta.npy", other.getvalue()), "npz"
+    other = io.BytesIO()
+    shape = rng.choice([(), (0,), (2, 5), (1, 1, 2, 2), (5,)])
+    np.save(other, np.ones(shape).astype(rng.choice(["<f8", "<f2", "<i4", "?", "<U3", "S3", "<c8"])))
+    yield npz_with(name, other.getvalue()), "npz"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_of_any_kind_is_a_value_error_or_harmless(seed: int) -> None:
+    for data, format in damaged_files(random.Random(seed)):
+        try:
+            found = Trace.from_bytes(data, format)
+        except ValueError as error:
+            assert "\n" not in str(error) and len(str(error)) < 600
+        else:
+            found.to_bytes("npz")

@@ -22,18 +22,22 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
 import sys
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from transformer.trace import KINDS, Alternative, AttentionMap, Label, Spectrogram, Step, Trace, Word
+from transformer.trace.labels import Label
+from transformer.trace.maps import KINDS, AttentionMap, FloatArray, Spectrogram, frozen_array
+from transformer.trace.steps import Alternative, Step, Word
 
 FORMATS = ("npz", "json")
 FORMAT = "headlight-trace"
@@ -48,34 +52,47 @@ DECIMALS = 7
 # What the parsers raise when they meet a file that is not what it says.
 _MALFORMED = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError, RecursionError,
-    RuntimeError, NotImplementedError, SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error,
+    RuntimeError, NotImplementedError, SyntaxError, MemoryError, tokenize.TokenError, struct.error,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
-def save(trace: Trace, path: str | PathLike[str]) -> None:
-    """Write `trace` to `path`, whose suffix decides the format."""
-    path = Path(path)
-    path.write_bytes(to_bytes(trace, _format(path)))
+class Fields(TypedDict):
+    """What a file holds: the arguments of `Trace` by their names."""
+
+    maps: tuple[AttentionMap, ...]
+    output: str
+    steps: tuple[Step, ...]
+    source: tuple[Label, ...]
+    target: tuple[Label, ...]
+    positions: FloatArray | None
+    spectrogram: Spectrogram | None
+    model: str
+    input: str
+    options: Mapping[str, Any]
+    words: tuple[Word, ...]
 
 
-def load(path: str | PathLike[str]) -> Trace:
-    """Read a trace from `path`; ValueError for what is not a trace, OSError for what cannot be read."""
-    path = Path(path)
-    format = _format(path)
+def load(path: str | PathLike[str]) -> Fields:
+    """What the file at `path` holds; ValueError for what is not a trace, OSError for what cannot be read."""
+    path = Path(path).expanduser()
+    format = path.suffix.lower().removeprefix(".")
+    if format not in FORMATS:
+        raise ValueError(f"expected a file name ending in .npz or .json, received {path.name!r}")
     _check_size(path.stat().st_size, format)
     return from_bytes(path.read_bytes(), format)
 
 
-def to_bytes(trace: Trace, format: str) -> bytes:
+def to_bytes(fields: Fields, format: str) -> bytes:
     """The content of a file; `format` is "npz" or "json"."""
     _check_format(format)
-    data = _to_npz(trace) if format == "npz" else _to_json(trace)
+    data = _to_npz(fields) if format == "npz" else _to_json(fields)
     _check_size(len(data), format)
     return data
 
 
-def from_bytes(data: bytes, format: str) -> Trace:
-    """The trace in the content of a file; `format` is "npz" or "json".
+def from_bytes(data: bytes, format: str) -> Fields:
+    """What the content of a file holds; `format` is "npz" or "json".
 
     Raises:
         ValueError: the content is malformed, too large, or of a newer version.
@@ -86,15 +103,14 @@ def from_bytes(data: bytes, format: str) -> Trace:
         return _from_npz(data) if format == "npz" else _from_json(data)
     except _MALFORMED as error:
         raise ValueError(
-            f"expected a Headlight trace as .{format}, received something else: {error}"
+            f"expected a Headlight trace as .{format}, received something else: {_line(error)}"
         ) from error
 
 
-def _format(path: Path) -> str:
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        raise ValueError(f"expected a file name ending in .npz or .json, received {path.name!r}")
-    return suffix
+def _line(error: BaseException) -> str:
+    """What an error says, in one line of at most 200 characters."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= 200 else f"{line[:199]}…"
 
 
 def _check_format(format: str) -> None:
@@ -109,15 +125,16 @@ def _check_size(size: int, format: str) -> None:
         raise ValueError(f"expected at most {limit:,} bytes of .{format}, received {size:,}{hint}")
 
 
-def _meta(trace: Trace) -> dict[str, Any]:
+def _meta(fields: Fields) -> dict[str, Any]:
     """Everything that is not a matrix or a label."""
+    sound = fields["spectrogram"]
     return {
         "format": FORMAT,
         "version": VERSION,
-        "model": trace.model,
-        "input": trace.input,
-        "output": trace.output,
-        "options": dict(trace.options),
+        "model": fields["model"],
+        "input": fields["input"],
+        "output": fields["output"],
+        "options": dict(fields["options"]),
         "steps": [
             {
                 "token": step.token,
@@ -125,73 +142,77 @@ def _meta(trace: Trace) -> dict[str, Any]:
                 "entropy": float(step.entropy),
                 "alternatives": [
                     {"text": other.text, "probability": float(other.probability)}
+                    | ({} if other.id is None else {"id": other.id})
                     for other in step.alternatives
                 ],
             }
-            for step in trace.steps
+            for step in fields["steps"]
         ],
-        "words": [word._asdict() for word in trace.words],
-        "seconds_per_frame": None
-        if trace.spectrogram is None
-        else float(trace.spectrogram.seconds_per_frame),
+        "words": [word._asdict() for word in fields["words"]],
+        "seconds_per_frame": None if sound is None else float(sound.seconds_per_frame),
     }
 
 
-def _trace(
-    meta: Mapping[str, Any], maps: list[AttentionMap], source: Any, target: Any, arrays: Mapping[str, Any]
-) -> Trace:
-    steps = (
-        Step(
-            step["token"],
-            step["log_probability"],
-            step["entropy"],
-            tuple(Alternative(other["text"], other["probability"]) for other in step["alternatives"]),
-        )
-        for step in meta["steps"]
-    )
-    sound = arrays.get("spectrogram")
-    return Trace(
-        maps,
-        meta["output"],
-        steps,
+def _fields(
+    meta: Mapping[str, Any],
+    maps: Iterable[AttentionMap],
+    source: tuple[Label, ...],
+    target: tuple[Label, ...],
+    arrays: Mapping[str, Any],
+) -> Fields:
+    sound, positions = arrays.get("spectrogram"), arrays.get("positions")
+    return Fields(
+        maps=tuple(maps),
+        output=meta["output"],
+        steps=tuple(_step(step) for step in meta["steps"]),
         source=source,
         target=target,
-        positions=arrays.get("positions"),
+        positions=None if positions is None else frozen_array(positions, 2, "positions (length, width)"),
         spectrogram=None if sound is None else Spectrogram(sound, meta["seconds_per_frame"]),
         model=meta["model"],
         input=meta["input"],
         options=meta["options"],
-        words=[Word(**word) for word in meta.get("words", ())],
+        words=tuple(Word(**word) for word in meta.get("words", ())),
     )
+
+
+def _step(step: Mapping[str, Any]) -> Step:
+    others = (
+        Alternative(other["text"], other["probability"], id=other.get("id")) for other in step["alternatives"]
+    )
+    return Step(step["token"], step["log_probability"], step["entropy"], tuple(others))
 
 
 def _check_version(meta: Mapping[str, Any]) -> None:
     if meta.get("format") != FORMAT:
         raise ValueError(f"expected format {FORMAT!r}, received {meta.get('format')!r}")
-    if meta.get("version") != VERSION:
-        raise ValueError(f"expected version {VERSION}, received {meta.get('version')!r}")
+    version = meta.get("version")
+    if type(version) is not int or version < 1:
+        raise ValueError(f"expected a version from 1, received {version!r}")
+    if version > VERSION:
+        raise ValueError(f"expected a version up to {VERSION}, received {version} of a newer Headlight")
 
 
 # .npz
 
 
-def _to_npz(trace: Trace) -> bytes:
-    arrays: dict[str, npt.NDArray[Any]] = {"meta": np.array(json.dumps(_meta(trace)))}
-    for attention in trace.maps:
+def _to_npz(fields: Fields) -> bytes:
+    arrays: dict[str, npt.NDArray[Any]] = {"meta": np.array(json.dumps(_meta(fields)))}
+    for attention in fields["maps"]:
         arrays[f"{attention.kind}/weights"] = attention.weights
         arrays |= _label_arrays(f"{attention.kind}/queries", attention.queries)
         arrays |= _label_arrays(f"{attention.kind}/keys", attention.keys)
-    arrays |= _label_arrays("source", trace.source) | _label_arrays("target", trace.target)
-    if trace.positions is not None:
-        arrays["positions"] = trace.positions
-    if trace.spectrogram is not None:
-        arrays["spectrogram"] = trace.spectrogram.values
+    arrays |= _label_arrays("source", fields["source"]) | _label_arrays("target", fields["target"])
+    if fields["positions"] is not None:
+        arrays["positions"] = fields["positions"]
+    if fields["spectrogram"] is not None:
+        arrays["spectrogram"] = fields["spectrogram"].values
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()
 
 
-def _from_npz(data: bytes) -> Trace:
+def _from_npz(data: bytes) -> Fields:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         # zipfile never yields more than the declared size, so checking what is declared is enough.
@@ -212,7 +233,7 @@ def _from_npz(data: bytes) -> Trace:
         for kind in KINDS
         if f"{kind}/weights" in arrays
     ]
-    return _trace(meta, maps, _labels(arrays, "source"), _labels(arrays, "target"), arrays)
+    return _fields(meta, maps, _labels(arrays, "source"), _labels(arrays, "target"), arrays)
 
 
 def _array(data: bytes) -> npt.NDArray[Any]:
@@ -284,25 +305,26 @@ def _labels(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[Label, .
 # .json
 
 
-def _to_json(trace: Trace) -> bytes:
-    document = _meta(trace) | {
-        "source": _label_objects(trace.source),
-        "target": _label_objects(trace.target),
+def _to_json(fields: Fields) -> bytes:
+    positions, sound = fields["positions"], fields["spectrogram"]
+    document = _meta(fields) | {
+        "source": _label_objects(fields["source"]),
+        "target": _label_objects(fields["target"]),
         "maps": {
             attention.kind: {
                 "queries": _label_objects(attention.queries),
                 "keys": _label_objects(attention.keys),
                 "weights": _rounded(attention.weights),
             }
-            for attention in trace.maps
+            for attention in fields["maps"]
         },
-        "positions": None if trace.positions is None else _rounded(trace.positions),
-        "spectrogram": None if trace.spectrogram is None else _rounded(trace.spectrogram.values),
+        "positions": None if positions is None else _rounded(positions),
+        "spectrogram": None if sound is None else _rounded(sound.values),
     }
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def _from_json(data: bytes) -> Trace:
+def _from_json(data: bytes) -> Fields:
     document = json.loads(data)
     if not isinstance(document, dict):
         raise ValueError("expected an object")
@@ -311,7 +333,7 @@ def _from_json(data: bytes) -> Trace:
         AttentionMap(kind, entry["weights"], _label_list(entry["queries"]), _label_list(entry["keys"]))
         for kind, entry in document["maps"].items()
     ]
-    return _trace(document, maps, _label_list(document["source"]), _label_list(document["target"]), document)
+    return _fields(document, maps, _label_list(document["source"]), _label_list(document["target"]), document)
 
 
 def _rounded(array: npt.NDArray[np.float32]) -> Any:
