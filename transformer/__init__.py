@@ -20,6 +20,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 __all__ = ["Trace", "load"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     # TensorFlow takes seconds to import: only who loads a model waits for it.
     if name == "load":

@@ -123,6 +123,14 @@ def test_what_it_does_not_know_is_refused(whisper: Listener, options: dict[str, 
         whisper.trace(noise(0.2), **options)
 
 
+@pytest.mark.parametrize("wrong", ["clip.wav", 5, None, [0.0]])
+def test_what_is_no_clip_is_refused(own: Listener, wrong: Any) -> None:
+    expected = f"expected a clip as bytes, Sound or samples, received {type(wrong).__name__}"
+    for act in (own.trace, own.transcribe):
+        with pytest.raises(ValueError, match=expected):
+            act(wrong)
+
+
 def test_clips_that_cannot_be_heard_are_refused(own: Listener) -> None:
     for samples, message in ((noise(0.0), "received an empty one"), (noise(0.9), "expected at most 0.8 s")):
         with pytest.raises(ValueError, match=message):

@@ -179,7 +179,7 @@ def test_settings_out_of_range_are_named(writer: Writer, name: str, value: Any) 
     for ask in (writer.next_words, writer.write):
         with pytest.raises(ValueError, match=f"expected a {name}"):
             ask("the cat", **{name: value})
-    with pytest.raises(ValueError, match="from 1 to 200 words"):
+    with pytest.raises(ValueError, match="expected 1 to 200 words, received"):
         writer.write("the cat", 0)
 
 

@@ -228,7 +228,7 @@ def test_json_too_large_says_what_holds_more(monkeypatch: pytest.MonkeyPatch) ->
 
 
 # What somebody might put in the place of something else.
-JUNK = (
+JUNK: tuple[Any, ...] = (
     None,
     True,
     -1,

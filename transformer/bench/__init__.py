@@ -11,18 +11,40 @@ heads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from transformer.bench import browser, checkpoints, processes, reviews, sound, translators, writing
 from transformer.bench.measure import Row
 
-__all__ = ["Row", "run"]
+BROWSER = "first-paint Enter-to-painted"  # the one group that needs more than the app does
+
+__all__ = ["Chosen", "Row", "chosen"]
 
 
-def run(only: str | None = None) -> Iterator[Row]:
-    """Measure group by group; `only` keeps the groups whose name contains it."""
-    for name, measure in _groups().items():
-        if only is None or only in name:
-            yield from measure()
+class Chosen(NamedTuple):
+    """What will be measured, by the names of the groups of rows, and what will not, with the reason."""
+
+    groups: dict[str, Callable[[], Iterator[Row]]]
+    missing: dict[str, str]
+
+
+def chosen(only: str | None = None) -> Chosen:
+    """All groups, or those whose name contains `only`; a group is measured as its rows are asked for.
+
+    Raises:
+        ValueError: no group has such a name, or this machine can measure none of those that have.
+    """
+    names = _groups()
+    groups = {name: measure for name, measure in names.items() if only is None or only in name}
+    if not groups:
+        raise ValueError(f"expected a part of {', '.join(names)}, received {only!r}")
+    missing = {}
+    if BROWSER in groups and (why := browser.missing()):
+        missing[BROWSER] = why
+        del groups[BROWSER]
+    if not groups:
+        raise ValueError(missing[BROWSER])
+    return Chosen(groups, missing)
 
 
 def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
@@ -43,5 +65,5 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     groups["trace/speech-en training/speech-en"] = sound.network
     groups["next-word"] = writing.writing
     groups["cold-import load/pt-en first-trace/pt-en trace/pt-en"] = processes.processes
-    groups["first-paint Enter-to-painted"] = browser.browser
+    groups[BROWSER] = browser.browser
     return groups

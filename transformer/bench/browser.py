@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from transformer import home
@@ -37,22 +39,34 @@ def _sentences(tokens: int, count: int) -> list[str]:
     return found
 
 
+def missing() -> str | None:
+    """Why no browser can be driven here; None where one can."""
+    if importlib.util.find_spec("playwright") is None:
+        return "no Playwright: run make test once"
+    found = _chromium()
+    return found.stderr.strip() if found.returncode else None
+
+
+@cache
+def _chromium() -> subprocess.CompletedProcess[str]:
+    """The script that looks for a browser, and what it said."""
+    command = [sys.executable, "scripts/chromium.py"]
+    return subprocess.run(command, cwd=home.ROOT, capture_output=True, text=True, check=False)
+
+
 def browser() -> Iterator[Row]:
-    """The whole app. Needs what `make test` installs: Playwright and a Chromium."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise ValueError(
-            "expected Playwright for the browser rows, received none: run make test once"
-        ) from None
+    """The whole app. Needs what `make test` installs: Playwright and a Chromium.
+
+    Raises:
+        ValueError: one of them is missing, or the browser comes to no end.
+    """
     import socket
     import tempfile
 
-    find = subprocess.run(
-        [sys.executable, "scripts/chromium.py"], cwd=home.ROOT, capture_output=True, text=True
-    )
-    if find.returncode:
-        raise ValueError(find.stderr.strip())
+    if why := missing():
+        raise ValueError(why)
+    from playwright.sync_api import Error, sync_playwright
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -63,7 +77,7 @@ def browser() -> Iterator[Row]:
         try:
             _wait_until_up(url)
             chromium = playwright.chromium.launch(
-                executable_path=find.stdout.strip(),
+                executable_path=_chromium().stdout.strip(),
                 args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
             )
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
@@ -74,6 +88,8 @@ def browser() -> Iterator[Row]:
             yield from _enter_to_painted(page, url)
             yield from _upload_to_painted(page, url)
             chromium.close()
+        except Error as error:
+            raise ValueError(f"expected a browser that answers, received {error}") from error
         finally:
             server.terminate()
             server.wait()

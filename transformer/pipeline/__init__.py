@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,11 @@ __all__ = [
 CHARACTER_KINDS: dict[str, Any] = {"decoder": CharacterWriter, "recurrent_decoder": CharacterRecurrent}
 
 
-def load(name: str, *, progress: Progress | None = None) -> Any:
+def load(name: str | PathLike[str], *, progress: Progress | None = None) -> Any:
     """A shipped model by name; any model folder, of this project or in the Hugging Face format; or a hub id.
 
     Args:
-        name: such as "pt-en", "runs/mine" or "org/name".
+        name: such as "pt-en", "runs/mine", "~/mine" or "org/name".
         progress: told how many bytes of a hub id have been fetched, and of how many.
 
     Returns:
@@ -55,7 +57,7 @@ def load(name: str, *, progress: Progress | None = None) -> Any:
             that does not fit into memory.
     """
     path = find(name, progress=progress)
-    return open_folder(path, path.name if name in shipped() or Path(name).is_dir() else name)
+    return open_folder(path, path.name if _here(name) else str(name))
 
 
 def open_folder(path: Path, name: str) -> Any:
@@ -80,19 +82,27 @@ def open_folder(path: Path, name: str) -> Any:
     return kinds[config.family](name, network, tokenizer)
 
 
-def find(name: str, *, progress: Progress | None = None) -> Path:
+def find(name: str | PathLike[str], *, progress: Progress | None = None) -> Path:
     """The folder of a shipped name, the folder of that path, or that of a hub id, which is fetched if need be."""
-    if name in shipped():
-        return home.models() / name
-    path = Path(name)
-    if path.is_dir():
-        return path.resolve()
-    if hub.is_id(name):
-        return hub.fetch(name, progress)
+    if found := _here(name):
+        return found
+    if hub.is_id(str(name)):
+        return hub.fetch(str(name), progress)
     raise ValueError(
         f"expected a shipped model ({', '.join(shipped())}), a folder or a hub id such as org/name, "
-        f"received {name[:200]!r}"
+        f"received {str(name)[:200]!r}"
     )
+
+
+def _here(name: str | PathLike[str]) -> Path | None:
+    """The folder of a shipped name or of a path on this machine; None for what may be a hub id."""
+    if not isinstance(name, str | PathLike):
+        raise ValueError(f"expected a model's name, a folder or a hub id, received {name!r}")
+    if str(name) in shipped():
+        return home.models() / name
+    path = os.path.expanduser(name)
+    # Of names that no system can hold, this says no, where `Path.is_dir` raises an OSError.
+    return Path(path).resolve() if os.path.isdir(path) else None
 
 
 def shipped() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transformer.formulas.bits import bits, carried_bits, characters
-from transformer.pipeline.model import MAX_CHARACTERS, Model
+from transformer.pipeline.model import MAX_CHARACTERS, Model, whole
 from transformer.pipeline.writer import Writer, drawing
 from transformer.runtime.characters import CharacterRuntime, reach
 from transformer.search.sampling import Drawing
@@ -43,8 +43,9 @@ class _OfCharacters(Model):
             ValueError: a text that is too long, or a setting out of its range.
         """
         how = drawing(temperature, top_k, top_p)
-        if not 1 <= count <= MOST_WRITTEN:
-            raise ValueError(f"expected from 1 to {MOST_WRITTEN:,} characters, received {count}")
+        count = whole("characters", count, 1, MOST_WRITTEN)
+        if not isinstance(text, str):
+            raise ValueError(f"expected a text, received {type(text).__name__}")
         if len(text) > MAX_CHARACTERS:
             raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(text):,}")
         ids = [FIRST, *self.tokenizer.ids(text)]  # a line break stands before every text
@@ -81,7 +82,9 @@ class CharacterRecurrent(_OfCharacters):
 
     def trace(self, given: Any, /, *, target: str | None = None) -> Trace:
         """Raises ValueError: it has no attention to record."""
-        raise ValueError("expected a network with attention, received a recurrent one without")
+        raise ValueError(
+            f"expected a network with attention, received {self.name}, which has none: go_on writes with it"
+        )
 
     def bits_per_character(self, text: str) -> float:
         """With the state carried, in 16 rows side by side."""

@@ -14,7 +14,7 @@ from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.layers.stem import STRIDES
 from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of, whole
 from transformer.runtime import Projected, SpeechRuntime
 from transformer.search.ngram import NGram
 from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word
@@ -225,16 +225,15 @@ class Listener(Model):
         self.runtime.warm(lengths, self.beams)
 
     def _samples(self, sound: bytes | Sound | np.ndarray) -> np.ndarray:
+        if not isinstance(sound, bytes | Sound | np.ndarray):
+            raise ValueError(f"expected a clip as bytes, Sound or samples, received {type(sound).__name__}")
         samples = sound if isinstance(sound, np.ndarray) else _decoded(sound)
         if not len(samples):
             raise ValueError("expected a clip with sound, received an empty one")
         return samples
 
     def _width(self, beams: int | None) -> int:
-        width = self.beams if beams is None else beams
-        if not 1 <= width <= 8:
-            raise ValueError(f"expected 1 to 8 beams, received {width}")
-        return width
+        return whole("beams", self.beams if beams is None else beams, 1, 8)
 
     def _prefix(self, heard: Any, language: str, task: str) -> tuple[list[int], dict[str, Any]]:
         """What the output begins with, and what it says."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,14 @@ class Model:
                 f"expected a tokenizer of at most {network.config.vocabulary} subwords, received {tokenizer.size}"
             )
         self.name, self.network, self.tokenizer = name, network, tokenizer
+
+    def __repr__(self) -> str:
+        config = self.config
+        layers = "+".join(str(count) for count in (config.encoder_layers, config.decoder_layers) if count)
+        return (
+            f"<{type(self).__name__} {self.name}: {config.family}, {layers} layers x {config.heads} heads, "
+            f"vocabulary {config.vocabulary:,}, {self.parameters:,} parameters>"
+        )
 
     @property
     def config(self) -> ModelConfig:
@@ -113,14 +121,44 @@ def readable(text: str) -> str:
     """`text`, if there is something to read in it, and not too much.
 
     Raises:
-        ValueError: nothing, or more than `MAX_CHARACTERS`.
+        ValueError: no text, nothing, or more than `MAX_CHARACTERS`.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"expected a text, received {type(text).__name__}")
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(text):,}")
     # Invisible characters alone, such as U+200B, are nothing to read either.
     if not any(character.isprintable() and not character.isspace() for character in clean(text)):
         raise ValueError("expected a sentence, received nothing to read")
     return text
+
+
+def several(texts: Iterable[str]) -> list[str]:
+    """`texts` as a list.
+
+    Raises:
+        ValueError: one text alone, whose letters would be taken for texts, or anything that is no text.
+    """
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise ValueError(f"expected a list of texts, received {type(texts).__name__}")
+    found = list(texts)
+    if wrong := [text for text in found if not isinstance(text, str)]:
+        raise ValueError(f"expected a list of texts, received {type(wrong[0]).__name__} in it")
+    return found
+
+
+def whole(name: str, value: int, least: int, most: int | None = None) -> int:
+    """`value`, if it is a whole number from `least` to `most` (None: without end); `name` says of what, in the plural.
+
+    Raises:
+        ValueError: another number, or none: True is none, either.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"expected {name} as a whole number, received {value!r}")
+    if value < least or (most is not None and value > most):
+        wanted = f"at least {least}" if most is None else f"{least} to {most:,}"
+        raise ValueError(f"expected {wanted} {name}, received {value}")
+    return int(value)
 
 
 def numbered(labels: Sequence[Label], ids: Sequence[int]) -> list[Label]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime
 from transformer.text.tokenizer import Encoded, clean
 from transformer.text.words import Word, words
@@ -83,9 +83,9 @@ class TextReader(Model):
         A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
 
         Raises:
-            ValueError: a network that does not classify.
+            ValueError: a network that does not classify, or no list of texts.
         """
-        return self.runtime.classify([self._cut(row) for row in self.tokenizer.encode_all(texts)])
+        return self.runtime.classify([self._cut(row) for row in self.tokenizer.encode_all(several(texts))])
 
     def beginning(self, text: str) -> str:
         """The first part of `text` that the network can read, up to the end of a word; all of it where it fits. Of a

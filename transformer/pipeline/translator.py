@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of, whole
 from transformer.runtime import Projected, Recorded, Runtime
 from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
@@ -58,8 +58,7 @@ class Translator(Model):
             ValueError: no text, or more than the network can read; no beam count from 1 to 8; no such choice; no such
                 scale.
         """
-        if not 1 <= beams <= 8:
-            raise ValueError(f"expected 1 to 8 beams, received {beams}")
+        beams = whole("beams", beams, 1, 8)
         if not 0 <= position_scale <= 10:
             raise ValueError(f"expected a position_scale from 0 to 10, received {position_scale}")
         scale = None if position_scale == 1 else float(position_scale)
@@ -148,7 +147,8 @@ class Translator(Model):
 
         A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
         """
-        rows = self.tokenizer.encode_all(texts)
+        beams, size = whole("beams", beams, 1, 8), whole("sentences a batch", size, 1)
+        rows = self.tokenizer.encode_all(several(texts))
         longest = self.config.max_source
         rows = [row if len(row) <= longest else [*row[: longest - 1], self.config.end_id] for row in rows]
         return [self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size)]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of, whole
 from transformer.runtime import LanguageRuntime, Projected
 from transformer.runtime.language import Ends
 from transformer.search.sampling import Drawing
@@ -91,13 +91,14 @@ class Writer(Model):
         Raises:
             ValueError: no text, or more than the network can read.
         """
+        tokens = whole("tokens", tokens, 0)
         prompt, whole_text = self.encode(text), text
         written: list[int] = []
         if target is not None:
             # One text to the tokenizer, so that the join is made as it would be in running text.
             whole_text = f"{text} {readable(target)}"
-            whole = self.encode(whole_text)
-            prompt, written = whole[: len(prompt)], whole[len(prompt) :]
+            both = self.encode(whole_text)
+            prompt, written = both[: len(prompt)], both[len(prompt) :]
         elif tokens and len(prompt) < self.config.max_target:
             written = self.runtime.write(prompt, tokens, top_k=1)
         options: dict[str, Any] = {"decoding": "forced" if target is not None or not tokens else "greedy"}
@@ -142,7 +143,7 @@ class Writer(Model):
         Raises:
             ValueError: nothing to read, no room for another word, or a setting out of its range.
         """
-        how = drawing(temperature, top_k, top_p)
+        how, count = drawing(temperature, top_k, top_p), whole("words", count, 1)
         ids = self.encode(text)
         self._fits(ids, self.longest)
         joined: dict[str, Word] = {}
@@ -180,8 +181,7 @@ class Writer(Model):
             ValueError: nothing to read, or a setting out of its range.
         """
         how = drawing(temperature, top_k, top_p)
-        if not 1 <= words <= 200:
-            raise ValueError(f"expected from 1 to 200 words, received {words}")
+        words = whole("words", words, 1, 200)
         first, new = self._first(readable(text)), ""
         left = LONG * words
         while left > 0:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import struct
 import sys
 import tokenize
@@ -75,7 +76,7 @@ class Fields(TypedDict):
 
 def load(path: str | PathLike[str]) -> Fields:
     """What the file at `path` holds; ValueError for what is not a trace, OSError for what cannot be read."""
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     format = path.suffix.lower().removeprefix(".")
     if format not in FORMATS:
         raise ValueError(f"expected a file name ending in .npz or .json, received {path.name!r}")

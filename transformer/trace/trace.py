@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import reprlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -140,7 +141,7 @@ class Trace:
         `.npz` is exact, `.json` has 7 decimals, and `.html` is a page that shows all heads anywhere, which `load` does
         not read.
         """
-        path = Path(path).expanduser()
+        path = Path(os.path.expanduser(path))
         format = path.suffix.lower().removeprefix(".")
         if format not in WRITTEN:
             raise ValueError(f"expected a file name ending in .npz, .json or .html, received {path.name!r}")

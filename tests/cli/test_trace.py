@@ -1,0 +1,102 @@
+"""`trace`: an answer and its file, and what a network cannot do said in one line."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests import toy
+from tests.cli.shared import run
+from transformer.checkpoints import folder
+from transformer.cli.trace import READS
+from transformer.config import Family, ModelConfig
+from transformer.text.characters import CharacterTokenizer
+from transformer.trace import Trace
+
+LETTERS = "the cat\nsat on a mat.\n"
+
+
+@pytest.fixture(scope="module")
+def lstm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a character LSTM of random weights."""
+    config = ModelConfig(
+        tokens="characters", recurrence="lstm", vocabulary=len(set(LETTERS)) + 2, encoder_layers=0, decoder_layers=1,
+        embedding_width=5, width=7, heads=1, feed_forward=1, positions="none", pad_id=0, unknown_id=1, start_id=2,
+        end_id=2, suppressed=(0, 1), max_target=12, dropout=0.0,
+    )  # fmt: skip
+    place = tmp_path_factory.mktemp("lstm")
+    folder.save_config(place, config)
+    folder.save_weights(place / folder.WEIGHTS, folder.read_weights(toy.shared(config)))
+    CharacterTokenizer.train(LETTERS).save(place / folder.TOKENIZER)
+    return place
+
+
+def test_every_family_is_known() -> None:
+    assert set(READS) == set(get_args(Family))
+
+
+@pytest.mark.parametrize("suffix", ["npz", "json", "html"])
+def test_a_trace_is_written(
+    place: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "writer").symlink_to(place / "writer")
+    status, out, said = run(capsys, "trace", "~/writer", "the cat", f"--out=~/x.{suffix}")
+    assert (status, said) == (0, "") and out.startswith("the cat")
+    found = tmp_path / f"x.{suffix}"
+    if suffix == "html":
+        assert found.read_text().startswith("<!doctype html>")
+    else:
+        assert f"{Trace.load(found).output}\n" == out
+
+
+def test_tokens_and_beams_are_taken(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "trace", place / "writer", "the cat", "--tokens", 0)
+    assert out == "the cat\n"
+    status, _, said = run(capsys, "trace", place / "translator", "the cat", "--beam", 2)
+    assert (status, said) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "message"),
+    [
+        ("translator", ["--beam", "0"], "expected 1 to 8 beams, received 0"),
+        ("translator", ["--tokens", "3"], "expected no --tokens for translator, a network of family seq2seq"),
+        ("writer", ["--tokens", "-1"], "expected at least 0 tokens, received -1"),
+        ("writer", ["--beam", "2"], "expected no --beam for writer"),
+        ("writer", ["--language", "pt"], "expected no --language for writer"),
+        ("classifier", ["--target", "x"], "expected no --target for classifier"),
+        ("writer", ["--out", "x.csv"], "expected --out to end in .npz, .json or .html, received x.csv"),
+        ("writer", ["--out", "no/such/folder/x.npz"], "No such file or directory: no/such/folder/x.npz"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(
+    place: Path, capsys: pytest.CaptureFixture[str], model: str, more: list[str], message: str
+) -> None:
+    status, out, said = run(capsys, "trace", place / model, "the cat", *more)
+    assert (status, out) == (2, "")
+    assert said.startswith(f"transformer trace: {message}") and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a" * 5000, "a\0b", "~nobody-of-this-name/x", "two\nlines"], ids=ascii
+)
+def test_no_model_by_that_name_is_one_clear_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    status, out, said = run(capsys, "trace", name, "the cat")
+    assert (status, out) == (2, "")
+    assert said.startswith("transformer trace: expected a shipped model") and len(said.splitlines()) == 1
+
+
+def test_without_attention_it_writes_and_says_so(
+    lstm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, said = run(capsys, "trace", lstm, "the ", "--tokens", 5)
+    assert (status, said) == (0, f"{lstm.name} has no attention: nothing was recorded\n")
+    assert out.startswith("the ") and len(out) == len("the ") + 5 + 1
+    status, out, said = run(capsys, "trace", lstm, "the ", "--out", tmp_path / "x.npz")
+    assert (status, out) == (2, "")
+    assert said.startswith("transformer trace: expected a network with attention") and said.count("\n") == 1

@@ -1,0 +1,30 @@
+"""`models`: list the models that come with the project."""
+
+from __future__ import annotations
+
+import argparse
+
+from transformer.cli.common import Commands
+
+
+def add(commands: Commands) -> None:
+    """The command; it has no arguments."""
+    commands.add_parser("models", help="list the models that come with the project").set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> None:
+    """Print a line for each model: name, family, shape and size."""
+    from transformer.checkpoints.folder import WEIGHTS, load_config
+    from transformer.pipeline import find, shipped
+
+    rows = []
+    for name in shipped():
+        folder = find(name)
+        config = load_config(folder)
+        size = (folder / WEIGHTS).stat().st_size / 1e6
+        layers = "+".join(str(count) for count in (config.encoder_layers, config.decoder_layers) if count)
+        shape = f"{layers} layers, {config.heads} heads, width {config.width}, {config.vocabulary:,} {config.tokens}"
+        rows.append((name, config.family, f"{shape}, {size:.0f} MB"))
+    names, families = (max((len(row[column]) for row in rows), default=0) + 2 for column in (0, 1))
+    for name, family, shape in rows:
+        print(f"{name:{names}}{family:{families}}{shape}")
