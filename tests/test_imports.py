@@ -63,7 +63,7 @@ NETWORK = (
     "figures",
 )
 
-SEEN = ("config", "trace", "positions", "analysis", "figures")
+SEEN = ("config", "trace", "formulas", "analysis", "figures")
 
 RULES: tuple[Only | Never, ...] = (
     Only(("transformer/interventions.py",), ()),
@@ -77,7 +77,7 @@ RULES: tuple[Only | Never, ...] = (
     ),
     Only(
         ("transformer/analysis",),
-        ("numpy", *(f"transformer.{name}" for name in ("config", "trace", "positions", "analysis"))),
+        ("numpy", *(f"transformer.{name}" for name in ("config", "trace", "formulas", "analysis"))),
     ),
     Only(
         ("transformer/layers",),
@@ -252,7 +252,7 @@ def test_light_parts_load_without_a_network_library() -> None:
     """What a page needs for its first paint, and what the training reads, loads no TensorFlow behind the scenes."""
     light = [
         name
-        for name in ("config", "trace", "positions", "analysis", "text", "audio", "figures")
+        for name in ("config", "trace", "formulas", "analysis", "text", "audio", "figures")
         if any((ROOT / "transformer").glob(f"{name}*"))
     ]
     code = "".join(f"import transformer.{name}\n" for name in light)
