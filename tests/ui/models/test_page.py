@@ -17,7 +17,7 @@ from transformer.ui.models import opened
 from transformer.ui.models import page as models
 from transformer.ui.shell import about
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 
 @pytest.fixture(autouse=True)

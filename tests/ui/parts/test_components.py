@@ -16,7 +16,7 @@ from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
 from transformer.ui.parts import components, wire
 from transformer.ui.parts.wire import quantise
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 END = Label("</s>", special=True)
 START = Label("<s>", special=True)
 
