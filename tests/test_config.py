@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from transformer.config import PRESETS, ModelConfig, TrainingConfig
+from transformer.config import ModelConfig
+from transformer.training.presets import PRESETS, TrainingConfig
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from transformer.checkpoints import folder
-from transformer.config import PAD, ModelConfig
+from transformer.config import PAD, ModelConfig, Stack, given
 from transformer.layers.positions import sinusoids
 from transformer.models.assembly import assemble
 
@@ -25,8 +25,17 @@ CONFIG: dict[str, Any] = dict(
 
 
 def config(**changes: Any) -> ModelConfig:
-    """The toy configuration, with these fields changed."""
-    return ModelConfig(**(CONFIG | changes))
+    """The toy configuration, with these fields of the first format changed."""
+    return ModelConfig.from_dict(CONFIG | changes)
+
+
+def changed(made: ModelConfig, **changes: Any) -> ModelConfig:
+    """A configuration with other fields, a field of a record within it as `encoder__attention__heads`."""
+    values = made.to_dict()
+    for path, value in changes.items():
+        *records, name = path.split("__")
+        functools.reduce(dict.__getitem__, records, values)[name] = value
+    return ModelConfig.from_dict(values)
 
 
 def decoder(**changes: Any) -> ModelConfig:
@@ -88,9 +97,14 @@ class Reference:
         out = x @ self.weights[f"{name}/kernel"]
         return out + self.weights.get(f"{name}/bias", 0.0)
 
+    def own(self, name: str) -> Stack:
+        """The stack that a weight's name lies in, or whose side it is on."""
+        writes = name.startswith(("d", "target")) or not self.config.encoder
+        return given(self.config.decoder if writes else self.config.encoder, name)
+
     def norm(self, x: np.ndarray, name: str) -> np.ndarray:
-        centred = x - x.mean(-1, keepdims=True)
-        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + self.config.norm_epsilon)
+        centred, epsilon = x - x.mean(-1, keepdims=True), self.own(name).norm.epsilon
+        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
         return scaled * self.weights[f"{name}/gamma"] + self.weights[f"{name}/beta"]
 
     def attention(
@@ -100,30 +114,32 @@ class Reference:
             self.dense(side, f"{name}/{part}")
             for side, part in ((x, "query"), (source, "key"), (source, "value"))
         )
-        heads = (self.config.decoder_heads if name.startswith("decoder") else 0) or self.config.heads
-        size = self.config.width // heads
+        stack = self.own(name)
+        spec = given(stack.cross, name) if name.endswith("cross_attention") else stack.attention
+        size = spec.head_width
         mixed, maps = [], []
-        for head in range(heads):
+        for head in range(spec.heads):
             own = slice(head * size, (head + 1) * size)
-            scores = queries[:, own] @ keys[:, own].T / math.sqrt(size)
+            scores = queries[:, own] @ keys[:, own].T * (spec.scale or 1 / math.sqrt(size))
             if causal:
                 scores[np.triu_indices(len(x), 1)] = -np.inf
             maps.append(softmax(scores))
             mixed.append(maps[-1] @ values[:, own])
         return self.dense(np.concatenate(mixed, -1), f"{name}/output"), np.stack(maps)
 
-    def activation(self, x: np.ndarray) -> np.ndarray:
-        if self.config.activation == "relu":
+    def activation(self, x: np.ndarray, name: str) -> np.ndarray:
+        kind = self.own(name).feed_forward.activation
+        if kind == "relu":
             return np.maximum(x, 0)
-        if self.config.activation == "silu":
+        if kind == "silu":
             return x / (1 + np.exp(-x))
-        if self.config.activation == "gelu_tanh":
+        if kind == "gelu_tanh":
             return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
         return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
 
     def feed(self, x: np.ndarray, name: str, causal: bool) -> np.ndarray:
-        if self.config.feed_forward_kind == "dense":
-            return self.dense(self.activation(self.dense(x, f"{name}/expand")), f"{name}/contract")
+        if self.own(name).feed_forward.kind == "dense":
+            return self.dense(self.activation(self.dense(x, f"{name}/expand"), name), f"{name}/contract")
         kernel, bias = self.weights[f"{name}/expand/kernel"], self.weights[f"{name}/expand/bias"]
         size = len(kernel)
         reach = size - 1 if causal else (size - 1) // 2
@@ -132,10 +148,10 @@ class Reference:
             for tap in range(size):
                 if 0 <= position + tap - reach < len(x):
                     hidden[position] += x[position + tap - reach] @ kernel[tap]
-        return self.dense(self.activation(hidden), f"{name}/contract")
+        return self.dense(self.activation(hidden, name), f"{name}/contract")
 
     def residual(self, x: np.ndarray, name: str, sublayer: Any) -> tuple[np.ndarray, Any]:
-        if self.config.norm == "pre":
+        if self.own(name).norm.place == "pre":
             output, rest = sublayer(self.norm(x, f"{name}_norm"))
             return x + output, rest
         output, rest = sublayer(x)
@@ -144,18 +160,16 @@ class Reference:
     def embed(self, tokens: np.ndarray, side: str, types: np.ndarray | None = None) -> np.ndarray:
         table = "source_embedding" if side == "target_embedding" and self.config.shared_embeddings else side
         x = self.weights[f"{table}/tokens/embeddings"][tokens]
-        x = x * (math.sqrt(self.config.width) if self.config.scale_embeddings else 1)
-        if self.config.token_types:
+        stack = self.own(side)
+        spec = given(self.config.target if stack is self.config.decoder else self.config.source, side)
+        x = x * spec.scale
+        if spec.types:
             x = x + self.weights[f"{side}/token_types/embeddings"][0 if types is None else types]
-        kind = self.config.positions
-        writes = side == "target_embedding" or not self.config.encoder_layers
-        if writes and self.config.target_positions != "same":
-            kind = self.config.target_positions
-        if kind == "learned":
-            x = x + self.weights[f"{side}/positions/table"][self.config.position_offset :][: len(x)]
-        elif kind != "none":
-            x = x + sinusoids(len(x), self.config.width, kind)
-        return self.norm(x, f"{side}/embedding_norm") if self.config.embedding_norm else x
+        if stack.table.kind == "learned":
+            x = x + self.weights[f"{side}/positions/table"][stack.table.offset :][: len(x)]
+        elif stack.table.kind != "none":
+            x = x + sinusoids(len(x), self.config.width, stack.table.kind)
+        return self.norm(x, f"{side}/embedding_norm") if spec.norm else x
 
     def block(
         self, x: np.ndarray, name: str, memory: np.ndarray | None = None, causal: bool | None = None
@@ -175,18 +189,18 @@ class Reference:
         self, x: np.ndarray, name: str, memory: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, list[Any]]:
         """`encoder` or `decoder` over ready vectors: vectors, self-attention (layers, H, T, T), cross-attentions."""
-        layers = self.config.decoder_layers if name == "decoder" else self.config.encoder_layers
+        stack = self.own(name)
         maps, crosses = [], []
-        for layer in range(layers):
+        for layer in range(stack.layers):
             x, own, cross = self.block(x, f"{name}/block_{layer}", memory, causal=name == "decoder")
             maps.append(own)
             crosses.append(cross)
-        x = self.norm(x, f"{name}/last_norm") if self.config.norm == "pre" else x
+        x = self.norm(x, f"{name}/last_norm") if stack.norm.last else x
         return x, np.stack(maps), crosses
 
     def logits(self, x: np.ndarray, table: str, name: str) -> np.ndarray:
         """(T, V): the token table `table` transposed, or the kernel of `name`; and the bias of `name`."""
-        if not self.config.tied_logits:
+        if not self.config.task.tied:
             return self.dense(x, name)
         return x @ self.weights[f"{table}/tokens/embeddings"].T + self.weights.get(f"{name}/bias", 0.0)
 
@@ -207,10 +221,11 @@ class Reference:
         """An encoder alone: what its configuration's `output` says, (S, V), (classes,) or (S, D), and its map."""
         x, encoder, _ = self.stack(self.embed(ids, "embedding", types), "encoder")
         if self.config.output == "masked_tokens":
-            x = self.norm(self.activation(self.dense(x, "masked_tokens/transform")), "masked_tokens/norm")
+            x = self.dense(x, "masked_tokens/transform")
+            x = self.norm(self.activation(x, "masked_tokens"), "masked_tokens/norm")
             return self.logits(x, "embedding", "masked_tokens/logits"), encoder
         if self.config.output == "classes":
-            x = x.max(0) if self.config.pooling == "max" else x[0]
-            x = np.tanh(self.dense(x, "pooler")) if self.config.pooler else x
+            x = x.max(0) if self.config.task.pooling == "max" else x[0]
+            x = np.tanh(self.dense(x, "pooler")) if self.config.task.pooler else x
             x = self.dense(x, "classifier")
         return x, encoder

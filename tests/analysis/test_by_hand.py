@@ -8,6 +8,7 @@ import pytest
 
 from transformer.analysis import by_hand
 from transformer.analysis.by_hand import Dense, LayerWeights
+from transformer.config import Attention
 
 RNG = np.random.default_rng(5)
 
@@ -15,7 +16,8 @@ RNG = np.random.default_rng(5)
 def weights_of(width: int, heads: int, seed: int = 0) -> LayerWeights:
     rng = np.random.default_rng(seed)
     return LayerWeights(
-        *(Dense(rng.normal(size=(width, width)), rng.normal(size=width)) for _ in range(4)), heads
+        *(Dense(rng.normal(size=(width, width)), rng.normal(size=width)) for _ in range(4)),
+        Attention.split(width, heads),
     )
 
 

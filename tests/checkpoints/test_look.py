@@ -35,7 +35,7 @@ def test_it_knows_what_a_folder_is(name: str, kind: str, family: str, tokenizer:
 
 def test_a_folder_of_this_project_is_one() -> None:
     found = look(home.models() / "pt-en")
-    assert (found.kind, found.config.encoder_layers, found.tokenizer) == (OURS, 4, True)
+    assert (found.kind, found.config.attention_shapes()["encoder"], found.tokenizer) == (OURS, (4, 8), True)
     numbers = sum(tensor.size for tensor in load_file(home.models() / "pt-en" / "model.safetensors").values())
     assert found.parameters == numbers
 

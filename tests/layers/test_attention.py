@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.toy import softmax
+from transformer.config import Attention
 from transformer.layers.attention import (
     KeyValue,
     MultiHeadAttention,
@@ -25,7 +26,7 @@ def array(*shape: int, seed: int = 0) -> np.ndarray:
 
 def layer(**options: bool) -> MultiHeadAttention:
     """With random weights, biases included."""
-    made = MultiHeadAttention(D, H, dtype="float32", **options)
+    made = MultiHeadAttention(D, Attention.split(D, H, **options), dtype="float32")
     made.build((None, None, D))
     made.set_weights([array(*w.shape, seed=i) * 0.5 for i, w in enumerate(made.weights)])
     return made
@@ -103,7 +104,7 @@ def test_rows_sum_to_one_and_forbidden_positions_weigh_exactly_zero() -> None:
 
 
 def test_forbidden_positions_weigh_exactly_zero_in_bfloat16_too() -> None:
-    made = MultiHeadAttention(D, H, dtype="mixed_bfloat16")
+    made = MultiHeadAttention(D, Attention.split(D, H), dtype="mixed_bfloat16")
     result = made(array(B, S, D), attention_mask=padding_mask(REAL))
     weights = numbers(result.weights)
     assert weights.dtype == np.float32
@@ -170,7 +171,7 @@ def test_ready_keys_and_values_equal_their_source() -> None:
 
 
 def test_dropout_acts_in_training_only_and_not_on_the_weights_that_are_returned() -> None:
-    made, x = MultiHeadAttention(D, H, dropout=0.5, dtype="float32"), array(B, S, D)
+    made, x = MultiHeadAttention(D, Attention.split(D, H, dropout=0.5), dtype="float32"), array(B, S, D)
     quiet, noisy = made(x, training=False), made(x, training=True)
     np.testing.assert_array_equal(numbers(quiet.weights), numbers(noisy.weights))
     np.testing.assert_array_equal(numbers(quiet.output), numbers(made(x).output))
@@ -194,7 +195,7 @@ def test_a_single_key_weighs_one() -> None:
 @pytest.mark.parametrize(("width", "heads"), [(10, 4), (8, 0), (0, 2)])
 def test_a_width_that_the_heads_cannot_share_is_refused(width: int, heads: int) -> None:
     with pytest.raises(ValueError, match=f"expected a width divisible by the heads, received {width}"):
-        MultiHeadAttention(width, heads)
+        Attention.split(width, heads)
 
 
 def test_an_index_without_a_cache_is_refused() -> None:

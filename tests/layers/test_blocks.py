@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer.config import FeedForward as FeedForwardSpec
 from transformer.layers.blocks import (
     DecoderBlock,
     EncoderBlock,
@@ -15,7 +16,7 @@ from transformer.layers.blocks import (
     activation,
 )
 
-CONV = dict(feed_forward_kind="conv_relu_conv", first_kernel=3)
+CONV = FeedForwardSpec(width=12, kind="conv_relu_conv", first_kernel=3)
 
 
 def array(*shape: int, seed: int = 0) -> np.ndarray:
@@ -67,7 +68,7 @@ def test_post_norm_ends_normalised_and_pre_norm_leaves_the_residual_stream_alone
 
 @pytest.mark.parametrize(("causal", "reach"), [(True, (0, 2)), (False, (1, 1))])
 def test_the_convolution_sees_its_neighbours_only(causal: bool, reach: tuple[int, int]) -> None:
-    layer, _ = scrambled(FeedForward(toy.config(**CONV), causal=causal, dtype="float32"), "f")
+    layer, _ = scrambled(FeedForward(8, CONV, causal=causal, dtype="float32"), "f")
     x = array(1, 9, 8)
     changed = x.copy()
     changed[:, 4] += 5
@@ -77,7 +78,7 @@ def test_the_convolution_sees_its_neighbours_only(causal: bool, reach: tuple[int
 
 
 def test_the_convolution_of_an_encoder_does_not_see_padding() -> None:
-    layer, _ = scrambled(FeedForward(toy.config(**CONV), causal=False, dtype="float32"), "f")
+    layer, _ = scrambled(FeedForward(8, CONV, causal=False, dtype="float32"), "f")
     x = array(1, 9, 8)
     real = np.arange(9)[None] < 6
     alone = np.asarray(layer(x[:, :6]))
@@ -86,7 +87,7 @@ def test_the_convolution_of_an_encoder_does_not_see_padding() -> None:
 
 
 def test_the_convolution_step_by_step_equals_all_at_once() -> None:
-    layer, _ = scrambled(FeedForward(toy.config(**CONV), causal=True, dtype="float32"), "f")
+    layer, _ = scrambled(FeedForward(8, CONV, causal=True, dtype="float32"), "f")
     x = array(2, 7, 8)
     whole, state = np.asarray(layer(x)), np.zeros((2, 2, 8), np.float32)
     for t in range(7):
@@ -97,7 +98,7 @@ def test_the_convolution_step_by_step_equals_all_at_once() -> None:
 
 def test_an_embedding_is_a_row_times_the_root_of_the_width_plus_its_position() -> None:
     config = toy.config(positions="interleaved")
-    layer = TokenEmbedding(config, 16, dtype="float32")
+    layer = TokenEmbedding(config, "source", dtype="float32")
     layer.build()
     table, positions = np.asarray(layer.tokens.embeddings), layer.positions.table()
     ids = toy.ids((2, 5))
@@ -111,7 +112,7 @@ def test_an_embedding_is_a_row_times_the_root_of_the_width_plus_its_position() -
 
 def test_segments_are_added_before_an_embedding_is_normalised() -> None:
     config = toy.config(token_types=3, embedding_norm=True, positions="learned", norm_epsilon=1e-3)
-    layer, weights = scrambled(TokenEmbedding(config, 16, dtype="float32"), "e")
+    layer, weights = scrambled(TokenEmbedding(config, "source", dtype="float32"), "e")
     ids, types = toy.ids((2, 5)), np.array([[0, 1, 2, 2, 1], [0, 0, 0, 1, 1]])
     total = weights["e/tokens/embeddings"][ids] * 8**0.5 + weights["e/token_types/embeddings"][types]
     total = total + weights["e/positions/table"][:5]
@@ -126,7 +127,7 @@ def test_segments_are_added_before_an_embedding_is_normalised() -> None:
 @pytest.mark.parametrize("tied", [False, True])
 def test_logits_are_products_with_a_table_and_a_bias_where_configured(tied: bool, bias: bool) -> None:
     config = toy.config(tied_logits=tied, logits_bias=bias)
-    tokens = TokenEmbedding(config, 16, dtype="float32")
+    tokens = TokenEmbedding(config, "source", dtype="float32")
     tokens.build()
     layer, weights = scrambled(Logits(config, tokens.tokens, dtype="float32"), "l")
     own = {name for name in weights if not name.endswith("embeddings")}

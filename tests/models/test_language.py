@@ -1,15 +1,14 @@
 """A decoder alone: against numpy, and writing over caches against whole passes."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests import toy
-from transformer.config import PRESETS
 from transformer.models.language import LanguageModel
 from transformer.models.seq2seq import Gates
+from transformer.training.presets import PRESETS
 
 GPT = dict(positions="learned", activation="gelu_tanh", scale_embeddings=False)
 APART = dict(tied_logits=False, logits_bias=True)
@@ -41,7 +40,7 @@ def test_agrees_with_sums_written_out_in_float64(changes: dict) -> None:
     np.testing.assert_allclose(numbers(found.logits)[0], logits, atol=2e-5, rtol=1e-5)
     np.testing.assert_allclose(numbers(found.decoder)[0], decoder, atol=2e-5)
     assert found.encoder is None and found.cross is None and found.ctc is None
-    assert found.decoder.shape == (1, config.decoder_layers, config.decoder_heads or 2, 9, 9)
+    assert found.decoder.shape == (1, *config.attention_shapes()["decoder"], 9, 9)
 
 
 @every_kind
@@ -151,11 +150,12 @@ def test_what_attention_was_made_of_explains_it() -> None:
 
 def closed_form(config: Any) -> int:
     """How many numbers a decoder alone of these sizes learns."""
-    d, f, v = config.width, config.decoder_feed_forward or config.feed_forward, config.vocabulary
+    stack, d, v = config.decoder, config.width, config.vocabulary
+    f = stack.feed_forward.width
     block = 4 * d * d + 4 * d + 2 * d * f + f + d + 2 * 2 * d
-    learned = config.max_target * d if config.positions == "learned" else 0
-    logits = 0 if config.tied_logits else d * v
-    return config.decoder_layers * block + 2 * d + v * d + learned + logits + v * config.logits_bias
+    learned = config.max_target * d if stack.table.kind == "learned" else 0
+    logits = 0 if config.task.tied else d * v
+    return stack.layers * block + 2 * d + v * d + learned + logits + v * config.task.bias
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,14 @@ def closed_form(config: Any) -> int:
     [
         toy.decoder(),
         toy.decoder(decoder_feed_forward=20, **APART),
-        replace(PRESETS["next-word-en"].model, vocabulary=30, width=16, feed_forward=8, max_target=8),
+        toy.changed(
+            PRESETS["next-word-en"].model,
+            width=16,
+            max_target=8,
+            target__vocabulary=30,
+            decoder__attention__head_width=2,
+            decoder__feed_forward__width=8,
+        ),
     ],
     ids=["tied", "apart", "next-word-en made small"],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.config import PAD, START, ModelConfig
+from transformer.config import PAD, START, ModelConfig, given
 from transformer.models.assembly import assemble
 from transformer.models.recurrent import RecurrentTranslator
 from transformer.models.seq2seq import Gates
@@ -49,7 +49,7 @@ class Reference:
         return np.stack(states)
 
     def score(self, state: np.ndarray, vector: np.ndarray) -> float:
-        kind = self.config.score
+        kind = given(self.config.recurrent, "recurrent").score
         if kind == "additive":
             both = np.tanh(self.dense(state, "alignment/query") + self.dense(vector, "alignment/key"))
             return float(both @ self.weights["alignment/vector"])
@@ -65,7 +65,7 @@ class Reference:
         state, logits, maps = np.tanh(self.dense(before[0], "first")), [], []
         for word in written:
             given = self.dense(word, "decoder/input")
-            additive = self.config.score == "additive"
+            additive = given(self.config.recurrent, "recurrent").score == "additive"
             if not additive:
                 state = self.gru(given, state, "decoder")
             weights = toy.softmax(np.array([self.score(state, vector) for vector in vectors]))

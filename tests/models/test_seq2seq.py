@@ -1,15 +1,15 @@
 """The whole network: against numpy, and what must hold for every kind of it."""
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests import toy
-from transformer.config import PAD, PRESETS, START
+from transformer.config import PAD, START, Attention
 from transformer.models.seq2seq import Gates, Transformer
+from transformer.training.presets import PRESETS
 
 KINDS = [
     dict(norm=norm, feed_forward_kind=kind)
@@ -157,25 +157,39 @@ def test_gates_act_on_the_layer_and_head_they_name() -> None:
 
 def closed_form(config: Any) -> int:
     """How many numbers a network of these sizes learns."""
-    d, f, v = config.width, config.feed_forward, config.vocabulary
-    biases = config.query_bias + config.key_bias + config.value_bias + config.output_bias
+    feed, spec = config.encoder.feed_forward, config.encoder.attention
+    d, f, v = config.width, feed.width, config.vocabulary
+    biases = spec.query_bias + spec.key_bias + spec.value_bias + spec.output_bias
     attention = 4 * d * d + biases * d
-    kernel = config.first_kernel if config.feed_forward_kind == "conv_relu_conv" else 1
+    kernel = feed.first_kernel if feed.kind == "conv_relu_conv" else 1
     feed_forward = kernel * d * f + f + f * d + d
-    encoder = config.encoder_layers * (attention + feed_forward + 2 * 2 * d)
-    decoder = config.decoder_layers * (2 * attention + feed_forward + 3 * 2 * d)
-    last = 2 * 2 * d if config.norm == "pre" else 0
+    encoder = config.encoder.layers * (attention + feed_forward + 2 * 2 * d)
+    decoder = config.decoder.layers * (2 * attention + feed_forward + 3 * 2 * d)
+    last = 2 * 2 * d if config.encoder.norm.place == "pre" else 0
     embeddings = v * d * (1 if config.shared_embeddings else 2)
-    logits = 0 if config.tied_logits else v * d + (v if config.logits_bias else 0)
-    learned = (config.max_source + config.max_target) * d if config.positions == "learned" else 0
+    logits = 0 if config.task.tied else v * d + (v if config.task.bias else 0)
+    learned = (config.max_source + config.max_target) * d if config.encoder.table.kind == "learned" else 0
     return encoder + decoder + last + embeddings + logits + learned
 
 
 @pytest.mark.parametrize("name", [n for n in PRESETS if PRESETS[n].model.family == "seq2seq"])
 def test_every_preset_builds_and_runs_small(name: str) -> None:
     preset = PRESETS[name].model
-    config = replace(preset, vocabulary=23, width=16, feed_forward=24, encoder_layers=2, decoder_layers=1)
-    network = toy.shared(replace(config, heads=min(preset.heads, 8)))
+    attention = Attention.split(16, min(preset.attention("encoder").heads, 8)).to_dict()
+    config = toy.changed(
+        preset,
+        width=16,
+        source__vocabulary=23,
+        target__vocabulary=23,
+        encoder__layers=2,
+        decoder__layers=1,
+        encoder__attention=attention,
+        decoder__attention=attention,
+        decoder__cross=attention,
+        encoder__feed_forward__width=24,
+        decoder__feed_forward__width=24,
+    )
+    network = toy.shared(config)
     logits = network.forward(toy.ids((1, 6)), toy.ids((1, 5))).logits
     assert numbers(logits).shape == (1, 5, 23)
     assert network.count_params() == closed_form(network.config)

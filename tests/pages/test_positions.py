@@ -172,13 +172,13 @@ def test_vectors_add_up_and_heads_are_compared(open_page: Visit, pictures: Pictu
     np.testing.assert_allclose(parts["added"], 0.5 * positions.sinusoids(rows, width), atol=1e-6)
     moved = parts["moved"]
     config = calls.network(calls.FIRST.model).config
-    assert moved.shape == (config.encoder_layers, config.heads)
+    assert moved.shape == config.attention_shapes()["encoder"]
     assert moved.min() > 0 and moved.max() <= 1
     assert metric(page, "All heads moved") == f"{moved.mean():.1%}"
     for kind in ("Cross", "Decoder"):
         page.segmented_control(key="attention").set_value(kind).run()
         assert not page.exception
-        assert pictures.values["moved"].shape == (config.decoder_layers, config.heads)
+        assert pictures.values["moved"].shape == config.attention_shapes()[kind.lower()]
 
 
 def test_bad_sentences_get_a_message(visit: Visit, network: None, pictures: Pictures) -> None:

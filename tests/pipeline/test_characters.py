@@ -30,17 +30,21 @@ COMMON: dict[str, Any] = dict(
     max_target=12,
     dropout=0.0,
 )
-LSTM = ModelConfig(
-    **COMMON,
-    recurrence="lstm",
-    decoder_layers=1,
-    embedding_width=5,
-    width=7,
-    heads=1,
-    feed_forward=1,
-    positions="none",
+LSTM = ModelConfig.from_dict(
+    COMMON
+    | dict(
+        recurrence="lstm",
+        decoder_layers=1,
+        embedding_width=5,
+        width=7,
+        heads=1,
+        feed_forward=1,
+        positions="none",
+    )
 )
-DECODER = ModelConfig(**COMMON, decoder_layers=2, width=8, heads=2, feed_forward=12, norm="pre")
+DECODER = ModelConfig.from_dict(
+    COMMON | dict(decoder_layers=2, width=8, heads=2, feed_forward=12, norm="pre")
+)
 
 
 def model(config: ModelConfig) -> Any:
@@ -52,9 +56,9 @@ def test_families() -> None:
     assert (LSTM.family, DECODER.family) == ("recurrent_decoder", "decoder")
     for wrong in (dict(recurrence="lstm"), dict(embedding_width=3)):
         with pytest.raises(ValueError, match="expected an embedding_width with recurrence lstm"):
-            ModelConfig(**(COMMON | dict(decoder_layers=1) | wrong))
+            ModelConfig.from_dict(COMMON | dict(decoder_layers=1) | wrong)
     with pytest.raises(ValueError, match="expected one decoder layer alone"):
-        ModelConfig(**(COMMON | dict(recurrence="lstm", embedding_width=3, decoder_layers=2)))
+        ModelConfig.from_dict(COMMON | dict(recurrence="lstm", embedding_width=3, decoder_layers=2))
 
 
 @pytest.mark.parametrize("config", [LSTM, DECODER], ids=["lstm", "decoder"])

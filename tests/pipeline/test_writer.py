@@ -1,6 +1,5 @@
 """A decoder with its tokenizer: what is typed becomes a Trace, next words that can be appended, and more text."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +152,7 @@ def test_of_a_long_text_the_end_is_read(writer: Writer) -> None:
 
 
 def test_a_table_may_have_rows_that_stand_for_nothing(writer: Writer) -> None:
-    wider = dataclasses.replace(writer.config, vocabulary=writer.config.vocabulary + 4)
+    wider = toy.changed(writer.config, target__vocabulary=writer.config.vocabulary + 4)
     other = Writer("wider", toy.shared(wider), writer.tokenizer)
     assert len(other.next_words("the cat", count=5)) == 5
 

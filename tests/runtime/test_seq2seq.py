@@ -189,6 +189,6 @@ def test_alternatives_are_tokens_that_could_be_written(runtime: Runtime) -> None
 
 
 def test_gates_of_another_shape_are_refused(runtime: Runtime) -> None:
-    heads = runtime.network.config.heads
+    heads = runtime.network.config.attention("encoder").heads
     with pytest.raises(ValueError, match="expected gates"):
         runtime.record(source(4), source(4), Gates(encoder=np.ones((9, heads))))

@@ -10,12 +10,12 @@ import pytest
 
 from tests import toy
 from tests.pipeline.test_characters import DECODER, LSTM
-from transformer.config import Preset, TrainingConfig
 from transformer.corpus.files import read_text
 from transformer.pipeline import load
 from transformer.training import loop
 from transformer.training.characters import Characters
 from transformer.training.data import Source
+from transformer.training.presets import Preset, TrainingConfig
 from transformer.training.puzzle import COLUMNS, RUNS, Stateful, contiguous_batches, learn, random_batches
 from transformer.training.schedule import WarmUp
 
@@ -73,7 +73,7 @@ def test_samples_are_running_text_and_labels_are_one_further(tmp_path: Path) -> 
 def test_text_of_other_characters_or_too_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with pytest.raises(ValueError, match="expected text of 13 different characters, received 12"):
-        Characters(job(tmp_path, replace(LSTM, vocabulary=LSTM.vocabulary + 1)))
+        Characters(job(tmp_path, toy.changed(LSTM, target__vocabulary=LSTM.vocabulary + 1)))
     with pytest.raises(ValueError, match="expected texts of more than 100 characters"):
         Characters(job(tmp_path, replace(LSTM, max_target=100)))
     (tmp_path / "empty.txt").write_text("")

@@ -11,7 +11,8 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.config import END, PAD, PRESETS, Preset, TrainingConfig
+from transformer.config import END, PAD
+from transformer.training.presets import PRESETS, Preset, TrainingConfig
 from transformer.corpus.files import numbered, read_pairs
 from transformer.pipeline import load
 from transformer.training import loop
@@ -170,5 +171,5 @@ def test_an_encoder_that_names_no_class_is_refused(run: Path) -> None:
 
 def test_both_presets_differ_in_their_positions_and_their_steps() -> None:
     with_, without = PRESETS["sentiment-en"], PRESETS["sentiment-en-unordered"]
-    assert replace(with_.model, positions="none") == without.model and with_.model.positions == "learned"
+    assert toy.changed(with_.model, encoder__table__kind="none") == without.model != with_.model
     assert replace(with_.training, steps=1_000, cooldown_steps=600) == without.training

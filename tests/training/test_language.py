@@ -12,7 +12,8 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.config import END, Preset, TrainingConfig
+from transformer.config import END
+from transformer.training.presets import Preset, TrainingConfig
 from transformer.corpus.files import read_paragraphs
 from transformer.formulas.bits import bits, encode, windows
 from transformer.pipeline import load

@@ -13,11 +13,11 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.config import Preset, TrainingConfig
 from transformer.models.seq2seq import Transformer
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training import loop
 from transformer.training.data import Example, Source, make_batch
+from transformer.training.presets import Preset, TrainingConfig
 from transformer.training.schedule import SmoothedCrossEntropy, optimizer
 from transformer.training.snapshots import log_spaced
 from transformer.training.translation import PROBES, evaluate_loss
@@ -215,7 +215,7 @@ def test_the_moments_of_another_network_are_refused(run: Path, tmp_path: Path) -
 
 
 def test_a_checkpoint_restores_weights_moments_and_steps_exactly(tmp_path: Path) -> None:
-    config = replace(PRESET.model, width=8, feed_forward=8)
+    config = toy.config(encoder_layers=1, decoder_layers=1, width=8, feed_forward=8)
     batch = make_batch([Example([7, 8, 9, 2], [9, 8, 7, 2])] * 2)
     losses, networks = [], []
     for number in range(2):

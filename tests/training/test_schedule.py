@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.toy import softmax
-from transformer.config import TrainingConfig
+from transformer.training.presets import TrainingConfig
 from transformer.training.schedule import SmoothedCrossEntropy, WarmUp, optimizer
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.config import Preset
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training.job import Job
+from transformer.training.presets import Preset
 from transformer.training.vocabulary import tokenizer_of
 
 TEXTS, OTHERS = ["the cat sat on the mat"] * 4, ["um gato dorme"] * 4

@@ -2,7 +2,7 @@
 
 What the pages show step by step, what the network's numbers are checked against, and what tests compare with Keras.
 
-Letters for shapes: T queries, S keys, D width, H heads, K = D / H width of one head.
+Letters for shapes: T queries, S keys, D width, H heads, K width of one head.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from transformer.config import Attention
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -84,10 +86,18 @@ def attend(weights: npt.ArrayLike, values: npt.ArrayLike) -> Array:
 
 
 def attention_weights(
-    queries: npt.ArrayLike, keys: npt.ArrayLike, mask: Mask | None = None, temperature: float = 1.0
+    queries: npt.ArrayLike,
+    keys: npt.ArrayLike,
+    mask: Mask | None = None,
+    temperature: float = 1.0,
+    factor: float = 0.0,
 ) -> Array:
-    """softmax(Q K^T / sqrt(d_k)), the left half of equation 1: (..., T, K), (..., S, K) -> (..., T, S)."""
-    scores = scale(dot(queries, keys), np.shape(keys)[-1])
+    """softmax(Q K^T / sqrt(d_k)), the left half of equation 1: (..., T, K), (..., S, K) -> (..., T, S).
+
+    `factor` stands in for 1 / sqrt(d_k) where it is not 0, as `Attention.scale` does.
+    """
+    scores = dot(queries, keys)
+    scores = scores * factor if factor else scale(scores, np.shape(keys)[-1])
     return softmax(scores if mask is None else masked(scores, mask), temperature)
 
 
@@ -144,7 +154,7 @@ def shuffled(count: int, seed: int) -> npt.NDArray[np.intp]:
 
 
 class Dense(NamedTuple):
-    """One learned projection, x W + b: kernel (D, D), bias (D,)."""
+    """One learned projection, x W + b: kernel (in, out), bias (out,)."""
 
     kernel: Array
     bias: Array
@@ -154,13 +164,18 @@ class Dense(NamedTuple):
 
 
 class LayerWeights(NamedTuple):
-    """All that one attention layer has learned, and into how many heads it cuts its width (section 3.2.2)."""
+    """All that one attention layer has learned, and what heads it has (section 3.2.2)."""
 
     query: Dense
     key: Dense
     value: Dense
     output: Dense
-    heads: int
+    spec: Attention
+
+    @property
+    def heads(self) -> int:
+        """How many."""
+        return self.spec.heads
 
     @property
     def parameters(self) -> int:
@@ -172,7 +187,7 @@ class MultiHead(NamedTuple):
     """Every intermediate result of multi-head attention.
 
     queries (H, T, K), keys and values (H, S, K), weights (H, T, S), mixed (H, T, K): each head's weighted sums,
-    joined (T, D): the heads side by side, output (T, D).
+    joined (T, H K): the heads side by side, output (T, D).
     """
 
     queries: Array
@@ -197,14 +212,14 @@ def multi_head(
     given = inputs if source is None else source
     queries = split(layer.query(inputs), layer.heads)
     keys, values = split(layer.key(given), layer.heads), split(layer.value(given), layer.heads)
-    weights = attention_weights(queries, keys, mask)
+    weights = attention_weights(queries, keys, mask, factor=layer.spec.scale)
     mixed = attend(weights, values)
     joined = join(mixed)
     return MultiHead(queries, keys, values, weights, mixed, joined, layer.output(joined))
 
 
 def split(vectors: Array, heads: int) -> Array:
-    """(T, D) -> (H, T, K): head h has the columns from h K on."""
+    """(T, H K) -> (H, T, K): head h has the columns from h K on."""
     length, width = vectors.shape
     if width % heads:
         raise ValueError(f"expected a width divisible by {heads} heads, received {width}")
@@ -212,7 +227,7 @@ def split(vectors: Array, heads: int) -> Array:
 
 
 def join(mixed: Array) -> Array:
-    """(H, T, K) -> (T, D), the inverse of `split`."""
+    """(H, T, K) -> (T, H K), the inverse of `split`."""
     heads, length, width = mixed.shape
     return mixed.transpose(1, 0, 2).reshape(length, heads * width)
 

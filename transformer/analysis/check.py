@@ -67,7 +67,9 @@ def mask_of(kind: str, queries: int, keys: int) -> Mask:
     return by_hand.causal_mask(queries) if kind == "decoder" else by_hand.no_mask(queries, keys)
 
 
-def check(weights: npt.ArrayLike, queries: npt.ArrayLike, keys: npt.ArrayLike, mask: Mask) -> Check:
+def check(
+    weights: npt.ArrayLike, queries: npt.ArrayLike, keys: npt.ArrayLike, mask: Mask, scale: float = 0.0
+) -> Check:
     """One head's weights against its own queries and keys.
 
     Args:
@@ -75,6 +77,7 @@ def check(weights: npt.ArrayLike, queries: npt.ArrayLike, keys: npt.ArrayLike, m
         queries: (T, K).
         keys: (S, K).
         mask: (T, S), true where a query may look.
+        scale: that of the layer's `Attention`; 0 means 1 / sqrt(K).
 
     Raises:
         ValueError: shapes that do not go together, or numbers that are not finite.
@@ -85,6 +88,6 @@ def check(weights: npt.ArrayLike, queries: npt.ArrayLike, keys: npt.ArrayLike, m
         raise ValueError(f"expected weights and mask {expected}, received {shown.shape} and {mask.shape}")
     if not (np.isfinite(shown).all() and np.isfinite(queries).all() and np.isfinite(keys).all()):
         raise ValueError("expected finite weights, queries and keys, received NaN or infinity")
-    again = by_hand.attention_weights(queries, keys, mask)
+    again = by_hand.attention_weights(queries, keys, mask, factor=scale)
     leaked = np.where(mask, 0.0, np.abs(shown)).sum(-1)
     return Check(again, shown - again, shown.sum(-1), leaked, int((~mask).sum()))

@@ -4,63 +4,69 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from transformer.bench.measure import Row, median
-from transformer.config import NO_ID, ModelConfig
-
-_STACK: dict[str, Any] = dict(
-    width=768, heads=12, feed_forward=3072, positions="learned", scale_embeddings=False, suppressed=()
+from transformer.config import (
+    NO_ID,
+    Attention,
+    Embedding,
+    FeedForward,
+    ModelConfig,
+    Norm,
+    Sound,
+    Special,
+    Stack,
+    Table,
+    Task,
 )
+
 BERT_BASE = ModelConfig(
-    **_STACK,
-    vocabulary=30_522,
-    encoder_layers=12,
-    decoder_layers=0,
+    width=768,
+    source=Embedding(vocabulary=30_522, types=2, norm=True),
+    encoder=Stack(
+        layers=12,
+        attention=Attention.split(768, 12),
+        feed_forward=FeedForward(width=3072, activation="gelu"),
+        table=Table(kind="learned"),
+    ),
     max_source=512,
-    embedding_norm=True,
-    token_types=2,
-    activation="gelu",
-    output="vectors",
+    task=Task(kind="vectors"),
+    special=Special(suppressed=()),
 )
 GPT2_SMALL = ModelConfig(
-    **_STACK,
-    vocabulary=50_257,
-    encoder_layers=0,
-    decoder_layers=12,
+    width=768,
+    target=Embedding(vocabulary=50_257),
+    decoder=Stack(
+        layers=12,
+        attention=Attention.split(768, 12),
+        feed_forward=FeedForward(width=3072, activation="gelu_tanh"),
+        norm=Norm(place="pre", last=True),
+        table=Table(kind="learned"),
+    ),
     max_target=1024,
-    norm="pre",
-    activation="gelu_tanh",
-    pad_id=NO_ID,
-    start_id=NO_ID,
-    unknown_id=NO_ID,
-    end_id=50_256,
+    special=Special(pad=NO_ID, start=NO_ID, unknown=NO_ID, end=50_256, suppressed=()),
+)
+_WHISPER = Stack(
+    layers=4,
+    attention=Attention.split(384, 6, key_bias=False),
+    feed_forward=FeedForward(width=1536, activation="gelu"),
+    norm=Norm(place="pre", last=True, epsilon=1e-5),
+    table=Table(kind="learned"),
 )
 WHISPER_TINY = ModelConfig(
-    vocabulary=51_865,
-    encoder_layers=4,
-    decoder_layers=4,
     width=384,
-    heads=6,
-    feed_forward=1536,
+    sound=Sound(kind="whisper"),
+    target=Embedding(vocabulary=51_865),
+    encoder=_WHISPER,
+    decoder=replace(_WHISPER, cross=_WHISPER.attention),
     max_source=1500,
     max_target=448,
-    norm="pre",
-    norm_epsilon=1e-5,
-    positions="learned",
-    stem="whisper",
-    activation="gelu",
-    scale_embeddings=False,
-    shared_embeddings=False,
-    key_bias=False,
-    pad_id=50_257,
-    start_id=50_258,
-    end_id=50_257,
-    unknown_id=NO_ID,
-    suppressed=(),
+    special=Special(pad=50_257, start=50_258, end=50_257, unknown=NO_ID, suppressed=()),
 )
 LENGTHS = (16, 128, 512)
 

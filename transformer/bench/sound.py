@@ -78,8 +78,8 @@ def training_step() -> float:
     """Milliseconds of a step of training on eight clips of 10 s, in mixed bfloat16 as `train` takes it."""
     import keras
 
-    from transformer.config import PRESETS
     from transformer.models.assembly import assemble
+    from transformer.training.presets import PRESETS
     from transformer.training.schedule import SmoothedCrossEntropy
     from transformer.training.speech import CTC
 

@@ -7,18 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from transformer.bench.measure import Row, median
-from transformer.config import PRESETS, ModelConfig
+from transformer.training.presets import PRESETS, translator
 
 SHAPES = {
-    "4x128": ModelConfig(
-        vocabulary=8000, encoder_layers=4, decoder_layers=4, width=128, heads=8, feed_forward=512
-    ),
-    "4x256": ModelConfig(
-        vocabulary=8000, encoder_layers=4, decoder_layers=4, width=256, heads=8, feed_forward=1024
-    ),
-    "6x512": ModelConfig(
-        vocabulary=58_101, encoder_layers=6, decoder_layers=6, width=512, heads=8, feed_forward=2048
-    ),
+    "4x128": translator(8000, (4, 4), 128, 8, 512),
+    "4x256": translator(8000, (4, 4), 256, 8, 1024),
+    "6x512": translator(58_101, (6, 6), 512, 8, 2048),
 }
 GREEDY_NAMES = {"6x512": "6x512-58k"}
 

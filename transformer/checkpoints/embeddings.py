@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transformer.checkpoints import folder
-from transformer.config import PAD
+from transformer.config import PAD, given
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Label
 
@@ -28,12 +28,13 @@ class Embeddings:
     def __init__(self, path: Path) -> None:
         config = folder.load_config(path)
         self.tokenizer = SubwordTokenizer.load(path / folder.TOKENIZER)
+        source = given(config.source, "a source of tokens")
         table = folder.load_weights(path / folder.WEIGHTS)[TABLE].astype(np.float32)
-        if table.shape != (config.vocabulary, config.width):
+        if table.shape != (source.vocabulary, config.width):
             raise ValueError(
-                f"expected a table ({config.vocabulary}, {config.width}), received {table.shape}"
+                f"expected a table ({source.vocabulary}, {config.width}), received {table.shape}"
             )
-        self.scale = float(config.width**0.5) if config.scale_embeddings else 1.0
+        self.scale = source.scale
         self.table = table * np.float32(self.scale)
         self.padding: npt.NDArray[np.float32] = self.table[PAD]
 

@@ -77,8 +77,7 @@ def load_weights(path: Path) -> dict[str, np.ndarray]:
 
 def save_config(folder: Path, config: ModelConfig) -> None:
     """Write `config.json`."""
-    text = json.dumps({"family": config.family, **config.to_dict()}, indent=2)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(config.to_text(), encoding="utf-8")
 
 
 def load_config(folder: Path) -> ModelConfig:

@@ -85,18 +85,22 @@ def plausible(config: ModelConfig, numbers: int) -> None:
     """
     if numbers > MOST_NUMBERS:
         raise ValueError(f"expected at most {MOST_NUMBERS:,} numbers, received {numbers:,}")
-    width, reads, writes = config.width, config.encoder_layers, config.decoder_layers
-    if max(reads, writes) > MOST_LAYERS:
-        raise ValueError(f"expected at most {MOST_LAYERS} layers, received {max(reads, writes)}")
-    rows = config.vocabulary + config.source_vocabulary + config.token_types
-    if config.positions == "learned":
-        rows += config.max_source * bool(reads) + config.max_target * bool(writes)
-    wide = 2 * config.feed_forward, 2 * (config.decoder_feed_forward or config.feed_forward)
-    rows += reads * (4 * width + wide[0]) + writes * (4 * width * (1 + bool(reads)) + wide[1])
+    stacks = [stack for stack in (config.encoder, config.decoder) if stack]
+    deepest = max((stack.layers for stack in stacks), default=0)
+    if deepest > MOST_LAYERS:
+        raise ValueError(f"expected at most {MOST_LAYERS} layers, received {deepest}")
+    tables = [config.target, None if config.shared_embeddings else config.source]
+    rows = sum(table.vocabulary + table.types for table in tables if table)
+    rows += 4 * config.width if config.recurrent else 0
+    for stack, length in ((config.encoder, config.max_source), (config.decoder, config.max_target)):
+        if stack:
+            rows += length if stack.table.kind == "learned" else 0
+            heads = stack.attention.joined + (stack.cross.joined if stack.cross else 0)
+            rows += stack.layers * (4 * heads + 2 * stack.feed_forward.width)
     # Twice: where a few are missing, the tensor that they are missing from is named later.
-    if width * rows > 2 * numbers:
+    if config.width * rows > 2 * numbers:
         raise ValueError(
-            f"expected at least {width * rows:,} numbers for the sizes in {CONFIG}, received {numbers:,}"
+            f"expected at least {config.width * rows:,} numbers for the sizes in {CONFIG}, received {numbers:,}"
         )
     longest = max(config.max_source, config.max_target)
     if longest > MOST_POSITIONS or config.bins > MOST_BINS:
@@ -180,7 +184,8 @@ def _rows(family: Family, config: ModelConfig) -> list[Row]:
         if "{}" not in row.theirs:
             rows.append(row)
             continue
-        depth = config.encoder_layers if row.ours.startswith("encoder/") else config.decoder_layers
+        stack = config.encoder if row.ours.startswith("encoder/") else config.decoder
+        depth = stack.layers if stack else 0
         rows += [Row(row.theirs.format(i), row.ours.format(i), row.change) for i in range(depth)]
     return rows
 

@@ -16,10 +16,11 @@ def learned_positions(path: Path) -> dict[str, np.ndarray]:
     Empty for a network whose positions are computed, and for a folder that is no whole model.
     """
     try:
-        if folder.load_config(path).positions != "learned":
-            return {}
+        config = folder.load_config(path)
+        stacks = {"source": config.encoder, "target": config.decoder}
+        learned = [side for side, stack in stacks.items() if stack and stack.table.kind == "learned"]
         with safe_open(path / folder.WEIGHTS, "numpy") as file:
-            names = {side: f"{side}_embedding/positions/table" for side in ("source", "target")}
+            names = {side: f"{side}_embedding/positions/table" for side in learned}
             return {side: file.get_tensor(name).astype(np.float32) for side, name in names.items()}
     except Exception:  # the library raises its own kinds; a damaged folder is reported where it is loaded
         return {}

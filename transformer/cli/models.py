@@ -22,8 +22,7 @@ def run(_: argparse.Namespace) -> None:
         folder = find(name)
         config = load_config(folder)
         size = (folder / WEIGHTS).stat().st_size / 1e6
-        layers = "+".join(str(count) for count in (config.encoder_layers, config.decoder_layers) if count)
-        shape = f"{layers} layers, {config.heads} heads, width {config.width}, {config.vocabulary:,} {config.tokens}"
+        shape = f"{config.summary()}, {config.vocabulary:,} {config.tokens}"
         rows.append((name, config.family, f"{shape}, {size:.0f} MB"))
     names, families = (max((len(row[column]) for row in rows), default=0) + 2 for column in (0, 1))
     for name, family, shape in rows:

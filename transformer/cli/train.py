@@ -12,7 +12,7 @@ from transformer.cli.common import Commands, file
 def add(commands: Commands) -> None:
     """The command and its arguments."""
     parser = commands.add_parser("train", help="train a preset and write a model folder")
-    parser.add_argument("preset", help="a name from transformer.config.PRESETS")
+    parser.add_argument("preset", help="a name from transformer.training.presets")
     parser.add_argument(
         "--data", nargs="+", required=True, metavar="FILE[:WEIGHT]", help="source<TAB>target files"
     )
@@ -48,10 +48,10 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train until the preset's steps are done."""
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # see transformer/__init__.py; read when TensorFlow is imported
-    from transformer.config import PRESETS
     from transformer.training.data import Source
     from transformer.training.job import Job
     from transformer.training.loop import fit
+    from transformer.training.presets import PRESETS
 
     if options.preset not in PRESETS:
         raise ValueError(f"expected one of {', '.join(PRESETS)}, received {options.preset!r}")

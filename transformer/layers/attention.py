@@ -1,6 +1,6 @@
 """Multi-head scaled dot-product attention that returns what it looked at (Vaswani et al. 2017, section 3.2).
 
-Letters for shapes: B batch, T queries, S keys, H heads, D width, K = D / H width of one head.
+Letters for shapes: B batch, T queries, S keys, H heads, D width, K width of one head.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import keras
 from keras import ops
+
+from transformer.config import Attention as Spec
+from transformer.config import implemented
 
 # Added to the score of a forbidden position: exp() of it is exactly 0, in bfloat16 too.
 FORBIDDEN = -1e9
@@ -42,20 +45,23 @@ def causal_mask(length: int) -> Any:
     return (steps[:, None] >= steps[None, :])[None, None]
 
 
-def scaled_dot_product(query: Any, key: Any, value: Any, attention_mask: Any = None) -> tuple[Any, Any]:
+def scaled_dot_product(
+    query: Any, key: Any, value: Any, attention_mask: Any = None, *, factor: float | None = None
+) -> tuple[Any, Any]:
     """softmax(Q K^T / sqrt(K)) V, equation 1, as an explicit softmax in float32.
 
     Args:
         query: (B, H, T, K).
         key, value: (B, H, S, K).
         attention_mask: booleans that broadcast to (B, H, T, S), true where a query may look; None allows all.
+        factor: what scores are multiplied by instead of 1 / sqrt(K).
 
     Returns:
         context (B, H, T, K) and weights (B, H, T, S) float32. A forbidden position weighs exactly 0 as long as
         its row allows at least one other.
     """
     # Scaling the query instead of the scores is the same number over a smaller tensor.
-    query = query * (int(key.shape[-1]) ** -0.5)
+    query = query * (int(key.shape[-1]) ** -0.5 if factor is None else factor)
     scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")  # (B, H, T, S)
     if attention_mask is not None:
         scores = scores + (1.0 - ops.cast(attention_mask, "float32")) * FORBIDDEN
@@ -68,10 +74,8 @@ class MultiHeadAttention(keras.layers.Layer):
     """Multi-head attention with separate query, key, value and output projections (section 3.2.2).
 
     Args:
-        width: D, of queries, keys and output; divisible by `heads`.
-        heads: H.
-        dropout: of the attention weights, in training. The weights that are returned are those before dropout.
-        query_bias, key_bias, value_bias, output_bias: whether a projection adds a bias.
+        width: D, of inputs and output.
+        spec: heads, their width, biases and scale; the weights that are returned are those before its dropout.
 
     Call arguments:
         inputs: (B, T, D), where the queries come from.
@@ -86,43 +90,35 @@ class MultiHeadAttention(keras.layers.Layer):
         `Attention(output, weights, cache, query)`.
 
     Raises:
-        ValueError: the width is not divisible by the heads, `index` is given without `cache`, or `gate` has not one
-            number a head.
+        ValueError: the specification asks for what is not implemented, `index` is given without `cache`, or `gate` has
+            not one number a head.
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        *,
-        dropout: float = 0.0,
-        query_bias: bool = True,
-        key_bias: bool = True,
-        value_bias: bool = True,
-        output_bias: bool = True,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, width: int, spec: Spec, *, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        if width < 1 or heads < 1 or width % heads:
-            raise ValueError(f"expected a width divisible by the heads, received {width} and {heads} heads")
-        self.width, self.heads = width, heads
-        self.query = keras.layers.Dense(width, use_bias=query_bias, dtype=self.dtype_policy, name="query")
-        self.key = keras.layers.Dense(width, use_bias=key_bias, dtype=self.dtype_policy, name="key")
-        self.value = keras.layers.Dense(width, use_bias=value_bias, dtype=self.dtype_policy, name="value")
-        self.output_projection = keras.layers.Dense(
-            width, use_bias=output_bias, dtype=self.dtype_policy, name="output"
+        implemented(
+            spec, key_heads=0, softcap=0.0, qk_norm="none", window=0, sink=False, rotary=None, alibi=False
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.width, self.spec, self.heads = width, spec, spec.heads
+
+        def dense(units: int, bias: bool, name: str) -> keras.layers.Dense:
+            return keras.layers.Dense(units, use_bias=bias, dtype=self.dtype_policy, name=name)
+
+        self.query = dense(spec.joined, spec.query_bias, "query")
+        self.key = dense(spec.joined, spec.key_bias, "key")
+        self.value = dense(spec.joined, spec.value_bias, "value")
+        self.output_projection = dense(width, spec.output_bias, "output")
+        self.dropout = keras.layers.Dropout(spec.dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
-        for projection in (self.query, self.key, self.value, self.output_projection):
+        for projection in (self.query, self.key, self.value):
             projection.build((None, None, self.width))
+        self.output_projection.build((None, None, self.spec.joined))
         self.built = True
 
     def _split(self, x: Any) -> Any:
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
-        x = ops.reshape(x, (batch, length, self.heads, self.width // self.heads))
+        x = ops.reshape(x, (batch, length, self.heads, self.spec.head_width))
         return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, K)
 
     def project(self, source: Any) -> KeyValue:
@@ -147,7 +143,9 @@ class MultiHeadAttention(keras.layers.Layer):
         elif index is not None:
             cache = _write(cache, self.project(inputs), index)
         query = self._split(self.query(inputs))
-        context, weights = scaled_dot_product(query, cache.key, cache.value, attention_mask)
+        context, weights = scaled_dot_product(
+            query, cache.key, cache.value, attention_mask, factor=self.spec.factor
+        )
         if training and self.dropout.rate > 0:
             dropped = self.dropout(weights, training=True)
             context = ops.matmul(ops.cast(dropped, cache.value.dtype), cache.value)
@@ -160,7 +158,7 @@ class MultiHeadAttention(keras.layers.Layer):
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
         batch, length = ops.shape(context)[0], ops.shape(context)[1]
-        context = ops.reshape(context, (batch, length, self.width))  # (B, T, D)
+        context = ops.reshape(context, (batch, length, self.spec.joined))  # (B, T, H K)
         return Attention(self.output_projection(context), weights, cache, query)
 
 

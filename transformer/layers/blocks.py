@@ -1,25 +1,32 @@
 """Token embedding, feed-forward, and the encoder and decoder blocks (Vaswani et al. 2017, section 3).
 
-`norm="post"` normalises after each residual sum, as in the paper; `norm="pre"` normalises what goes into each sublayer
-and leaves the residual stream alone (Xiong et al. 2020, arXiv:2002.04745), as in Tensor2Tensor.
+`place="post"` normalises after each residual sum, as in the paper; `place="pre"` normalises what goes into each
+sublayer and leaves the residual stream alone (Xiong et al. 2020, arXiv:2002.04745), as in Tensor2Tensor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import FeedForward as FeedForwardSpec
+from transformer.config import ModelConfig, Norm, Stack, Table, given, implemented
 from transformer.layers.attention import KeyValue, MultiHeadAttention
 from transformer.layers.positions import PositionTable
 
 
+def normalisation(spec: Norm, dtype: Any, name: str) -> keras.layers.Layer:
+    """One normalisation of the kind that a stack has (Ba et al. 2016, arXiv:1607.06450)."""
+    implemented(spec, kind="layer", bias=True, first=True)
+    return keras.layers.LayerNormalization(epsilon=spec.epsilon, dtype=dtype, name=name)
+
+
 class TokenEmbedding(keras.layers.Layer):
-    """ids (B, T) -> vectors (B, T, D): table rows, times sqrt(D) where configured, plus segments, plus positions,
-    normalised where configured, plus dropout.
+    """ids (B, T) -> vectors (B, T, D): table rows, times a scale, plus segments, plus positions, normalised where
+    configured, plus dropout; all as the source or the target of a network has them.
 
     Call arguments:
         ids: (B, T).
@@ -30,46 +37,42 @@ class TokenEmbedding(keras.layers.Layer):
     def __init__(
         self,
         config: ModelConfig,
-        length: int,
+        side: Literal["source", "target"],
         *,
-        vocabulary: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self.scale = config.width**0.5 if config.scale_embeddings else 1.0
+        source = side == "source"
+        spec = given(config.source if source else config.target, side)
+        stack = config.encoder if source else config.decoder
+        table = stack.table if stack else Table()
+        implemented(spec, width=0)
+        policy, self.width, self.scale = self.dtype_policy, config.width, spec.scale
         self.tokens = keras.layers.ReversibleEmbedding(
-            vocabulary or config.vocabulary,
-            config.width,
+            spec.vocabulary,
+            self.width,
             # With the sqrt(D) factor this makes inputs and tied logits both start at unit variance.
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=config.width**-0.5),
-            dtype=self.dtype_policy,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.width**-0.5),
+            dtype=policy,
             name="tokens",
         )
         self.positions = PositionTable(
-            length,
-            config.width,
-            config.positions,
-            offset=config.position_offset,
-            dtype=self.dtype_policy,
+            config.max_source if source else config.max_target,
+            self.width,
+            table.kind,
+            offset=table.offset,
+            dtype=policy,
             name="positions",
         )
         self.types = (
-            keras.layers.Embedding(
-                config.token_types, config.width, dtype=self.dtype_policy, name="token_types"
-            )
-            if config.token_types
+            keras.layers.Embedding(spec.types, self.width, dtype=policy, name="token_types")
+            if spec.types
             else None
         )
-        self.norm = (
-            keras.layers.LayerNormalization(
-                epsilon=config.norm_epsilon, dtype=self.dtype_policy, name="embedding_norm"
-            )
-            if config.embedding_norm
-            else None
-        )
-        self.width = config.width
-        self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
+        norm = stack.norm if stack else Norm()
+        self.norm = normalisation(norm, policy, "embedding_norm") if spec.norm else None
+        self.dropout = keras.layers.Dropout(config.dropout, dtype=policy)
 
     def build(self, input_shape: Any = None) -> None:
         self.tokens.build(None)
@@ -92,7 +95,7 @@ class TokenEmbedding(keras.layers.Layer):
         return self.placed(self.rows(ids), ids, types, start, places, position_scale, training)
 
     def rows(self, ids: Any) -> Any:
-        """The table's rows (B, T, D) for ids, times sqrt(D) where configured: what tokens are before all else."""
+        """The table's rows (B, T, D) for ids, times the scale: what tokens are before all else."""
         return self.tokens(ids) * self.scale
 
     def placed(
@@ -113,7 +116,7 @@ class TokenEmbedding(keras.layers.Layer):
 
 
 class Logits(keras.layers.Layer):
-    """Vectors (B, T, D) -> scores (B, T, vocabulary): a table of its own, or where `tied_logits` that of the tokens,
+    """Vectors (B, T, D) -> scores (B, T, vocabulary): a table of its own, or where tied that of the tokens,
     transposed (Press and Wolf 2017; section 3.4); plus a bias where configured."""
 
     def __init__(
@@ -124,21 +127,22 @@ class Logits(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
+        implemented(config.task, scale=1.0, softcap=0.0)
         self.config, self.tokens = config, tokens
 
     def build(self, input_shape: Any) -> None:
-        if not self.config.tied_logits:
+        if not self.config.task.tied:
             self.kernel = self.add_weight((self.config.width, self.config.vocabulary), name="kernel")
-        if self.config.logits_bias:
+        if self.config.task.bias:
             self.bias = self.add_weight((self.config.vocabulary,), initializer="zeros", name="bias")
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        if self.config.tied_logits:
+        if self.config.task.tied:
             scores = self.tokens(inputs, reverse=True)
         else:
             scores = ops.matmul(inputs, self.kernel)
-        return scores + self.bias if self.config.logits_bias else scores
+        return scores + self.bias if self.config.task.bias else scores
 
 
 def activation(name: str) -> Callable[[Any], Any]:
@@ -162,23 +166,29 @@ class FeedForward(keras.layers.Layer):
         (B, T, D).
     """
 
-    def __init__(self, config: ModelConfig, *, causal: bool, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, spec: FeedForwardSpec, *, causal: bool, name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
-        self.width = config.width
-        self.convolutional = config.feed_forward_kind == "conv_relu_conv"
-        self.kernel = config.first_kernel if self.convolutional else 1
+        if spec.kind == "gated":
+            raise ValueError(
+                "expected a feed-forward dense or conv_relu_conv, received gated: not implemented yet"
+            )
+        implemented(spec, bias=True)
+        self.width, self.hidden = width, spec.width
+        self.convolutional = spec.kind == "conv_relu_conv"
+        self.kernel = spec.first_kernel if self.convolutional else 1
         left = self.kernel - 1 if causal else (self.kernel - 1) // 2
         self.edges = (left, self.kernel - 1 - left)
         if self.convolutional:
             self.expand = keras.layers.Conv1D(
-                config.feed_forward, self.kernel, padding="valid", dtype=self.dtype_policy, name="expand"
+                self.hidden, self.kernel, padding="valid", dtype=self.dtype_policy, name="expand"
             )
         else:
-            self.expand = keras.layers.Dense(config.feed_forward, dtype=self.dtype_policy, name="expand")
-        self.contract = keras.layers.Dense(config.width, dtype=self.dtype_policy, name="contract")
-        self.activation = activation(config.activation)
-        self.dropout = keras.layers.Dropout(config.feed_forward_dropout, dtype=self.dtype_policy)
-        self.hidden = config.feed_forward
+            self.expand = keras.layers.Dense(self.hidden, dtype=self.dtype_policy, name="expand")
+        self.contract = keras.layers.Dense(width, dtype=self.dtype_policy, name="contract")
+        self.activation = activation(spec.activation)
+        self.dropout = keras.layers.Dropout(spec.dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         self.expand.build((None, None, self.width))
@@ -245,55 +255,49 @@ class DecoderOutput(NamedTuple):
     cross_projections: Any
 
 
-def _attention(config: ModelConfig, dtype: Any, name: str) -> MultiHeadAttention:
-    return MultiHeadAttention(
-        config.width,
-        config.heads,
-        dropout=config.attention_dropout,
-        query_bias=config.query_bias,
-        key_bias=config.key_bias,
-        value_bias=config.value_bias,
-        output_bias=config.output_bias,
-        dtype=dtype,
-        name=name,
-    )
-
-
 class _Sublayers(keras.layers.Layer):
     """The residual wiring that encoder and decoder blocks share."""
 
-    def __init__(self, config: ModelConfig, name: str | None, norms: tuple[str, ...], **kwargs: Any) -> None:
+    def __init__(
+        self, config: ModelConfig, stack: Stack, name: str | None, norms: tuple[str, ...], **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
-        self.config = config
-        self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
-        self.norms = {
-            norm: keras.layers.LayerNormalization(
-                epsilon=config.norm_epsilon, dtype=self.dtype_policy, name=f"{norm}_norm"
+        implemented(stack, local=None, pattern=(), relative=None, residual="serial", shared_layers=False)
+        if stack.norm.place not in ("pre", "post"):
+            raise ValueError(
+                f"expected normalisations pre or post, received {stack.norm.place}: not implemented yet"
             )
-            for norm in norms
-        }
+        self.width, self.stack, self.pre = config.width, stack, stack.norm.place == "pre"
+        self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
+        self.norms = {norm: normalisation(stack.norm, self.dtype_policy, f"{norm}_norm") for norm in norms}
 
     def _build_norms(self) -> None:
         for norm in self.norms.values():
-            norm.build((None, None, self.config.width))
+            norm.build((None, None, self.width))
 
     def _residual(
         self, x: Any, norm: str, training: bool | None, sublayer: Callable[[Any], Any]
     ) -> tuple[Any, Any]:
         """x + dropout(sublayer(x)), normalised before or after; `sublayer` returns its output and anything else."""
         normalise = self.norms[norm]
-        output, rest = sublayer(normalise(x) if self.config.norm == "pre" else x)
+        output, rest = sublayer(normalise(x) if self.pre else x)
         x = x + self.dropout(output, training=training)
-        return (x if self.config.norm == "pre" else normalise(x)), rest
+        return (x if self.pre else normalise(x)), rest
 
 
 class EncoderBlock(_Sublayers):
     """Self-attention and feed-forward, each in a residual connection."""
 
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(config, name, ("self_attention", "feed_forward"), **kwargs)
-        self.self_attention = _attention(config, self.dtype_policy, "self_attention")
-        self.feed_forward = FeedForward(config, causal=False, dtype=self.dtype_policy, name="feed_forward")
+        stack = given(config.encoder, "encoder")
+        super().__init__(config, stack, name, ("self_attention", "feed_forward"), **kwargs)
+        policy = self.dtype_policy
+        self.self_attention = MultiHeadAttention(
+            self.width, stack.attention, dtype=policy, name="self_attention"
+        )
+        self.feed_forward = FeedForward(
+            self.width, stack.feed_forward, causal=False, dtype=policy, name="feed_forward"
+        )
 
     def build(self, input_shape: Any) -> None:
         self._build_norms()
@@ -335,13 +339,21 @@ class DecoderBlock(_Sublayers):
     """
 
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
-        crossing = ("cross_attention",) if config.encoder_layers else ()
-        super().__init__(config, name, ("self_attention", *crossing, "feed_forward"), **kwargs)
-        self.self_attention = _attention(config, self.dtype_policy, "self_attention")
-        self.cross_attention: Any = (
-            _attention(config, self.dtype_policy, "cross_attention") if crossing else None
+        stack = given(config.decoder, "decoder")
+        crossing = ("cross_attention",) if stack.cross else ()
+        super().__init__(config, stack, name, ("self_attention", *crossing, "feed_forward"), **kwargs)
+        policy = self.dtype_policy
+        self.self_attention = MultiHeadAttention(
+            self.width, stack.attention, dtype=policy, name="self_attention"
         )
-        self.feed_forward = FeedForward(config, causal=True, dtype=self.dtype_policy, name="feed_forward")
+        self.cross_attention: Any = (
+            MultiHeadAttention(self.width, stack.cross, dtype=policy, name="cross_attention")
+            if stack.cross
+            else None
+        )
+        self.feed_forward = FeedForward(
+            self.width, stack.feed_forward, causal=True, dtype=policy, name="feed_forward"
+        )
 
     def build(self, input_shape: Any) -> None:
         self._build_norms()
@@ -352,13 +364,11 @@ class DecoderBlock(_Sublayers):
 
     def start(self, memory: Any, length: int) -> DecoderCache:
         """An empty cache for `length` steps that attends over `memory` (B, S, D)."""
-        batch, heads = ops.shape(memory)[0], self.config.heads
-        empty = ops.zeros((batch, heads, length, self.config.width // heads), dtype=memory.dtype)
+        batch, own = ops.shape(memory)[0], self.stack.attention
+        empty = ops.zeros((batch, own.heads, length, own.head_width), dtype=memory.dtype)
         convolution: Any = ()
         if self.feed_forward.convolutional:
-            convolution = ops.zeros(
-                (batch, self.feed_forward.kernel - 1, self.config.width), dtype=memory.dtype
-            )
+            convolution = ops.zeros((batch, self.feed_forward.kernel - 1, self.width), dtype=memory.dtype)
         cross = self.cross_attention.project(memory) if self.cross_attention else ()
         return DecoderCache(KeyValue(empty, empty), cross, convolution)
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import ModelConfig, given
 from transformer.layers.positions import PositionTable
 
 STRIDES = {"t2t": 4, "whisper": 2}  # frames a position
@@ -20,7 +20,7 @@ STRIDES = {"t2t": 4, "whisper": 2}  # frames a position
 
 class SoundEmbedding(keras.layers.Layer):
     """Log-mel pictures (B, frames, bins) -> vectors (B, S, D), S = ceil(frames / stride); position i hears the frames
-    around i * stride, whatever follows. Those of `t2t` are multiplied by sqrt(D) where `scale_embeddings` says so.
+    around i * stride, whatever follows. Those of `t2t` are multiplied by a scale.
 
     Call arguments:
         inputs: (B, frames, bins).
@@ -30,9 +30,13 @@ class SoundEmbedding(keras.layers.Layer):
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         policy = self.dtype_policy
-        self.kind, self.bins, self.width = config.stem, config.bins, config.width
-        self.scale = config.width**0.5 if config.scale_embeddings else 1.0
-        self.channels = config.stem_channels
+        sound, table = given(config.sound, "sound"), given(config.encoder, "an encoder").table
+        if sound.kind not in STRIDES:
+            raise ValueError(
+                f"expected sound {' or '.join(STRIDES)}, received {sound.kind}: not implemented yet"
+            )
+        self.kind, self.bins, self.width = sound.kind, sound.bins, config.width
+        self.scale, self.channels = sound.scale, sound.channels
         if self.kind == "t2t":
             self.convolutions = [
                 keras.layers.Conv2D(
@@ -49,7 +53,7 @@ class SoundEmbedding(keras.layers.Layer):
                 for i, stride in enumerate((1, 2))
             ]
         self.positions = PositionTable(
-            config.max_source, config.width, config.positions, dtype=policy, name="positions"
+            config.max_source, config.width, table.kind, offset=table.offset, dtype=policy, name="positions"
         )
         self.dropout = keras.layers.Dropout(config.dropout, dtype=policy)
 

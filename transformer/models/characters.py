@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import ModelConfig, given, implemented
 from transformer.layers.lstm import LSTM, Carried
 
 
@@ -20,8 +20,10 @@ class CharacterLSTM(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy = self.dtype_policy
+        implemented(given(config.target, "target"), width=0, scale=1.0, types=0, norm=False)
+        self.embedding_width = given(config.recurrent, "recurrent").embedding_width
         self.embedding = keras.layers.Embedding(
-            config.vocabulary, config.embedding_width, dtype=policy, name="embedding"
+            config.vocabulary, self.embedding_width, dtype=policy, name="embedding"
         )
         self.lstm = LSTM(config.width, dtype=policy, name="lstm")
         self.dropout = keras.layers.Dropout(config.dropout, dtype=policy)
@@ -29,7 +31,7 @@ class CharacterLSTM(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         self.embedding.build((None, None))
-        self.lstm.build((None, None, self.config.embedding_width))
+        self.lstm.build((None, None, self.embedding_width))
         self.output_projection.build((None, None, self.config.width))
         self.built = True
 

@@ -7,14 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import ModelConfig, given
 from transformer.layers.attention import KeyValue, causal_mask, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
 from transformer.models.encoder import build_stack, last_norm
 
 
 class Decoder(keras.layers.Layer):
-    """`decoder_layers` blocks, and a last normalisation where `norm="pre"`.
+    """The blocks of `config.decoder`, and a last normalisation where it says so.
 
     Call arguments:
         inputs: (B, T, D).
@@ -29,12 +29,12 @@ class Decoder(keras.layers.Layer):
 
     def __init__(self, config: ModelConfig, name: str = "decoder", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.config = config = config.decoder()
+        self.config = config
+        stack = given(config.decoder, "a decoder")
         self.blocks = [
-            DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}")
-            for i in range(config.decoder_layers)
+            DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
         ]
-        self.norm = last_norm(config, self.dtype_policy)
+        self.norm = last_norm(stack.norm, self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         build_stack(self, self.config.width)

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import ModelConfig, Norm, given
 from transformer.layers.attention import padding_mask
-from transformer.layers.blocks import EncoderBlock, EncoderOutput
+from transformer.layers.blocks import EncoderBlock, EncoderOutput, normalisation
 
 
 class Encoder(keras.layers.Layer):
-    """`encoder_layers` blocks, and a last normalisation where `norm="pre"`.
+    """The blocks of `config.encoder`, and a last normalisation where it says so.
 
     Call arguments:
         inputs: (B, S, D).
@@ -27,11 +27,11 @@ class Encoder(keras.layers.Layer):
     def __init__(self, config: ModelConfig, name: str = "encoder", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.config = config
+        stack = given(config.encoder, "an encoder")
         self.blocks = [
-            EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}")
-            for i in range(config.encoder_layers)
+            EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
         ]
-        self.norm = last_norm(config, self.dtype_policy)
+        self.norm = last_norm(stack.norm, self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         build_stack(self, self.config.width)
@@ -51,11 +51,9 @@ class Encoder(keras.layers.Layer):
         return EncoderOutput(x, ops.stack(maps, axis=1), tuple(projections))
 
 
-def last_norm(config: ModelConfig, dtype: Any) -> keras.layers.Layer | None:
+def last_norm(spec: Norm, dtype: Any) -> keras.layers.Layer | None:
     """The normalisation at the top of a stack: pre-norm blocks leave the residual stream unnormalised."""
-    if config.norm == "post":
-        return None
-    return keras.layers.LayerNormalization(epsilon=config.norm_epsilon, dtype=dtype, name="last_norm")
+    return normalisation(spec, dtype, "last_norm") if spec.last else None
 
 
 def build_stack(stack: Any, width: int) -> None:

@@ -25,7 +25,7 @@ class LanguageModel(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy = self.dtype_policy
-        self.embedding = TokenEmbedding(config.decoder(), config.max_target, dtype=policy, name="embedding")
+        self.embedding = TokenEmbedding(config, "target", dtype=policy, name="embedding")
         self.decoder = Decoder(config, dtype=policy)
         self.output_projection = Logits(config, self.embedding.tokens, dtype=policy, name="output_projection")
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
-from transformer.layers.blocks import Logits, TokenEmbedding, activation
+from transformer.config import ModelConfig, given
+from transformer.layers.blocks import Logits, TokenEmbedding, activation, normalisation
 from transformer.models.encoder import Encoder
 from transformer.models.seq2seq import ALL_ON, Forward, Gates
 
@@ -20,18 +20,22 @@ class Reader(keras.Model):
     def __init__(self, config: ModelConfig, name: str = "reader", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.config = config
-        policy = self.dtype_policy
-        self.embedding = TokenEmbedding(config, config.max_source, dtype=policy, name="embedding")
+        policy, task = self.dtype_policy, config.task
+        if task.kind not in ("masked_tokens", "classes", "vectors"):
+            raise ValueError(
+                f"expected a task of masked_tokens, classes or vectors, received {task.kind}: not implemented yet"
+            )
+        self.embedding = TokenEmbedding(config, "source", dtype=policy, name="embedding")
         self.encoder = Encoder(config, dtype=policy)
         self.pooler = (
-            keras.layers.Dense(config.width, "tanh", dtype=policy, name="pooler") if config.pooler else None
+            keras.layers.Dense(config.width, "tanh", dtype=policy, name="pooler") if task.pooler else None
         )
         self.head: Any = None
-        if config.output == "masked_tokens":
+        if task.kind == "masked_tokens":
             self.head = MaskedTokens(config, self.embedding.tokens, dtype=policy, name="masked_tokens")
-        elif config.output == "classes":
-            self.head = keras.layers.Dense(config.classes, dtype=policy, name="classifier")
-            self.dropout = keras.layers.Dropout(config.classifier_dropout, dtype=policy)
+        elif task.kind == "classes":
+            self.head = keras.layers.Dense(task.classes, dtype=policy, name="classifier")
+            self.dropout = keras.layers.Dropout(task.dropout, dtype=policy)
 
     def build(self, input_shape: Any = None) -> None:
         for layer in (self.embedding, self.encoder):
@@ -76,15 +80,15 @@ class Reader(keras.Model):
         """`forward` from ready embeddings (B, S, D) on: what a gradient with respect to them starts from."""
         result = self.encoder(vectors, real=real, gates=gates.encoder, training=training)
         logits = result.vectors
-        if self.config.output == "masked_tokens":
+        if self.config.task.kind == "masked_tokens":
             logits = self.head(logits)
-        elif self.config.output == "classes":
+        elif self.config.task.kind == "classes":
             logits = self.head(self.dropout(self.pool(logits, real), training=training))
         return Forward(logits, encoder=result.attention, projections=(result.projections, (), ()))
 
     def pool(self, vectors: Any, real: Any) -> Any:
         """(B, S, D) -> (B, D): the first vector, or the largest value of each column over real positions."""
-        if self.config.pooling == "max":
+        if self.config.task.pooling == "max":
             vectors = ops.max(vectors + (1.0 - ops.cast(real, vectors.dtype))[:, :, None] * -1e4, axis=1)
         else:
             vectors = vectors[:, 0]
@@ -96,11 +100,10 @@ class MaskedTokens(keras.layers.Layer):
 
     def __init__(self, config: ModelConfig, tokens: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        policy = self.dtype_policy
-        self.transform = keras.layers.Dense(
-            config.width, activation(config.activation), dtype=policy, name="transform"
-        )
-        self.norm = keras.layers.LayerNormalization(epsilon=config.norm_epsilon, dtype=policy, name="norm")
+        policy, stack = self.dtype_policy, given(config.encoder, "an encoder")
+        act = activation(stack.feed_forward.activation)
+        self.transform = keras.layers.Dense(config.width, act, dtype=policy, name="transform")
+        self.norm = normalisation(stack.norm, policy, "norm")
         self.logits = Logits(config, tokens, dtype=policy, name="logits")
         self.width = config.width
 

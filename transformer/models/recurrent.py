@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import ModelConfig, given
 from transformer.layers.blocks import Logits, TokenEmbedding
 from transformer.layers.recurrent import GRU, over_time
 from transformer.layers.scores import Alignment
@@ -50,16 +50,9 @@ class RecurrentTranslator(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy, width = self.dtype_policy, config.width
-        self.source_embedding = TokenEmbedding(
-            config,
-            config.max_source,
-            vocabulary=config.source_vocabulary or config.vocabulary,
-            dtype=policy,
-            name="source_embedding",
-        )
-        self.target_embedding = TokenEmbedding(
-            config, config.max_target, dtype=policy, name="target_embedding"
-        )
+        score = given(config.recurrent, "recurrent").score
+        self.source_embedding = TokenEmbedding(config, "source", dtype=policy, name="source_embedding")
+        self.target_embedding = TokenEmbedding(config, "target", dtype=policy, name="target_embedding")
         if config.shared_embeddings:
             self.target_embedding.tokens = self.source_embedding.tokens
         self.forwards = GRU(width, dtype=policy, name="forwards")
@@ -67,8 +60,8 @@ class RecurrentTranslator(keras.Model):
         self.merge = keras.layers.Dense(width, dtype=policy, name="merge")
         self.first = keras.layers.Dense(width, activation="tanh", dtype=policy, name="first")
         self.decoder = GRU(width, dtype=policy, name="decoder")
-        self.alignment = Alignment(width, config.score, dtype=policy, name="alignment")
-        self.feeds = config.score == "additive"  # whether what is seen goes into the recurrent step
+        self.alignment = Alignment(width, score, dtype=policy, name="alignment")
+        self.feeds = score == "additive"  # whether what is seen goes into the recurrent step
         self.context: Any = (
             keras.layers.Dense(3 * width, use_bias=False, dtype=policy, name="context")
             if self.feeds

@@ -58,20 +58,12 @@ class Transformer(keras.Model):
         self.config = config
         policy = self.dtype_policy
         self.source_embedding: Any = (
-            TokenEmbedding(
-                config,
-                config.max_source,
-                vocabulary=config.source_vocabulary or config.vocabulary,
-                dtype=policy,
-                name="source_embedding",
-            )
-            if config.stem == "none"
-            else SoundEmbedding(config, dtype=policy, name="source_embedding")
+            SoundEmbedding(config, dtype=policy, name="source_embedding")
+            if config.sound
+            else TokenEmbedding(config, "source", dtype=policy, name="source_embedding")
         )
-        self.target_embedding = TokenEmbedding(
-            config.decoder(), config.max_target, dtype=policy, name="target_embedding"
-        )
-        if config.stem == "none" and config.shared_embeddings:
+        self.target_embedding = TokenEmbedding(config, "target", dtype=policy, name="target_embedding")
+        if config.shared_embeddings:
             self.target_embedding.tokens = self.source_embedding.tokens
         self.encoder = Encoder(config, dtype=policy)
         self.decoder = Decoder(config, dtype=policy)

@@ -77,7 +77,7 @@ def _special(config: ModelConfig, tokenizer: Any) -> ModelConfig:
     """The configuration with the special ids that only the tokenizer knows."""
     known = {
         name: value
-        for name in ("mask_id", "unknown_id")
-        if getattr(config, name) == NO_ID and (value := getattr(tokenizer, name)) is not None
+        for name in ("mask", "unknown")
+        if getattr(config.special, name) == NO_ID and (value := getattr(tokenizer, f"{name}_id")) is not None
     }
-    return dataclasses.replace(config, **known)
+    return dataclasses.replace(config, special=dataclasses.replace(config.special, **known))

@@ -41,9 +41,8 @@ class Model:
 
     def __repr__(self) -> str:
         config = self.config
-        layers = "+".join(str(count) for count in (config.encoder_layers, config.decoder_layers) if count)
         return (
-            f"<{type(self).__name__} {self.name}: {config.family}, {layers} layers x {config.heads} heads, "
+            f"<{type(self).__name__} {self.name}: {config.family}, {config.summary()}, "
             f"vocabulary {config.vocabulary:,}, {self.parameters:,} parameters>"
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transformer.analysis.by_hand import Array, Dense, LayerWeights, Mask
+from transformer.config import implemented
 from transformer.layers.attention import MultiHeadAttention
 
 
@@ -31,7 +32,7 @@ def layer_weights(layer: MultiHeadAttention) -> LayerWeights:
         return Dense(kernel, bias)
 
     return LayerWeights(
-        dense(layer.query), dense(layer.key), dense(layer.value), dense(layer.output_projection), layer.heads
+        dense(layer.query), dense(layer.key), dense(layer.value), dense(layer.output_projection), layer.spec
     )
 
 
@@ -43,8 +44,8 @@ def by_this_project(layer: MultiHeadAttention, inputs: Array, mask: Mask) -> Opi
 
 def by_keras(weights: LayerWeights, inputs: Array, mask: Mask) -> Opinion:
     """`keras.layers.MultiHeadAttention` with the same weights over one sentence (T, D)."""
-    width, heads = inputs.shape[1], weights.heads
-    size = width // heads
+    implemented(weights.spec, scale=0.0)  # Keras has 1 / sqrt(K) alone
+    width, heads, size = inputs.shape[1], weights.spec.heads, weights.spec.head_width
     layer = keras.layers.MultiHeadAttention(heads, size, dtype="float32")
     given = np.asarray(inputs[None], np.float32)
     layer.build(given.shape, given.shape)

@@ -92,11 +92,10 @@ def gate_tensors(config: ModelConfig, gates: Gates | None) -> Gates:
     Raises:
         ValueError: gates of another shape than (layers, heads).
     """
-    own = config.decoder().heads
-    cross = config.decoder_layers if config.encoder_layers else 0
-    shapes = ((config.encoder_layers, config.heads), (config.decoder_layers, own), (cross, own))
+    shapes = config.attention_shapes()
     tensors = []
-    for shape, gate in zip(shapes, gates or Gates(), strict=True):
+    for kind, gate in zip(Gates._fields, gates or Gates(), strict=True):
+        shape = shapes.get(kind, (0, 0))
         values = np.ones(shape) if gate is None else np.asarray(gate)
         if values.shape != shape:
             raise ValueError(f"expected gates {shape}, received shape {values.shape}")

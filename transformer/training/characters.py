@@ -91,7 +91,7 @@ class Characters:
         """The whole validation text, with context: an LSTM's state is carried, windows overlap by half."""
         found = (
             carried_bits(self._score(network), self.valid)
-            if network.config.recurrence == "lstm"
+            if network.config.recurrent
             else bits(
                 lambda x, y: _picked(network.predict_on_batch({"ids": x}), y),
                 characters(self.valid),
@@ -115,7 +115,7 @@ class Characters:
     def snapshots(self, step: int) -> Snapshots:
         """Attention over `PROBE`; of an LSTM nothing."""
         row = [FIRST, *self.tokenizer.ids(PROBE)][: self.length]
-        attends = self.job.preset.model.recurrence == "none"
+        attends = self.job.preset.model.recurrent is None
 
         def record(network: Any) -> dict[str, np.ndarray]:
             if not attends:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from transformer.config import Preset
 from transformer.training.data import Source
+from transformer.training.presets import Preset
 from transformer.training.snapshots import Snapshots
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from transformer.config import ModelConfig
+from transformer.config import Embedding, ModelConfig, Recurrent, Special
 from transformer.corpus.files import read_text
 from transformer.formulas.bits import carried_bits, windows
 from transformer.layers.lstm import Carried
@@ -129,10 +129,14 @@ def learn(
     text, kept = (part if run.spaces else part.replace(" ", "") for part in (text, valid))
     ids, held_out = lookup_ids(tokenizer, text), lookup_ids(tokenizer, kept)
     config = ModelConfig(
-        tokens="characters", recurrence="lstm", vocabulary=tokenizer.size, encoder_layers=0, decoder_layers=1,
-        embedding_width=EMBEDDING, width=units, heads=1, feed_forward=1, positions="none", dropout=0.0,
-        suppressed=(0, 1),
-    )  # fmt: skip
+        width=units,
+        target=Embedding(vocabulary=tokenizer.size),
+        recurrent=Recurrent(kind="lstm", embedding_width=EMBEDDING),
+        max_target=128,
+        dropout=0.0,
+        tokens="characters",
+        special=Special(suppressed=(0, 1)),
+    )
     network = CharacterLSTM(config)
     network.build()
     model = Stateful(network, rows)

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import PAD, TrainingConfig
+from transformer.config import PAD
+from transformer.training.presets import TrainingConfig
 
 
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):

@@ -1,6 +1,5 @@
 """What stands between pages and models: choices out of an address, and what a network is."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,8 @@ def model(folder: Path, card: str | None = None, **stacks: Any) -> Path:
     """A folder with all that a description needs: 100 x 100 + 3 numbers."""
     folder.mkdir()
     small = {"vocabulary": 8, "width": 8, "heads": 8, "feed_forward": 8}
-    config = ModelConfig(**{**small, "encoder_layers": 4, "decoder_layers": 3, **stacks})
-    (folder / "config.json").write_text(json.dumps({"family": config.family, **config.to_dict()}))
+    config = ModelConfig.from_dict({**small, "encoder_layers": 4, "decoder_layers": 3, **stacks})
+    (folder / "config.json").write_text(config.to_text())
     save_file(
         {"a": np.zeros((100, 100), np.float32), "b": np.zeros(3, np.float32)}, folder / "model.safetensors"
     )

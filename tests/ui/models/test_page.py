@@ -12,7 +12,8 @@ import pytest
 from transformer import settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import look
-from transformer.config import PRESETS, ModelConfig
+from transformer.config import ModelConfig
+from transformer.training.presets import PRESETS
 from transformer.ui.models import opened
 from transformer.ui.models import page as models
 from transformer.ui.shell import about
@@ -193,9 +194,9 @@ def test_a_download_tells_how_far_it_is_and_stops_when_forgotten(
 def test_sizes_read_as_people_write_them() -> None:
     assert about.counted(26_104) == "26,104" and about.counted(7_900_000) == "7.9 million"
     assert about.sized(400_000) == "0.4 MB" and about.sized(1_250_000_000) == "1.2 GB"
-    both = ModelConfig(encoder_layers=2, decoder_layers=1, heads=4, decoder_heads=2)
+    both = ModelConfig.from_dict(dict(encoder_layers=2, decoder_layers=1, heads=4, decoder_heads=2))
     assert about.layers(both) == "reads with 2 layers of 4 heads and writes with 1 layer of 2 heads"
-    alone = ModelConfig(encoder_layers=0, decoder_layers=12, heads=12, width=768)
+    alone = ModelConfig.from_dict(dict(encoder_layers=0, decoder_layers=12, heads=12, width=768))
     assert about.layers(alone) == "reads and writes with 12 layers of 12 heads"
     recurrent = {name: PRESETS[name].model for name in ("shakespeare-lstm", "rnn-additive")}
     assert about.layers(recurrent["shakespeare-lstm"]) == "reads and writes with an LSTM"

@@ -128,7 +128,7 @@ def _number(label: str, key: str, count: int) -> int:
 
 def _projections(layer: Layer) -> None:
     left, right = step(8, "The same sentence goes in three times", "3.2.1 and 3.2.2")
-    width, heads = layer.inputs.shape[1], layer.learned.heads
+    width, size = layer.inputs.shape[1], layer.learned.spec.head_width
     with left:
         st.latex(r"Q = X W^Q,\quad K = X W^K,\quad V = X W^V")
         st.markdown(
@@ -138,7 +138,7 @@ def _projections(layer: Layer) -> None:
             "in cross-attention the queries come from the translation, keys and values from the original."
         )
         st.markdown(
-            f"This head has {width} × {width // heads} learned numbers for each part (and {width // heads} more that "
+            f"This head has {width} × {size} learned numbers for each part (and {size} more that "
             f"are added). What goes in, *X*, is what the network really gives this layer: "
             + (
                 "the word vectors plus their positions, brought to one scale."
@@ -166,7 +166,7 @@ def _projections(layer: Layer) -> None:
 
 def _one_head(layer: Layer, chosen: int) -> None:
     left, right = step(9, "One head looks", "3.2.1, equation 1")
-    width = layer.inputs.shape[1] // layer.learned.heads
+    width = layer.learned.spec.head_width
     scores = by_hand.dot(layer.result.queries[layer.head], layer.result.keys[layer.head])
     alike = by_hand.dot(layer.inputs, layer.inputs)
     weights = layer.result.weights[layer.head]
@@ -197,7 +197,7 @@ def _heads(layer: Layer) -> None:
         st.latex(r"\operatorname{head}_h = \operatorname{Attention}(X W^Q_h,\; X W^K_h,\; X W^V_h)")
         st.markdown(
             f"One head can only look one way at a time. This layer has {heads}, each with its own three matrices and "
-            f"{layer.inputs.shape[1] // heads} of the {layer.inputs.shape[1]} numbers: one may look at the word "
+            f"{layer.learned.spec.head_width} of the {layer.inputs.shape[1]} numbers: one may look at the word "
             "before, another at a word it belongs with. Click one to follow it."
         )
         st.markdown(
@@ -220,12 +220,12 @@ def _select(layer: int, head: int) -> None:
 
 def _together(layer: Layer) -> None:
     left, right = step(11, "Side by side, and mixed", "3.2.2")
-    size = layer.inputs.shape[1] // layer.learned.heads
+    size = layer.learned.spec.head_width
     with left:
         heads = r"\text{head}_1, \dots, \text{head}_H"
         st.latex(rf"\operatorname{{MultiHead}} = \operatorname{{Concat}}({heads})\, W^O")
         st.markdown(
-            f"What the heads found is put side by side ({layer.learned.heads} × {size} = {layer.inputs.shape[1]} "
+            f"What the heads found is put side by side ({layer.learned.heads} × {size} = {layer.learned.spec.joined} "
             "numbers; the lines mark the heads). A last learned matrix mixes them, so that what one head found can "
             "change any number of the word's vector. This is what the layer adds to each word."
         )

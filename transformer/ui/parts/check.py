@@ -96,14 +96,16 @@ def _details(trace: Trace, kind: str, found: Check, key: str) -> None:
 
 
 def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dict[tuple[int, int], Check]:
+    network = calls.network(trace.model)
     if trace not in _found:
-        _found[trace] = calls.network(trace.model).projections(trace)
+        _found[trace] = network.projections(trace)
     parts, attention = _found[trace][kind], trace[kind]
+    scale = network.config.attention(kind).scale
     mask = mask_of(kind, len(attention.queries), len(attention.keys))
     layers = range(attention.layers) if layer is None else [layer]
     heads = range(attention.heads) if head is None else [head]
     return {
-        (i, j): check(attention.weights[i, j], parts.queries[i, j], parts.keys[i, j], mask)
+        (i, j): check(attention.weights[i, j], parts.queries[i, j], parts.keys[i, j], mask, scale)
         for i, j in np.ndindex(attention.layers, attention.heads)
         if i in layers and j in heads
     }

@@ -5,7 +5,6 @@ The text is the widget "text"; shuffling puts what was there aside, so that it c
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from transformer import home
+from transformer.checkpoints.folder import load_config
 from transformer.text.words import words
 from transformer.trace import FloatArray, Trace
 from transformer.ui.models import calls, opened
@@ -62,7 +62,7 @@ class Contributions(NamedTuple):
 
 def names() -> list[str]:
     """The networks that name classes: those shipped, then those that visitors opened."""
-    found = [name for name in calls.shipped("encoder") if _classifies(home.models() / name / "config.json")]
+    found = [name for name in calls.shipped("encoder") if _classifies(home.models() / name)]
     for name in opened.names("encoder"):
         model = opened.get(name)
         if model and model.found and model.found.config.output == "classes":
@@ -71,11 +71,11 @@ def names() -> list[str]:
 
 
 @cache
-def _classifies(path: Path) -> bool:
+def _classifies(folder: Path) -> bool:
     try:
-        return bool(json.loads(path.read_text("utf-8"))["output"] == "classes")
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+        return load_config(folder).output == "classes"
+    except (OSError, ValueError):
+        return False  # where it is loaded it is told what is wrong with it
 
 
 def choose() -> tuple[str, str]:
@@ -220,7 +220,8 @@ def contributions(reading: Reading) -> Contributions:
 def _leave_out(reading: Reading, found: Contributions) -> Contributions:
     """Leave each word out, where that is quick or asked for."""
     config, count = reading.model.config, len(reading.words)
-    work = (count + 1) * len(reading.trace.source) * config.encoder_layers * config.width**2
+    layers = config.attention_shapes()["encoder"][0]
+    work = (count + 1) * len(reading.trace.source) * layers * config.width**2
     place = st.empty()
     if work > AT_ONCE and not place.button(
         f"Leave each of the {count} words out",

@@ -24,16 +24,13 @@ def layers(config: ModelConfig) -> str:
         return "reads with a bidirectional GRU and writes with a GRU and 1 head"
     if config.family == "recurrent_decoder":
         return "reads and writes with an LSTM"
-    stacks = (
-        ("reads", config.encoder_layers, config.heads),
-        (
-            "writes" if config.encoder_layers else "reads and writes",
-            config.decoder_layers,
-            config.decoder_heads or config.heads,
-        ),
+    verbs = {"encoder": "reads", "decoder": "writes" if config.encoder else "reads and writes"}
+    shapes = config.attention_shapes()
+    return " and ".join(
+        f"{verb} with {_count(shapes[kind][0], 'layer')} of {_count(shapes[kind][1], 'head')}"
+        for kind, verb in verbs.items()
+        if kind in shapes
     )
-    parts = [f"{verb} with {_count(n, 'layer')} of {_count(heads, 'head')}" for verb, n, heads in stacks if n]
-    return " and ".join(parts)
 
 
 def counted(numbers: int) -> str:

@@ -1,0 +1,64 @@
+"""Whisper: an encoder-decoder from sound to tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from transformer.checkpoints.families.bart import both_stacks, seq2seq
+from transformer.checkpoints.families.table import Family, Row, dense, need, norm
+from transformer.config import ModelConfig, Norm, Sound, Table
+
+
+def _whisper(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
+    def ids(name: str) -> tuple[int, ...]:
+        value = config.get(name) or ()
+        if not isinstance(value, list | tuple) or not all(type(i) is int for i in value):
+            raise ValueError(f"expected {name} as a list of ids, received {str(value)[:80]}")
+        return tuple(i for i in value if i >= 0)
+
+    return seq2seq(
+        config,
+        vocabulary=need(config, "vocab_size"),
+        sound=Sound(kind="whisper", bins=need(config, "num_mel_bins")),
+        max_source=need(config, "max_source_positions"),
+        max_target=need(config, "max_target_positions"),
+        norm=Norm(place="pre", last=True, epsilon=1e-5),  # not a setting there
+        table=Table(kind="learned"),  # the encoder's are sinusoids, but stored like learned ones
+        key_bias=False,
+        suppressed=ids("suppress_tokens"),
+        suppressed_first=ids("begin_suppress_tokens"),
+    )
+
+
+def _whisper_rows(config: ModelConfig) -> list[Row]:
+    def projection(theirs: str, ours: str) -> list[Row]:
+        rows = dense(theirs, ours)
+        return rows[:1] if ours.endswith("/key") else rows
+
+    table = both_stacks(projection)
+    for i in range(2):
+        table.append(
+            Row(f"encoder.conv{i + 1}.weight", f"source_embedding/convolution_{i}/kernel", "convolution")
+        )
+        table.append(Row(f"encoder.conv{i + 1}.bias", f"source_embedding/convolution_{i}/bias"))
+    return [
+        Row("encoder.embed_positions.weight", "source_embedding/positions/table"),
+        Row("decoder.embed_tokens.weight", "target_embedding/tokens/embeddings"),
+        Row("decoder.embed_positions.weight", "target_embedding/positions/table"),
+        *norm("encoder.layer_norm", "encoder/last_norm"),
+        *norm("decoder.layer_norm", "decoder/last_norm"),
+        *table,
+    ]
+
+
+FAMILIES = {
+    "whisper": Family(
+        "model.",
+        _whisper,
+        _whisper_rows,
+        {},
+        (),
+        {"proj_out.weight": "decoder.embed_tokens.weight"},
+    ),
+}

@@ -1,0 +1,55 @@
+"""What a network answers, and what is made of its last vectors for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+from transformer.config.records import Record, at_least, need, shares
+
+TaskKind = Literal[
+    "tokens",  # goes on writing
+    "masked_tokens",  # what stands at each position
+    "classes",  # one of them
+    "labels",  # any number of them
+    "score",  # one number
+    "token_classes",  # a class for each position
+    "spans",  # where an answer begins and ends
+    "replaced",  # which tokens are not the ones that stood there
+    "vectors",
+    "ctc",  # letters of sound
+]
+Pooling = Literal["first", "max"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Record):
+    """The head of a network. A decoder always writes tokens."""
+
+    kind: TaskKind = "tokens"
+    classes: int = 0  # how many classes or labels
+    names: tuple[str, ...] = ()  # in their order; (): they are called by their numbers
+    pooling: Pooling = "first"  # how an encoder's vectors become the one that is classified
+    pooler: bool = False  # a dense layer with tanh on the first vector, as in BERT
+    dropout: float = 0.0  # before the classes
+    tied: bool = True  # the table of tokens, transposed, is the output projection
+    bias: bool = False  # of the output projection
+    scale: float = 1.0  # of vectors before it
+    softcap: float = 0.0  # scores s become softcap * tanh(s / softcap); 0: they do not
+    ctc: bool = False  # a second output on the encoder, for connectionist temporal classification; padding is its blank
+
+    def __post_init__(self) -> None:
+        at_least(self, 0, "classes")
+        named = self.kind in ("classes", "labels", "token_classes")
+        need(
+            named == (self.classes > 0),
+            "classes with a task that names them",
+            f"{self.classes} and {self.kind}",
+        )
+        fine = len(self.names) in (0, self.classes)
+        need(fine, f"{self.classes} names", len(self.names))
+        for name, least in (("scale", "above 0"), ("softcap", "of at least 0")):
+            value = getattr(self, name)
+            need(0 <= value < inf and (name == "softcap" or value > 0), f"{name} {least}", value)
+        shares(self, "dropout")
