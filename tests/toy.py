@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from transformer.checkpoints import folder
-from transformer.config import PAD, ModelConfig, Stack, given
+from transformer.config import PAD, ModelConfig, Stack, present
 from transformer.layers.positions import sinusoids
 from transformer.models.assembly import assemble
 
@@ -100,7 +100,7 @@ class Reference:
     def own(self, name: str) -> Stack:
         """The stack that a weight's name lies in, or whose side it is on."""
         writes = name.startswith(("d", "target")) or not self.config.encoder
-        return given(self.config.decoder if writes else self.config.encoder, name)
+        return present(self.config.decoder if writes else self.config.encoder, name)
 
     def norm(self, x: np.ndarray, name: str) -> np.ndarray:
         centred, epsilon = x - x.mean(-1, keepdims=True), self.own(name).norm.epsilon
@@ -115,7 +115,7 @@ class Reference:
             for side, part in ((x, "query"), (source, "key"), (source, "value"))
         )
         stack = self.own(name)
-        spec = given(stack.cross, name) if name.endswith("cross_attention") else stack.attention
+        spec = present(stack.cross, name) if name.endswith("cross_attention") else stack.attention
         size = spec.head_width
         mixed, maps = [], []
         for head in range(spec.heads):
@@ -161,7 +161,7 @@ class Reference:
         table = "source_embedding" if side == "target_embedding" and self.config.shared_embeddings else side
         x = self.weights[f"{table}/tokens/embeddings"][tokens]
         stack = self.own(side)
-        spec = given(self.config.target if stack is self.config.decoder else self.config.source, side)
+        spec = present(self.config.target if stack is self.config.decoder else self.config.source, side)
         x = x * spec.scale
         if spec.types:
             x = x + self.weights[f"{side}/token_types/embeddings"][0 if types is None else types]

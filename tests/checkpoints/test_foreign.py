@@ -245,14 +245,14 @@ def test_an_index_of_a_file_that_is_not_there_is_refused(copy: Path) -> None:
         (dict(hidden_size="32"), "expected hidden_size in config.json as int, received '32'"),
         (dict(hidden_size=None), "expected hidden_size"),
         (dict(num_hidden_layers=10**9), "expected at most 200 layers"),
-        (dict(num_hidden_layers=-1), "expected layers in at least one stack"),
+        (dict(num_hidden_layers=-1), "expected layers of at least 1, received -1"),
         (dict(num_attention_heads=5), "expected a width divisible by the heads"),
         (dict(vocab_size=10**12), "expected at least 32,000,0.* numbers for the sizes in config.json"),
         (dict(max_position_embeddings=10**12), "numbers for the sizes in config.json"),
         (dict(layer_norm_eps="x"), "expected layer_norm_eps"),
         (dict(model_type=["bert"]), "expected a model_type"),
         (dict(model_type=None), "expected a model_type"),
-        (dict(pad_token_id=10**6), "expected pad_id"),
+        (dict(pad_token_id=10**6), "expected special.pad from 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(copy: Path, changes: dict[str, Any], message: str) -> None:

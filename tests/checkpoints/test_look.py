@@ -88,9 +88,19 @@ def test_a_folder_that_may_not_be_read_is_refused(copy: Path, monkeypatch: pytes
 )
 def test_settings_that_would_only_cost_memory_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     folder = Path(shutil.copytree(home.models() / "pt-en", tmp_path / "copy"))
-    values = json.loads((folder / "config.json").read_text("utf-8"))
+    values = json.loads((GOLDEN / "config-v1" / "pt-en.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(values | changes))
     with pytest.raises(ValueError, match=r"expected at (least|most)"):
+        look(folder)
+
+
+@pytest.mark.parametrize("kind", ["attention", "cross"])
+def test_heads_that_would_only_cost_memory_are_refused(tmp_path: Path, kind: str) -> None:
+    folder = Path(shutil.copytree(home.models() / "pt-en", tmp_path / "copy"))
+    values = json.loads((folder / "config.json").read_text("utf-8"))
+    values["decoder"][kind]["head_width"] = 10**9
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="expected at least"):
         look(folder)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.config import PAD, START, ModelConfig, given
+from transformer.config import PAD, START, ModelConfig, present
 from transformer.models.assembly import assemble
 from transformer.models.recurrent import RecurrentTranslator
 from transformer.models.seq2seq import Gates
@@ -29,7 +29,7 @@ class Reference:
     """The same network for one sentence, position by position, in float64; see `models/recurrent.py`."""
 
     def __init__(self, made: ModelConfig, weights: dict[str, np.ndarray]) -> None:
-        self.config = made
+        self.config, self.kind = made, present(made.recurrent, "recurrent").score
         self.weights = {name: np.asarray(value, np.float64) for name, value in weights.items()}
 
     def dense(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -49,7 +49,7 @@ class Reference:
         return np.stack(states)
 
     def score(self, state: np.ndarray, vector: np.ndarray) -> float:
-        kind = given(self.config.recurrent, "recurrent").score
+        kind = self.kind
         if kind == "additive":
             both = np.tanh(self.dense(state, "alignment/query") + self.dense(vector, "alignment/key"))
             return float(both @ self.weights["alignment/vector"])
@@ -65,7 +65,7 @@ class Reference:
         state, logits, maps = np.tanh(self.dense(before[0], "first")), [], []
         for word in written:
             given = self.dense(word, "decoder/input")
-            additive = given(self.config.recurrent, "recurrent").score == "additive"
+            additive = self.kind == "additive"
             if not additive:
                 state = self.gru(given, state, "decoder")
             weights = toy.softmax(np.array([self.score(state, vector) for vector in vectors]))

@@ -88,7 +88,8 @@ def test_a_model_prints_one_line(models: dict[str, Any]) -> None:
         ("TextReader", "encoder, 2", models["reader"]),
     ):
         assert repr(model) == (
-            f"<{kind} {model.name}: {layers} layers x 2 heads, vocabulary 40, {model.parameters:,} parameters>"
+            f"<{kind} {model.name}: {layers} layers, 2 heads, width 8, vocabulary 40, "
+            f"{model.parameters:,} parameters>"
         )
 
 

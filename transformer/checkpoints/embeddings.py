@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transformer.checkpoints import folder
-from transformer.config import PAD, given
+from transformer.config import PAD, present
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Label
 
@@ -28,7 +28,7 @@ class Embeddings:
     def __init__(self, path: Path) -> None:
         config = folder.load_config(path)
         self.tokenizer = SubwordTokenizer.load(path / folder.TOKENIZER)
-        source = given(config.source, "a source of tokens")
+        source = present(config.source, "a source of tokens")
         table = folder.load_weights(path / folder.WEIGHTS)[TABLE].astype(np.float32)
         if table.shape != (source.vocabulary, config.width):
             raise ValueError(

@@ -3,7 +3,7 @@
 from transformer.config.attention import Attention, Relative, Rotary
 from transformer.config.block import FeedForward, Norm, Stack, Table
 from transformer.config.model import Family, ModelConfig
-from transformer.config.records import Record, given, implemented
+from transformer.config.records import Record, implemented, present
 from transformer.config.recurrent import Recurrent, Score
 from transformer.config.sound import Sound
 from transformer.config.task import Task
@@ -31,6 +31,6 @@ __all__ = [
     "Stack",
     "Table",
     "Task",
-    "given",
     "implemented",
+    "present",
 ]

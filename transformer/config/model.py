@@ -47,10 +47,10 @@ class ModelConfig(Record):
     special: Special = field(default_factory=Special)
 
     def __post_init__(self) -> None:
+        self._check_sides()
         at_least(self, 1, "width", *(["max_source"] if self.source or self.sound else []))
         at_least(self, 1, *(["max_target"] if self.target else []))
         shares(self, "dropout")
-        self._check_sides()
         self._check_stacks()
         written = bool(self.target)
         need(written == (self.task.kind == "tokens"), "the task tokens of what writes alone", self.task.kind)

@@ -90,7 +90,7 @@ def shares(record: Record, *names: str) -> None:
         need(0 <= getattr(record, name) < 1, f"{name} in [0, 1)", getattr(record, name))
 
 
-def given(part: T | None, name: str) -> T:
+def present(part: T | None, name: str) -> T:
     """A part of a configuration that a network cannot do without.
 
     Raises:

@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from transformer.config import FeedForward as FeedForwardSpec
-from transformer.config import ModelConfig, Norm, Stack, Table, given, implemented
+from transformer.config import ModelConfig, Norm, Stack, Table, implemented, present
 from transformer.layers.attention import KeyValue, MultiHeadAttention
 from transformer.layers.positions import PositionTable
 
@@ -44,7 +44,7 @@ class TokenEmbedding(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name, **kwargs)
         source = side == "source"
-        spec = given(config.source if source else config.target, side)
+        spec = present(config.source if source else config.target, side)
         stack = config.encoder if source else config.decoder
         table = stack.table if stack else Table()
         implemented(spec, width=0)
@@ -289,7 +289,7 @@ class EncoderBlock(_Sublayers):
     """Self-attention and feed-forward, each in a residual connection."""
 
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
-        stack = given(config.encoder, "encoder")
+        stack = present(config.encoder, "encoder")
         super().__init__(config, stack, name, ("self_attention", "feed_forward"), **kwargs)
         policy = self.dtype_policy
         self.self_attention = MultiHeadAttention(
@@ -339,7 +339,7 @@ class DecoderBlock(_Sublayers):
     """
 
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
-        stack = given(config.decoder, "decoder")
+        stack = present(config.decoder, "decoder")
         crossing = ("cross_attention",) if stack.cross else ()
         super().__init__(config, stack, name, ("self_attention", *crossing, "feed_forward"), **kwargs)
         policy = self.dtype_policy

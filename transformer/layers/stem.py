@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, given
+from transformer.config import ModelConfig, present
 from transformer.layers.positions import PositionTable
 
 STRIDES = {"t2t": 4, "whisper": 2}  # frames a position
@@ -30,7 +30,7 @@ class SoundEmbedding(keras.layers.Layer):
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         policy = self.dtype_policy
-        sound, table = given(config.sound, "sound"), given(config.encoder, "an encoder").table
+        sound, table = present(config.sound, "sound"), present(config.encoder, "an encoder").table
         if sound.kind not in STRIDES:
             raise ValueError(
                 f"expected sound {' or '.join(STRIDES)}, received {sound.kind}: not implemented yet"

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, given, implemented
+from transformer.config import ModelConfig, implemented, present
 from transformer.layers.lstm import LSTM, Carried
 
 
@@ -20,8 +20,8 @@ class CharacterLSTM(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy = self.dtype_policy
-        implemented(given(config.target, "target"), width=0, scale=1.0, types=0, norm=False)
-        self.embedding_width = given(config.recurrent, "recurrent").embedding_width
+        implemented(present(config.target, "target"), width=0, scale=1.0, types=0, norm=False)
+        self.embedding_width = present(config.recurrent, "recurrent").embedding_width
         self.embedding = keras.layers.Embedding(
             config.vocabulary, self.embedding_width, dtype=policy, name="embedding"
         )

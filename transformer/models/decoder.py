@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, given
+from transformer.config import ModelConfig, present
 from transformer.layers.attention import KeyValue, causal_mask, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
 from transformer.models.encoder import build_stack, last_norm
@@ -30,7 +30,7 @@ class Decoder(keras.layers.Layer):
     def __init__(self, config: ModelConfig, name: str = "decoder", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.config = config
-        stack = given(config.decoder, "a decoder")
+        stack = present(config.decoder, "a decoder")
         self.blocks = [
             DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
         ]

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, Norm, given
+from transformer.config import ModelConfig, Norm, present
 from transformer.layers.attention import padding_mask
 from transformer.layers.blocks import EncoderBlock, EncoderOutput, normalisation
 
@@ -27,7 +27,7 @@ class Encoder(keras.layers.Layer):
     def __init__(self, config: ModelConfig, name: str = "encoder", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.config = config
-        stack = given(config.encoder, "an encoder")
+        stack = present(config.encoder, "an encoder")
         self.blocks = [
             EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
         ]

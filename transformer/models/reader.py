@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, given
+from transformer.config import ModelConfig, present
 from transformer.layers.blocks import Logits, TokenEmbedding, activation, normalisation
 from transformer.models.encoder import Encoder
 from transformer.models.seq2seq import ALL_ON, Forward, Gates
@@ -100,7 +100,7 @@ class MaskedTokens(keras.layers.Layer):
 
     def __init__(self, config: ModelConfig, tokens: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        policy, stack = self.dtype_policy, given(config.encoder, "an encoder")
+        policy, stack = self.dtype_policy, present(config.encoder, "an encoder")
         act = activation(stack.feed_forward.activation)
         self.transform = keras.layers.Dense(config.width, act, dtype=policy, name="transform")
         self.norm = normalisation(stack.norm, policy, "norm")

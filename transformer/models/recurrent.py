@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, given
+from transformer.config import ModelConfig, present
 from transformer.layers.blocks import Logits, TokenEmbedding
 from transformer.layers.recurrent import GRU, over_time
 from transformer.layers.scores import Alignment
@@ -50,7 +50,7 @@ class RecurrentTranslator(keras.Model):
         super().__init__(name=name, **kwargs)
         self.config = config
         policy, width = self.dtype_policy, config.width
-        score = given(config.recurrent, "recurrent").score
+        score = present(config.recurrent, "recurrent").score
         self.source_embedding = TokenEmbedding(config, "source", dtype=policy, name="source_embedding")
         self.target_embedding = TokenEmbedding(config, "target", dtype=policy, name="target_embedding")
         if config.shared_embeddings:
