@@ -12,12 +12,12 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import END, PAD
-from transformer.training.presets import PRESETS, Preset, TrainingConfig
 from transformer.corpus.files import numbered, read_pairs
 from transformer.pipeline import load
 from transformer.training import loop
 from transformer.training.classification import PROBES, Classification, left_out
 from transformer.training.data import Source
+from transformer.training.presets import PRESETS, Preset, TrainingConfig
 
 VOCABULARY, STEPS, LONGEST = 26, 60, 20
 PRESET = Preset(

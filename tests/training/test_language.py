@@ -13,7 +13,6 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import END
-from transformer.training.presets import Preset, TrainingConfig
 from transformer.corpus.files import read_paragraphs
 from transformer.formulas.bits import bits, encode, windows
 from transformer.pipeline import load
@@ -21,6 +20,7 @@ from transformer.text.tokenizer import SubwordTokenizer
 from transformer.training import loop
 from transformer.training.data import Source
 from transformer.training.language import PROBES, Language
+from transformer.training.presets import Preset, TrainingConfig
 from transformer.training.snapshots import log_spaced
 
 LENGTH, VOCABULARY, STEPS = 16, 24, 40
