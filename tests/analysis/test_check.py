@@ -30,6 +30,13 @@ def test_right_numbers_pass(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(result.weights, by_hand.attention_weights(QUERIES, KEYS, mask))
 
 
+def test_a_scale_of_the_layer_is_taken_for_the_root() -> None:
+    scores = 0.25 * QUERIES @ KEYS.T
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    weights = powers / powers.sum(-1, keepdims=True)
+    assert check(weights, QUERIES, KEYS, OPEN, 0.25).passed and not found(weights, OPEN).passed
+
+
 def test_a_wrong_weight_is_caught_and_named() -> None:
     wrong = right(OPEN)
     wrong[2, 4] += 1e-3

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.toy import softmax
+from transformer.analysis import by_hand
 from transformer.config import Attention
 from transformer.layers.attention import (
     KeyValue,
@@ -13,6 +14,7 @@ from transformer.layers.attention import (
     padding_mask,
     scaled_dot_product,
 )
+from transformer.pipeline import reference
 
 B, T, S, H, D = 3, 5, 7, 4, 16
 REAL = np.arange(S) < np.array([[7], [4], [1]])  # (B, S), false at padding
@@ -47,6 +49,24 @@ def keras_twin(ours: MultiHeadAttention, use_bias: bool) -> keras.layers.MultiHe
             weights.append(numbers(part.bias).reshape((D,) if last else (H, D // H)))
     twin.set_weights(weights)
     return twin
+
+
+def test_agrees_with_keras_where_heads_have_a_width_of_their_own() -> None:
+    made = MultiHeadAttention(D, Attention(heads=H, head_width=3), dtype="float32")
+    made.build((None, None, D))
+    made.set_weights([array(*w.shape, seed=i) * 0.5 for i, w in enumerate(made.weights)])
+    x = array(1, S, D, seed=20)
+    mask = np.tri(S, dtype=bool)
+    own = reference.by_this_project(made, x[0].astype(np.float64), mask)
+    learned = reference.layer_weights(made)
+    twin = reference.by_keras(learned, x[0].astype(np.float64), mask)
+    np.testing.assert_allclose(own.output, twin.output, atol=1e-5)
+    np.testing.assert_allclose(own.weights, twin.weights, atol=1e-6)
+    np.testing.assert_allclose(own.output, by_hand.multi_head(x[0], learned, mask).output, atol=1e-5)
+    scaled = learned._replace(spec=Attention(heads=H, head_width=3, scale=1.0))
+    assert np.abs(by_hand.multi_head(x[0], scaled, mask).weights - own.weights).max() > 0.1
+    with pytest.raises(ValueError, match=r"expected Attention\.scale 0\.0, received 1\.0: not implemented"):
+        reference.by_keras(scaled, x[0].astype(np.float64), mask)
 
 
 @pytest.mark.parametrize("biases", [ALL, NONE], ids=["biases", "no biases"])

@@ -53,6 +53,31 @@ def test_agrees_with_sums_written_out_in_float64(changes: dict) -> None:
         np.testing.assert_allclose(numbers(one)[0], other, atol=2e-5, rtol=1e-5, err_msg=name)
 
 
+APART_HEADS = toy.changed(
+    toy.config(),
+    encoder__attention__head_width=3,
+    encoder__norm__last=False,
+    decoder__attention__scale=0.3,
+    decoder__cross__heads=3,
+    decoder__cross__head_width=6,
+    decoder__cross__key_bias=False,
+    decoder__norm__place="post",
+)
+
+
+def test_stacks_and_maps_may_differ_in_heads_scale_biases_and_norms() -> None:
+    """What no file of the first format could say: against the same sums, at once and step by step."""
+    network, source, target = toy.shared(APART_HEADS), toy.ids((1, 6), 1), toy.ids((1, 5), 2)
+    found = network.forward(source, target)
+    expected = toy.Reference(APART_HEADS, toy.tensors(network)).forward(source[0], target[0])
+    for name, one, other in zip(found._fields[:4], found[:4], expected, strict=True):
+        np.testing.assert_allclose(numbers(one)[0], other, atol=2e-5, rtol=1e-5, err_msg=name)
+    state = network.start(source, 5)
+    for t in range(5):
+        logits, state = network.step(target[:, t], t, state)
+        np.testing.assert_allclose(numbers(logits), numbers(found.logits)[:, t], atol=1e-5)
+
+
 def test_call_gives_the_logits_of_forward() -> None:
     network = toy.shared(toy.config())
     source, target = toy.ids((2, 6), 1), toy.ids((2, 5), 2)
