@@ -65,7 +65,7 @@ class ModelConfig(Record):
         need(not (self.recurrent and (self.encoder or self.decoder)), "stacks or recurrent", "both")
         sides = int(bool(self.source)) + int(bool(self.sound))
         need(sides == int(reads), "a source or sound, one of them, for what reads alone", f"{sides} of them")
-        need(bool(self.target) == writes, "a target for what writes alone", "another")
+        need(bool(self.target) == writes, "a target for what writes alone", "one" if self.target else "none")
         fine = not self.shared_embeddings or (self.source is not None and self.source == self.target)
         need(fine, "source and target alike where shared_embeddings is set", "others")
         fine = not (self.sound or self.task.ctc) or self.encoder is not None
