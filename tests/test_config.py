@@ -11,6 +11,7 @@ import pytest
 from safetensors import safe_open
 
 from tests import toy
+from transformer import home
 from transformer.checkpoints import folder
 from transformer.config import (
     Attention,
@@ -32,9 +33,8 @@ from transformer.config import (
 from transformer.config.flat import FirstFormat
 from transformer.models.assembly import assemble
 
-ROOT = Path(__file__).parent.parent
-FIRST = sorted((ROOT / "tests" / "golden" / "config-v1").glob("*.json"))
-MODELS = ROOT / "assets" / "models"
+FIRST = sorted((home.ROOT / "tests" / "golden" / "config-v1").glob("*.json"))
+MODELS = home.models()
 
 
 def nested(**changes: Any) -> dict[str, Any]:
@@ -74,7 +74,9 @@ def test_folders_are_upgraded_in_place(tmp_path: Path) -> None:
         (tmp_path / path.stem / "config.json").write_bytes(path.read_bytes())
     command = [sys.executable, "-m", "transformer.config.upgrade"]
     for _ in range(2):  # the second time there is nothing left to do
-        subprocess.run([*command, *(str(tmp_path / path.stem) for path in FIRST[:2])], cwd=ROOT, check=True)
+        subprocess.run(
+            [*command, *(str(tmp_path / path.stem) for path in FIRST[:2])], cwd=home.ROOT, check=True
+        )
         for path in FIRST[:2]:
             written = (tmp_path / path.stem / "config.json").read_bytes()
             assert written == (MODELS / path.stem / "config.json").read_bytes()
@@ -83,7 +85,9 @@ def test_folders_are_upgraded_in_place(tmp_path: Path) -> None:
         (tmp_path, "expected a configuration of this project"),
         (tmp_path / "no", "No such"),
     ):
-        found = subprocess.run([*command, str(place)], cwd=ROOT, capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            [*command, str(place)], cwd=home.ROOT, capture_output=True, text=True, check=False
+        )
         assert found.returncode == 1 and message in found.stderr and "Traceback" not in found.stderr
 
 

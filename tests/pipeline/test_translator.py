@@ -252,7 +252,8 @@ def test_a_folder_that_is_no_whole_model_is_refused(
 
 def test_parts_that_do_not_belong_together_are_refused(place: Path, tmp_path: Path) -> None:
     values = json.loads((place / folder.CONFIG).read_text())
-    other = json.dumps(values | {"encoder_layers": 2}).encode()
+    values["encoder"]["layers"] = 2
+    other = json.dumps(values).encode()
     with pytest.raises(ValueError, match=r"expected the weights of this network, .*missing encoder/block_1"):
         load(str(broken(place, tmp_path, folder.CONFIG, other)))
     shutil.rmtree(tmp_path / "broken")

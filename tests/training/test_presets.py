@@ -1,14 +1,12 @@
 """The presets say what their sources say, and are what was shipped."""
 
 import json
-from pathlib import Path
 
 import pytest
 
+from transformer import home
 from transformer.checkpoints import folder
 from transformer.training.presets import PRESETS, TrainingConfig
-
-MODELS = Path(__file__).parents[2] / "assets" / "models"
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -21,8 +19,8 @@ def test_a_preset_survives_json(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_of_shipped_networks_are_these_networks(name: str) -> None:
-    if (MODELS / name).is_dir():
-        assert PRESETS[name].model == folder.load_config(MODELS / name)
+    if (home.models() / name).is_dir():
+        assert PRESETS[name].model == folder.load_config(home.models() / name)
 
 
 def test_whole_numbers_are_taken_where_a_fraction_may_stand() -> None:
