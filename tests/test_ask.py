@@ -90,7 +90,6 @@ def test_lists_and_numbers_of_numpy_are_taken() -> None:
         ("beams", True),
         ("beams", "2"),
         ("tokens", -1),
-        ("tokens", 1001),
         ("alpha", -1),
         ("alpha", math.inf),
         ("position_scale", math.nan),

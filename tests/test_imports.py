@@ -86,7 +86,11 @@ RULES: tuple[Only | Never, ...] = (
     ),
     Only(
         ("transformer/models",),
-        ("keras", "numpy", "transformer.config", "transformer.layers", "transformer.models"),
+        (
+            "keras",
+            "numpy",
+            *(f"transformer.{name}" for name in ("config", "interventions", "layers", "models")),
+        ),
     ),
     Only(
         ("transformer/figures",),

@@ -126,7 +126,7 @@ def test_so_many_are_too_many() -> None:
 
 def test_a_change_must_fit_the_network() -> None:
     shape = {"encoder": (2, 4), "cross": (1, 2)}
-    Interventions.parse("h:e2.4,x1.*,e*.1;x:x1.2.9.9;p:se2.9").fits(shape)  # type: ignore[arg-type]
+    Interventions.parse("h:e2.4,x1.*,e*.1;x:x1.2.9.9;p:se2.9").fits(shape)
     for text, said in (
         ("h:d1.1", "encoder, cross"),
         ("h:e3.1", "received layer 3, head 1"),
@@ -134,4 +134,4 @@ def test_a_change_must_fit_the_network() -> None:
         ("p:se3.1", "2 layers"),
     ):
         with pytest.raises(ValueError, match=said):
-            Interventions.parse(text).fits(shape)  # type: ignore[arg-type]
+            Interventions.parse(text).fits(shape)

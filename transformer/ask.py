@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,7 +20,6 @@ MAX_CHARACTERS = 4000
 MOST_BEAMS = 8
 MOST_CHOICES = 32
 MOST_IDS = 4096  # of a forced answer, and of places that are hidden
-MOST_TOKENS = 1000  # that are written on
 LAST_PLACE, LAST_ID = 99_999, 10_000_000
 MOST_SCALE = 10.0  # of positions, and of the length penalty
 
@@ -39,7 +38,7 @@ class Ask:
         masked: places that are hidden from a network that guesses.
         beams: how many hypotheses a search follows, 1 to 8, 1 being greedy; None: as the model does by itself.
         alpha: length penalty of a search, 0 to 10 (Wu et al. 2016, arXiv:1609.08144, equation 14).
-        tokens: how many to write on, 0 to 1,000.
+        tokens: how many to write on, as far as there is room.
         language, task: of speech.
         name: what the trace calls a clip.
         whole: keep attention to the silence that a clip is padded with.
@@ -77,10 +76,10 @@ class Ask:
         if self.target is not None and self.target_ids:
             raise ValueError("expected a target or target_ids, received both")
         if self.beams is not None:
-            self._set("beams", _count("beams", self.beams, 1, MOST_BEAMS))
-        self._set("tokens", _count("tokens", self.tokens, 0, MOST_TOKENS))
+            self._set("beams", whole("beams", self.beams, 1, MOST_BEAMS))
+        self._set("tokens", whole("tokens", self.tokens, 0))
         for name in ("alpha", "position_scale"):
-            self._set(name, _scale(name, getattr(self, name)))
+            self._set(name, scale(name, getattr(self, name)))
         for name, most in (("target_ids", MOST_IDS), ("masked", MOST_IDS), ("choices", MOST_CHOICES)):
             row = getattr(self, name)
             if not hasattr(row, "__iter__") or isinstance(row, str | bytes):
@@ -158,14 +157,30 @@ class Ask:
 WRITTEN = 12 * MAX_CHARACTERS + 8000
 
 
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """`value`, if it is a whole number from `least` to `most` (None: without end); `name` says of what, in the plural.
+
+    Raises:
+        ValueError: another number, or none: True is none, either.
+    """
+    number = _index(value)
+    if number is None:
+        raise ValueError(f"expected {name} as a whole number, received {repr(value)[:40]}")
+    if number < least or (most is not None and number > most):
+        wanted = f"at least {least}" if most is None else f"{least} to {most:,}"
+        raise ValueError(f"expected {wanted} {name}, received {number}")
+    return number
+
+
 def _text(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise ValueError(f"expected {name} to be text, received {type(value).__name__}")
+        what = "a text" if name in ("given", "second", "target") else f"{name} as a text"
+        raise ValueError(f"expected {what}, received {type(value).__name__}")
     if len(value) > MAX_CHARACTERS:
         raise ValueError(f"expected at most {MAX_CHARACTERS:,} characters, received {len(value):,}")
 
 
-def _whole(value: Any) -> int | None:
+def _index(value: Any) -> int | None:
     """A whole number, numpy's too, or None for anything else."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
@@ -173,15 +188,8 @@ def _whole(value: Any) -> int | None:
         return None
 
 
-def _count(name: str, value: Any, least: int, most: int) -> int:
-    number = _whole(value)
-    if number is None or not least <= number <= most:
-        raise ValueError(f"expected {least} to {most:,} {name}, received {str(value)[:40]}")
-    return number
-
-
 def _place(name: str, value: Any) -> int:
-    number, most = _whole(value), LAST_ID if name == "target_ids" else LAST_PLACE
+    number, most = _index(value), LAST_ID if name == "target_ids" else LAST_PLACE
     if number is None or not 0 <= number <= most:
         raise ValueError(f"expected {name} from 0 to {most:,}, received {str(value)[:40]!r}")
     return number
@@ -195,7 +203,8 @@ def _pair(value: Any) -> tuple[int, int]:
     return step, alternative
 
 
-def _scale(name: str, value: Any) -> float:
+def scale(name: str, value: Any) -> float:
+    """A number from 0 to 10, as of an option of a trace that somebody else made; else ValueError in one line."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SCALE:
         a = "an" if name == "alpha" else "a"
         raise ValueError(f"expected {a} {name} from 0 to {MOST_SCALE:g}, received {str(value)[:40]}")
@@ -236,11 +245,16 @@ def _flag(key: str, text: str) -> bool:
     return text == "1"
 
 
+def choices_text(choices: Iterable[tuple[int, int]]) -> str:
+    """((3, 1), (5, 0)) -> `3.1_5.0`, as addresses and traces have them."""
+    return "_".join(f"{step}.{alternative}" for step, alternative in choices)
+
+
 _QUERY = {"interventions": "change"}  # fields that have another name in an address
 _WRITE: dict[str, Callable[[Any], str]] = {
     "target_ids": lambda row: "_".join(map(str, row)),
     "masked": lambda row: "_".join(map(str, row)),
-    "choices": lambda pairs: "_".join(f"{step}.{other}" for step, other in pairs),
+    "choices": choices_text,
     "alpha": lambda number: f"{int(number) if number.is_integer() else number}",
     "position_scale": lambda number: f"{int(number) if number.is_integer() else number}",
     "whole": lambda flag: str(int(flag)),

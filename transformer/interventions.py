@@ -214,7 +214,7 @@ class Interventions:
                 raise _unreadable(part)
         return cls(**found)
 
-    def fits(self, shape: Mapping[Kind, tuple[int, int]]) -> None:
+    def fits(self, shape: Mapping[str, tuple[int, int]]) -> None:
         """Check it against the (layers, heads) of each map that a network has.
 
         Raises:

@@ -3,6 +3,8 @@
 HEADLIGHT_MODELS: the one directory below which the pages open model folders; not set, they open any folder.
 HEADLIGHT_HUB: "off" (or 0, no, false) keeps the program from fetching anything; on where it is not set.
 HEADLIGHT_KEPT: megabytes that the answers of networks may fill, kept for all visitors; 600 where it is not set.
+HEADLIGHT_XLA: "off" runs the same graphs without XLA, so that nothing is compiled for a length: for tests and small
+    servers. Read when a model is loaded; on where it is not set.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import math
 import os
 from pathlib import Path
 
-MODELS, HUB, KEPT = "HEADLIGHT_MODELS", "HEADLIGHT_HUB", "HEADLIGHT_KEPT"
+MODELS, HUB, KEPT, XLA = "HEADLIGHT_MODELS", "HEADLIGHT_HUB", "HEADLIGHT_KEPT", "HEADLIGHT_XLA"
 MEGABYTES = 600.0
 
 
@@ -23,7 +25,7 @@ def models_directory() -> Path | None:
 
 def hub_allowed() -> bool:
     """Whether files may be fetched from the hub."""
-    return os.environ.get(HUB, "on").strip().lower() not in ("off", "0", "no", "false")
+    return _on(HUB)
 
 
 def kept_bytes() -> int:
@@ -33,3 +35,12 @@ def kept_bytes() -> int:
     except ValueError:
         megabytes = MEGABYTES
     return int((megabytes if 0 <= megabytes < math.inf else MEGABYTES) * 2**20)
+
+
+def xla() -> bool:
+    """Whether narrow networks are compiled by XLA."""
+    return _on(XLA)
+
+
+def _on(name: str) -> bool:
+    return os.environ.get(name, "on").strip().lower() not in ("off", "0", "no", "false")

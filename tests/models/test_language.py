@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer.models.altering import Alter, Gates
 from transformer.models.language import LanguageModel
-from transformer.models.seq2seq import Gates
 from transformer.training.presets import PRESETS
 
 GPT = dict(positions="learned", activation="gelu_tanh", scale_embeddings=False)
@@ -118,14 +118,14 @@ def test_gates_act_on_the_layer_and_head_they_name() -> None:
     network, ids = toy.shared(config), toy.ids((1, 6), 1)
     for layer, head in ((0, 3), (1, 0)):
         gate = np.ones((2, 4), np.float32)
-        plain = network.forward(ids, gates=Gates(decoder=gate))
+        plain = network.forward(ids, alter=Alter(Gates(decoder=gate)))
         np.testing.assert_array_equal(numbers(plain.logits), numbers(network.forward(ids).logits))
         gate[layer, head] = 0
         # Switching a head off is the same as deleting its rows of the output projection.
         weights = toy.tensors(network)
         weights[f"decoder/block_{layer}/self_attention/output/kernel"][head * 2 : head * 2 + 2] = 0
         expected, _ = toy.Reference(config, weights).write(ids[0])
-        found = network.forward(ids, gates=Gates(decoder=gate))
+        found = network.forward(ids, alter=Alter(Gates(decoder=gate)))
         np.testing.assert_allclose(numbers(found.logits)[0], expected, atol=2e-5)
 
 
@@ -133,7 +133,7 @@ def test_gates_act_on_the_layer_and_head_they_name() -> None:
 def test_positions_scaled_to_nothing_are_a_network_without(positions: str) -> None:
     network, ids = toy.shared(toy.decoder(positions=positions)), toy.ids((1, 6), 1)
     expected, _ = toy.Reference(toy.decoder(positions="none"), toy.tensors(network)).write(ids[0])
-    found = network.forward(ids, position_scale=0.0)
+    found = network.forward(ids, alter=Alter(scale=0.0))
     np.testing.assert_allclose(numbers(found.logits)[0], expected, atol=2e-5)
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.layers.positions import sinusoids
+from transformer.models.altering import Alter
 from transformer.models.seq2seq import Transformer
 from transformer.pipeline import Translator
 from transformer.runtime import Runtime
@@ -38,13 +39,13 @@ def translator() -> Translator:
 def test_a_scale_of_one_is_the_network_as_it_is(positions: str) -> None:
     made = toy.shared(toy.config(positions=positions))
     source, target = toy.ids((2, 7)), toy.ids((2, 5), seed=1)
-    plain, scaled = made.forward(source, target), made.forward(source, target, position_scale=1.0)
+    plain, scaled = made.forward(source, target), made.forward(source, target, alter=Alter(scale=1.0))
     for name in ("logits", *MAPS):
         np.testing.assert_array_equal(getattr(plain, name), getattr(scaled, name))
-    states = made.start(source, 4), made.start(source, 4, position_scale=1.0)
+    states = made.start(source, 4), made.start(source, 4, alter=Alter(scale=np.ones(2)))
     steps = (
         made.step(target[:, 0], 2, states[0])[0],
-        made.step(target[:, 0], 2, states[1], position_scale=1.0)[0],
+        made.step(target[:, 0], 2, states[1])[0],
     )
     np.testing.assert_array_equal(*steps)
 
@@ -56,7 +57,7 @@ def test_a_scale_of_zero_is_a_network_without_positions(positions: str) -> None:
     made = toy.shared(settings)
     without = toy.Reference(toy.config(positions="none"), folder.read_weights(made))
     source, target = toy.ids((1, 7)), toy.ids((1, 5), seed=1)
-    result = made.forward(source, target, position_scale=0.0)
+    result = made.forward(source, target, alter=Alter(scale=0.0))
     expected = without.forward(source[0], target[0])
     for name, values in zip(("logits", *MAPS), expected, strict=True):
         np.testing.assert_allclose(np.asarray(getattr(result, name))[0], values, atol=1e-4)
@@ -75,10 +76,10 @@ def test_rows_of_the_table_are_multiplied(network: Transformer, start: int | Non
 @pytest.mark.parametrize("scale", [0.0, 0.5])
 def test_decoding_step_by_step_sees_the_same_scale(network: Transformer, scale: float) -> None:
     source, target = toy.ids((1, 6)), toy.ids((1, 4), seed=3)
-    expected = np.asarray(network.forward(source, target, position_scale=scale).logits)[0]
-    state = network.start(source, 4, position_scale=scale)
+    expected = np.asarray(network.forward(source, target, alter=Alter(scale=scale)).logits)[0]
+    state = network.start(source, 4, alter=Alter(scale=np.array([scale])))
     for t in range(4):
-        logits, state = network.step(target[:, t], t, state, position_scale=scale)
+        logits, state = network.step(target[:, t], t, state)
         np.testing.assert_allclose(np.asarray(logits)[0], expected[t], atol=1e-5)
 
 
@@ -86,8 +87,8 @@ def test_without_positions_a_new_order_only_reorders_the_attention(network: Tran
     """The encoder sees a bag of words: shuffling them permutes rows and columns, and the decoder notices nothing."""
     source, target = toy.ids((1, 7), seed=5), toy.ids((1, 5), seed=1)
     order = np.array([3, 0, 6, 1, 5, 2, 4])
-    plain = network.forward(source, target, position_scale=0.0)
-    shuffled = network.forward(source[:, order], target, position_scale=0.0)
+    plain = network.forward(source, target, alter=Alter(scale=0.0))
+    shuffled = network.forward(source[:, order], target, alter=Alter(scale=0.0))
     encoder = np.asarray(plain.encoder)
     np.testing.assert_allclose(shuffled.encoder, encoder[..., order, :][..., order], atol=1e-6)
     np.testing.assert_allclose(shuffled.cross, np.asarray(plain.cross)[..., order], atol=1e-6)
@@ -100,18 +101,17 @@ def test_without_positions_a_new_order_only_reorders_the_attention(network: Tran
 
 def test_one_graph_serves_every_scale(runtime: Runtime) -> None:
     source, target = [5, 6, 7, 2], [8, 9, 2]
-    plain, one = runtime.record(source, target), runtime.record(source, target, position_scale=1.0)
+    plain, one = runtime.record(source, target), runtime.record(source, target, alter=Alter(scale=1.0))
     for before, after in zip(plain, one, strict=True):
         np.testing.assert_allclose(before, after, atol=1e-5)
-    assert runtime.decode(source, position_scale=1.0) == runtime.decode(source)
-    assert runtime.decode(source, beams=2, position_scale=1.0) == runtime.decode(source, beams=2)
+    assert runtime.decode(source, alter=Alter(scale=1.0)) == runtime.decode(source)
+    assert runtime.decode(source, beams=2, alter=Alter(scale=1.0)) == runtime.decode(source, beams=2)
     for scale in (0.0, 0.3, 2.0):
-        changed = runtime.record(source, target, position_scale=scale)
+        changed = runtime.record(source, target, alter=Alter(scale=scale))
         assert np.abs(changed.encoder - plain.encoder).max() > 0.01
-        runtime.decode(source, position_scale=scale)
-    assert runtime._scaled_forced.experimental_get_tracing_count() == 1
-    assert runtime._scaled_greedy.experimental_get_tracing_count() == 1
-    assert runtime._forced.experimental_get_tracing_count() == 1
+        runtime.decode(source, alter=Alter(scale=scale))
+    assert runtime._forced.few.experimental_get_tracing_count() == 1
+    assert runtime._greedy.few.experimental_get_tracing_count() == 1
 
 
 def test_a_trace_says_its_scale_and_holds_what_was_added(translator: Translator) -> None:

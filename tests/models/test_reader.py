@@ -8,8 +8,8 @@ import pytest
 
 from tests import toy
 from transformer.config import PAD
+from transformer.models.altering import Alter, Gates
 from transformer.models.reader import Reader
-from transformer.models.seq2seq import Gates
 
 BERT = dict(
     norm="post",
@@ -127,20 +127,20 @@ def test_gates_act_on_the_layer_and_head_they_name() -> None:
     plain = numbers(network.forward(ids).logits)
     for layer, head in ((0, 1), (1, 0)):
         gate = np.ones((2, 2), np.float32)
-        np.testing.assert_array_equal(numbers(network.forward(ids, gates=Gates(gate)).logits), plain)
+        np.testing.assert_array_equal(numbers(network.forward(ids, alter=Alter(Gates(gate))).logits), plain)
         gate[layer, head] = 0
         # Switching a head off is the same as deleting its rows of the output projection.
         weights = toy.tensors(network)
         weights[f"encoder/block_{layer}/self_attention/output/kernel"][head * 4 : head * 4 + 4] = 0
         expected, _ = toy.Reference(config, weights).read(ids[0])
-        found = network.forward(ids, gates=Gates(gate))
+        found = network.forward(ids, alter=Alter(Gates(gate)))
         np.testing.assert_allclose(numbers(found.logits)[0], expected, atol=2e-5)
 
 
 def test_positions_scaled_to_nothing_are_a_network_without() -> None:
     network, ids = toy.shared(toy.encoder()), toy.ids((1, 6), 1)
     expected, _ = toy.Reference(toy.encoder(positions="none"), toy.tensors(network)).read(ids[0])
-    found = network.forward(ids, position_scale=0.0)
+    found = network.forward(ids, alter=Alter(scale=0.0))
     np.testing.assert_allclose(numbers(found.logits)[0], expected, atol=2e-5)
 
 

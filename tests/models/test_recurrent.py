@@ -9,9 +9,9 @@ import pytest
 from tests import toy
 from transformer.checkpoints import folder
 from transformer.config import PAD, START, ModelConfig, present
+from transformer.models.altering import Alter, Gates
 from transformer.models.assembly import assemble
 from transformer.models.recurrent import RecurrentTranslator
-from transformer.models.seq2seq import Gates
 from transformer.search.generate import EMPTY, beam, greedy
 
 SCORES = ("additive", "dot", "general", "scaled")
@@ -131,8 +131,8 @@ def test_greedy_is_one_beam_and_follows_forward(network: Any, source: np.ndarray
 
 
 def test_a_gate_shuts_what_is_seen_out(network: Any, source: np.ndarray, target: np.ndarray) -> None:
-    shut = network.forward(source[:1], target[:1], gates=Gates(cross=np.zeros((1, 1), np.float32)))
-    on = network.forward(source[:1], target[:1], gates=Gates(cross=np.ones((1, 1), np.float32)))
+    shut = network.forward(source[:1], target[:1], alter=Alter(Gates(cross=np.zeros((1, 1), np.float32))))
+    on = network.forward(source[:1], target[:1], alter=Alter(Gates(cross=np.ones((1, 1), np.float32))))
     plain = network.forward(source[:1], target[:1])
     np.testing.assert_array_equal(np.asarray(on.logits), np.asarray(plain.logits))
     assert np.abs(np.asarray(shut.logits) - np.asarray(plain.logits)).max() > 0.01

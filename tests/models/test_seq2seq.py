@@ -8,7 +8,8 @@ import pytest
 
 from tests import toy
 from transformer.config import PAD, START, Attention
-from transformer.models.seq2seq import Gates, Transformer
+from transformer.models.altering import Alter, Gates
+from transformer.models.seq2seq import Transformer
 from transformer.training.presets import PRESETS
 
 KINDS = [
@@ -166,11 +167,11 @@ def test_gates_act_on_the_layer_and_head_they_name() -> None:
     for kind, (layer, head) in itertools.product(Gates._fields, ((0, 1), (1, 0))):
         gate = np.ones((2, 2), np.float32)
         np.testing.assert_array_equal(
-            numbers(network.forward(source, target, gates=Gates(**{kind: gate})).logits),
+            numbers(network.forward(source, target, alter=Alter(Gates(**{kind: gate}))).logits),
             numbers(plain.logits),
         )
         gate[layer, head] = 0
-        found = network.forward(source, target, gates=Gates(**{kind: gate}))
+        found = network.forward(source, target, alter=Alter(Gates(**{kind: gate})))
         # Switching a head off is the same as deleting its rows of the output projection.
         stack, part = ("encoder", "self") if kind == "encoder" else ("decoder", "self")
         part = "cross" if kind == "cross" else part

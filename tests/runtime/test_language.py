@@ -9,7 +9,7 @@ import pytest
 
 from tests import toy
 from transformer.config import END, PAD, START, UNKNOWN
-from transformer.models.seq2seq import Gates
+from transformer.models.altering import Alter, Gates
 from transformer.runtime import ALTERNATIVES, LanguageRuntime
 from transformer.runtime.language import DEPTH, Ends
 from transformer.search.sampling import Drawing
@@ -63,16 +63,16 @@ def test_what_comes_later_changes_nothing(runtime: LanguageRuntime) -> None:
 
 def test_gates_switch_heads_off(runtime: LanguageRuntime) -> None:
     ids, gate = text(7), np.array([[1, 0], [1, 1]], np.float32)
-    found = runtime.record(ids, Gates(decoder=gate))
-    expected = runtime.network.forward(np.array([ids]), gates=Gates(decoder=gate))
+    found = runtime.record(ids, Alter(Gates(decoder=gate)))
+    expected = runtime.network.forward(np.array([ids]), alter=Alter(Gates(decoder=gate)))
     np.testing.assert_allclose(found.decoder, np.asarray(expected.decoder)[0], atol=1e-5)
     plain = runtime.record(ids)
     assert np.abs(found.log_probability - plain.log_probability).max() > 1e-3
-    opened = runtime.record(ids, Gates(decoder=np.ones((2, 2))))
+    opened = runtime.record(ids, Alter(Gates(decoder=np.ones((2, 2)))))
     np.testing.assert_array_equal(opened.log_probability, plain.log_probability)
     for wrong in (Gates(decoder=np.ones((3, 2))), Gates(encoder=np.ones((2, 2)))):
         with pytest.raises(ValueError, match="expected gates"):
-            runtime.record(ids, wrong)
+            runtime.record(ids, Alter(wrong))
 
 
 def test_queries_and_keys_explain_the_map(runtime: LanguageRuntime) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.checkpoints import folder
-from transformer.models.seq2seq import Gates
+from transformer.models.altering import Alter, Gates
 from transformer.pipeline import load
 from transformer.runtime import ALTERNATIVES, ReaderRuntime, reader
 
@@ -85,12 +85,12 @@ def test_without_an_id_for_padding_nothing_is_padded() -> None:
 
 def test_gates_switch_heads_off(classifier: ReaderRuntime) -> None:
     ids, gate = text(7), np.array([[1, 0], [1, 1]], np.float32)
-    found = classifier.record(ids, gates=Gates(gate))
-    expected = classifier.network.forward(np.array([ids]), gates=Gates(gate))
+    found = classifier.record(ids, alter=Alter(Gates(gate)))
+    expected = classifier.network.forward(np.array([ids]), alter=Alter(Gates(gate)))
     np.testing.assert_allclose(found.classes, toy.softmax(np.asarray(expected.logits)[0]), atol=1e-6)
     assert np.abs(found.classes - classifier.record(ids).classes).max() > 1e-3
     with pytest.raises(ValueError, match="expected gates"):
-        classifier.record(ids, gates=Gates(np.ones((2, 3))))
+        classifier.record(ids, alter=Alter(Gates(np.ones((2, 3)))))
 
 
 def test_queries_and_keys_explain_the_map(guesser: ReaderRuntime) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests import toy
 from transformer.config import END, START
-from transformer.models.seq2seq import Gates
+from transformer.models.altering import Alter, Gates
 from transformer.runtime import ALTERNATIVES, Runtime
 from transformer.search.generate import EMPTY, beam, greedy
 
@@ -111,16 +111,16 @@ def test_lengths_at_the_edges_of_the_padding_are_whole(runtime: Runtime, length:
 def test_gates_switch_heads_off_in_the_recording_pass(runtime: Runtime) -> None:
     ids, target = source(7), source(5, seed=2)
     gate = np.array([[1, 0], [1, 1]], np.float32)
-    found = runtime.record(ids, target, Gates(encoder=gate))
+    found = runtime.record(ids, target, Alter(Gates(encoder=gate)))
     result = runtime.network.forward(
-        np.array([ids]), np.array([[START, *target[:-1]]]), gates=Gates(encoder=gate)
+        np.array([ids]), np.array([[START, *target[:-1]]]), alter=Alter(Gates(encoder=gate))
     )
     np.testing.assert_allclose(found.cross, np.asarray(result.cross)[0], atol=1e-5)
     usual = runtime.record(ids, target)
     assert np.abs(found.log_probability - usual.log_probability).max() > 1e-3
     open_gates = Gates(*(np.ones((layers, 2), np.float32) for layers in (2, 1, 1)))
     np.testing.assert_array_equal(
-        runtime.record(ids, target, open_gates).log_probability, usual.log_probability
+        runtime.record(ids, target, Alter(open_gates)).log_probability, usual.log_probability
     )
 
 
@@ -191,4 +191,4 @@ def test_alternatives_are_tokens_that_could_be_written(runtime: Runtime) -> None
 def test_gates_of_another_shape_are_refused(runtime: Runtime) -> None:
     heads = runtime.network.config.attention("encoder").heads
     with pytest.raises(ValueError, match="expected gates"):
-        runtime.record(source(4), source(4), Gates(encoder=np.ones((9, heads))))
+        runtime.record(source(4), source(4), Alter(Gates(encoder=np.ones((9, heads)))))

@@ -168,5 +168,5 @@ def _write(cache: KeyValue, new: KeyValue, index: Any) -> KeyValue:
     Select by mask instead of a slice update: it is the same on every backend, needs no kernel of its own, and the
     caches of these networks are small.
     """
-    here = (ops.arange(cache.key.shape[2]) == index)[None, None, :, None]
+    here = (ops.arange(ops.shape(cache.key)[2]) == index)[None, None, :, None]
     return KeyValue(ops.where(here, new.key, cache.key), ops.where(here, new.value, cache.value))

@@ -89,7 +89,7 @@ class TokenEmbedding(keras.layers.Layer):
         types: Any = None,
         start: Any = None,
         places: Any = None,
-        position_scale: Any = None,
+        position_scale: Any = (),
         training: bool | None = None,
     ) -> Any:
         return self.placed(self.rows(ids), ids, types, start, places, position_scale, training)
@@ -105,7 +105,7 @@ class TokenEmbedding(keras.layers.Layer):
         types: Any = None,
         start: Any = None,
         places: Any = None,
-        position_scale: Any = None,
+        position_scale: Any = (),
         training: bool | None = None,
     ) -> Any:
         """`call` from ready rows on."""
@@ -362,8 +362,8 @@ class DecoderBlock(_Sublayers):
                 layer.build(input_shape)
         self.built = True
 
-    def start(self, memory: Any, length: int) -> DecoderCache:
-        """An empty cache for `length` steps that attends over `memory` (B, S, D)."""
+    def start(self, memory: Any, length: Any) -> DecoderCache:
+        """An empty cache for `length` steps, a number or a scalar tensor, that attends over `memory` (B, S, D)."""
         batch, own = ops.shape(memory)[0], self.stack.attention
         empty = ops.zeros((batch, own.heads, length, own.head_width), dtype=memory.dtype)
         convolution: Any = ()

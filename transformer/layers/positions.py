@@ -26,7 +26,8 @@ class PositionTable(keras.layers.Layer):
         inputs: (B, T, D).
         start: position of the first row of `inputs`; a number or a scalar tensor.
         places: (B, T), the position of each input, instead of counting from `start`.
-        scale: what the rows are multiplied by before they are added, a number or a scalar tensor; None leaves them.
+        scale: what the rows are multiplied by before they are added, a number or one for each of the batch (B,); ()
+            leaves them.
 
     Returns:
         `inputs` with their positions added, (B, T, D).
@@ -61,7 +62,7 @@ class PositionTable(keras.layers.Layer):
             return self.fixed
         return np.asarray(self.learned, np.float32)[self.offset :]
 
-    def call(self, inputs: Any, start: Any = None, places: Any = None, scale: Any = None) -> Any:
+    def call(self, inputs: Any, start: Any = None, places: Any = None, scale: Any = ()) -> Any:
         if self.kind == "none":
             return inputs
         if inputs.shape[1] is not None and inputs.shape[1] > self.length:
@@ -74,6 +75,6 @@ class PositionTable(keras.layers.Layer):
             rows = table[None, self.offset : self.offset + ops.shape(inputs)[1]]
         else:
             rows = ops.take(table, self.offset + start + ops.arange(ops.shape(inputs)[1]), axis=0)[None]
-        if scale is not None:
-            rows = rows * ops.cast(scale, rows.dtype)
+        if not (isinstance(scale, tuple) and not scale):
+            rows = rows * ops.reshape(ops.cast(scale, rows.dtype), (-1, 1, 1))
         return inputs + rows

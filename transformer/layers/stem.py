@@ -74,7 +74,7 @@ class SoundEmbedding(keras.layers.Layer):
         heard = (ops.cast(frames, "int32") + stride - 1) // stride
         return ops.arange(length)[None] < heard[:, None]
 
-    def call(self, inputs: Any, position_scale: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, position_scale: Any = (), training: bool | None = None) -> Any:
         # Padded by hand: "same" of TensorFlow shifts what a position hears by whether the frames are even in number.
         if self.kind == "t2t":
             x = inputs[..., None]

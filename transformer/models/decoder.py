@@ -10,6 +10,7 @@ from keras import ops
 from transformer.config import ModelConfig, present
 from transformer.layers.attention import KeyValue, causal_mask, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
+from transformer.models.altering import of_layer
 from transformer.models.encoder import build_stack, last_norm
 
 
@@ -21,7 +22,7 @@ class Decoder(keras.layers.Layer):
         memory: (B, S, D), the encoder's output; None without an encoder.
         memory_real: (B, S) booleans, false at the source's padding.
         real: (B, T) booleans, false at padding that stands before or between real tokens; None means none does.
-        gates, cross_gates: (layers, H); None leaves every head on.
+        gates, cross_gates: (layers, H) or (B, layers, H); () leaves every head on.
 
     Returns:
         `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S), and the caches of T steps.
@@ -46,8 +47,8 @@ class Decoder(keras.layers.Layer):
         *,
         memory_real: Any = None,
         real: Any = None,
-        gates: Any = None,
-        cross_gates: Any = None,
+        gates: Any = (),
+        cross_gates: Any = (),
         training: bool | None = None,
     ) -> DecoderOutput:
         x, results = inputs, []
@@ -62,8 +63,8 @@ class Decoder(keras.layers.Layer):
                 self_mask=self_mask,
                 cross_mask=cross_mask,
                 real=real,
-                gate=None if gates is None else gates[i],
-                cross_gate=None if cross_gates is None else cross_gates[i],
+                gate=of_layer(gates, i),
+                cross_gate=of_layer(cross_gates, i),
                 training=training,
             )
             x = result.vectors
@@ -90,20 +91,35 @@ class Decoder(keras.layers.Layer):
             for cache in caches
         )
 
-    def start(self, memory: Any, length: int) -> tuple[DecoderCache, ...]:
-        """Empty caches for `length` steps over `memory` (B, S, D)."""
+    def start(self, memory: Any, length: Any) -> tuple[DecoderCache, ...]:
+        """Empty caches for `length` steps, a number or a scalar tensor, over `memory` (B, S, D)."""
         return tuple(block.start(memory, length) for block in self.blocks)
 
     def step(
-        self, inputs: Any, index: Any, caches: tuple[DecoderCache, ...], *, memory_real: Any = None
+        self,
+        inputs: Any,
+        index: Any,
+        caches: tuple[DecoderCache, ...],
+        *,
+        memory_real: Any = None,
+        gates: Any = (),
+        cross_gates: Any = (),
     ) -> tuple[Any, tuple[DecoderCache, ...]]:
         """One position (B, 1, D) at `index` -> its vector (B, 1, D) and the caches after it."""
-        length = caches[0].self_attention.key.shape[2]
+        length = ops.shape(caches[0].self_attention.key)[2]
         self_mask = (ops.arange(length) <= index)[None, None, None]
         cross_mask = None if memory_real is None else padding_mask(memory_real)
         x, after = inputs, []
-        for block, cache in zip(self.blocks, caches, strict=True):
-            result = block(x, self_mask=self_mask, cross_mask=cross_mask, cache=cache, index=index)
+        for i, (block, cache) in enumerate(zip(self.blocks, caches, strict=True)):
+            result = block(
+                x,
+                self_mask=self_mask,
+                cross_mask=cross_mask,
+                gate=of_layer(gates, i),
+                cross_gate=of_layer(cross_gates, i),
+                cache=cache,
+                index=index,
+            )
             x = result.vectors
             after.append(result.cache)
         return (self.norm(x) if self.norm else x), tuple(after)

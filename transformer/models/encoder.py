@@ -10,6 +10,7 @@ from keras import ops
 from transformer.config import ModelConfig, Norm, present
 from transformer.layers.attention import padding_mask
 from transformer.layers.blocks import EncoderBlock, EncoderOutput, normalisation
+from transformer.models.altering import of_layer
 
 
 class Encoder(keras.layers.Layer):
@@ -18,7 +19,7 @@ class Encoder(keras.layers.Layer):
     Call arguments:
         inputs: (B, S, D).
         real: (B, S) booleans, false at padding.
-        gates: (layers, H), see `MultiHeadAttention`; None leaves every head on.
+        gates: (layers, H) or (B, layers, H), see `MultiHeadAttention`; () leaves every head on.
 
     Returns:
         `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections)`.
@@ -36,14 +37,11 @@ class Encoder(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         build_stack(self, self.config.width)
 
-    def call(
-        self, inputs: Any, *, real: Any, gates: Any = None, training: bool | None = None
-    ) -> EncoderOutput:
+    def call(self, inputs: Any, *, real: Any, gates: Any = (), training: bool | None = None) -> EncoderOutput:
         x, maps, projections = inputs, [], []
         mask = padding_mask(real)
         for i, block in enumerate(self.blocks):
-            gate = None if gates is None else gates[i]
-            result = block(x, attention_mask=mask, real=real, gate=gate, training=training)
+            result = block(x, attention_mask=mask, real=real, gate=of_layer(gates, i), training=training)
             x = result.vectors
             maps.append(result.attention)
             projections.append(result.projections)

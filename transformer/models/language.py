@@ -8,14 +8,16 @@ import keras
 
 from transformer.config import ModelConfig
 from transformer.layers.blocks import DecoderCache, Logits, TokenEmbedding
+from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.decoder import Decoder
-from transformer.models.seq2seq import ALL_ON, Forward, Gates
+from transformer.models.seq2seq import Forward
 
 
 class Written(NamedTuple):
-    """What writing carries along: a cache for each block."""
+    """What writing carries along: a cache for each block, and what is changed in the network meanwhile."""
 
     caches: tuple[DecoderCache, ...]
+    alter: Alter = AS_IT_IS
 
 
 class LanguageModel(keras.Model):
@@ -45,8 +47,7 @@ class LanguageModel(keras.Model):
         *,
         real: Any = None,
         places: Any = None,
-        gates: Gates = ALL_ON,
-        position_scale: Any = None,
+        alter: Alter = AS_IT_IS,
         training: bool | None = None,
     ) -> Forward:
         """One pass over a finished text, recording every attention map.
@@ -55,31 +56,33 @@ class LanguageModel(keras.Model):
             ids: (B, T).
             real: (B, T) booleans, false at padding; only padding that stands before real tokens needs it.
             places: (B, T), the position of each token where padding stands before it.
-            gates: see `Gates`; only `decoder` is read.
-            position_scale: see `PositionTable`.
+            alter: see `Alter`; of its gates only `decoder` is read.
         """
         # PyTorch's modules hand what `call` is given to a method of this name.
         if isinstance(ids, dict):
             return self.call(ids, training=training)
-        x = self.embedding(ids, places=places, position_scale=position_scale, training=training)
-        result = self.decoder(x, real=real, gates=gates.decoder, training=training)
+        x = self.embedding(ids, places=places, position_scale=alter.scale, training=training)
+        result = self.decoder(x, real=real, gates=alter.gates.decoder, training=training)
         return Forward(
             self.output_projection(result.vectors),
             decoder=result.attention,
             projections=((), result.projections, ()),
         )
 
-    def start(self, ids: Any, length: Any) -> tuple[Any, Written]:
+    def start(self, ids: Any, length: Any, *, alter: Alter = AS_IT_IS) -> tuple[Any, Written]:
         """Read (B, P) ids at once and make room for `length` in all, a number or a scalar tensor: logits
-        (B, P, vocabulary) and the state.
+        (B, P, vocabulary) and the state; gates are (B, layers, H).
 
         Padding after the real ids does no harm: its place in the caches is written over before anything looks at it.
         """
-        result = self.decoder(self.embedding(ids))
+        x = self.embedding(ids, position_scale=alter.scale)
+        result = self.decoder(x, gates=alter.gates.decoder)
         caches = self.decoder.go_on(result.cache, length)
-        return self.output_projection(result.vectors), Written(caches)
+        return self.output_projection(result.vectors), Written(caches, alter)
 
     def step(self, token: Any, index: Any, state: Written) -> tuple[Any, Written]:
         """ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        x, caches = self.decoder.step(self.embedding(token[:, None], start=index), index, state.caches)
-        return self.output_projection(x)[:, 0], Written(caches)
+        gates, scale = state.alter
+        x = self.embedding(token[:, None], start=index, position_scale=scale)
+        x, caches = self.decoder.step(x, index, state.caches, gates=gates.decoder)
+        return self.output_projection(x)[:, 0], state._replace(caches=caches)

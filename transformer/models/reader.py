@@ -9,8 +9,9 @@ from keras import ops
 
 from transformer.config import ModelConfig, present
 from transformer.layers.blocks import Logits, TokenEmbedding, activation, normalisation
+from transformer.models.altering import ALL_ON, AS_IT_IS, Alter, Gates
 from transformer.models.encoder import Encoder
-from transformer.models.seq2seq import ALL_ON, Forward, Gates
+from transformer.models.seq2seq import Forward
 
 
 class Reader(keras.Model):
@@ -56,8 +57,7 @@ class Reader(keras.Model):
         types: Any = None,
         real: Any = None,
         places: Any = None,
-        gates: Gates = ALL_ON,
-        position_scale: Any = None,
+        alter: Alter = AS_IT_IS,
         training: bool | None = None,
     ) -> Forward:
         """One pass, recording every attention map.
@@ -67,14 +67,14 @@ class Reader(keras.Model):
             types: (B, S), the segment of each token.
             real: (B, S) booleans, false at padding; None takes the id of padding for it.
             places: (B, S), the position of each token where it is not simply counted.
-            gates: see `Gates`; only `encoder` is read.
-            position_scale: see `PositionTable`.
+            alter: see `Alter`; of its gates only `encoder` is read.
         """
         # PyTorch's modules hand what `call` is given to a method of this name.
         if isinstance(ids, dict):
             return self.call(ids, training=training)
-        x = self.embedding(ids, types, places=places, position_scale=position_scale, training=training)
-        return self.read(x, ops.not_equal(ids, self.config.pad_id) if real is None else real, gates, training)
+        x = self.embedding(ids, types, places=places, position_scale=alter.scale, training=training)
+        real = ops.not_equal(ids, self.config.pad_id) if real is None else real
+        return self.read(x, real, alter.gates, training)
 
     def read(self, vectors: Any, real: Any, gates: Gates = ALL_ON, training: bool | None = None) -> Forward:
         """`forward` from ready embeddings (B, S, D) on: what a gradient with respect to them starts from."""

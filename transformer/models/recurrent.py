@@ -14,13 +14,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig, present
 from transformer.layers.blocks import Logits, TokenEmbedding
 from transformer.layers.recurrent import GRU, over_time
 from transformer.layers.scores import Alignment
-from transformer.models.seq2seq import ALL_ON, Forward, Gates
+from transformer.models.altering import AS_IT_IS, Alter, absent
+from transformer.models.seq2seq import Forward
 
 
 class Source(NamedTuple):
@@ -34,10 +36,11 @@ class Source(NamedTuple):
 
 
 class RecurrentState(NamedTuple):
-    """What decoding carries along: the source, and the decoder's state (B, D)."""
+    """What decoding carries along: the source, the decoder's state (B, D), and what is changed meanwhile."""
 
     source: Source
     state: Any
+    alter: Alter = AS_IT_IS
 
 
 class RecurrentTranslator(keras.Model):
@@ -103,8 +106,7 @@ class RecurrentTranslator(keras.Model):
         target: Any = None,
         *,
         real: Any = None,
-        gates: Gates = ALL_ON,
-        position_scale: Any = None,
+        alter: Alter = AS_IT_IS,
         training: bool | None = None,
     ) -> Forward:
         """One pass over a finished pair, recording where the decoder looked: `cross`, (B, 1, 1, T, S).
@@ -113,21 +115,21 @@ class RecurrentTranslator(keras.Model):
             source: ids (B, S).
             target: ids (B, T), the start token first.
             real: (B, S) booleans, false where the source is padding; None takes the id of padding for it.
-            gates: `cross`, (1, 1), multiplies what is seen; the others have nothing to act on.
-            position_scale: without effect: there are no position vectors.
+            alter: its gate `cross`, (1, 1) or (B, 1, 1), multiplies what is seen; the rest has nothing to act on, as
+                there is no self-attention and there are no position vectors.
         """
         # PyTorch's modules hand what `call` is given to a method of this name.
         if isinstance(source, dict):
             return self.call(source, training=training)
         read = self.encode(source, real, training=training)
         words = self.target_embedding(target, training=training)
-        gate = 1.0 if gates.cross is None else ops.cast(ops.reshape(gates.cross, ()), self.compute_dtype)
+        gate = self._gate(alter)
         if self.feeds:
             states, seen, weights = self._look_then_step(words, read, gate)
         else:
             states = self.decoder(words, first=read.first)
             weights = self.alignment(states, read.keys, read.real)
-            seen = self._seen(weights, read) * gate
+            seen = self._seen(weights, read) * gate[:, None]
         logits = self._say(states, seen, words, training=training)
         return Forward(logits, cross=weights[:, None, None])
 
@@ -142,26 +144,28 @@ class RecurrentTranslator(keras.Model):
         first = ops.cast(self.first(before[:, 0]), "float32")
         return Source(vectors, self.alignment.project(vectors), real, first)
 
-    def start(
-        self, source: Any, length: int, *, real: Any = None, position_scale: Any = None
-    ) -> RecurrentState:
+    def start(self, source: Any, length: Any, *, real: Any = None, alter: Alter = AS_IT_IS) -> RecurrentState:
         """Read sources as in `forward`; the state has the same size however long the target will be."""
         read = self.encode(source, real)
-        return RecurrentState(read, read.first)
+        return RecurrentState(read, read.first, alter)
 
-    def step(
-        self, token: Any, index: Any, state: RecurrentState, *, position_scale: Any = None
-    ) -> tuple[Any, RecurrentState]:
+    def step(self, token: Any, index: Any, state: RecurrentState) -> tuple[Any, RecurrentState]:
         """Target ids (B,) -> logits (B, vocabulary) for the next one, and the state after it."""
-        source, before = state
+        source, before, alter = state
+        gate = self._gate(alter)
         word = self.target_embedding(token[:, None])  # (B, 1, D)
         if self.feeds:
-            after, seen, _ = self._one(self.decoder.project(word)[:, 0], before, source, 1.0)
+            after, seen, _ = self._one(self.decoder.project(word)[:, 0], before, source, gate)
         else:
             after = self.decoder.step(self.decoder.project(word)[:, 0], before)
-            seen = self._seen(self.alignment(after[:, None], source.keys, source.real), source)[:, 0]
+            seen = self._seen(self.alignment(after[:, None], source.keys, source.real), source)[:, 0] * gate
         logits = self._say(after[:, None], seen[:, None], word)
-        return logits[:, 0], RecurrentState(source, after)
+        return logits[:, 0], state._replace(state=after)
+
+    def _gate(self, alter: Alter) -> Any:
+        """(1, 1) or (B, 1)."""
+        gate = np.ones(1, np.float32) if absent(alter.gates.cross) else alter.gates.cross
+        return ops.reshape(ops.cast(gate, self.compute_dtype), (-1, 1))
 
     def _look_then_step(self, words: Any, read: Source, gate: Any) -> tuple[Any, Any, Any]:
         """States and what was seen (B, T, D), and the weights (B, T, S)."""

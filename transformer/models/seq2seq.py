@@ -10,19 +10,9 @@ from keras import ops
 from transformer.config import ModelConfig
 from transformer.layers.blocks import DecoderCache, EncoderOutput, Logits, TokenEmbedding
 from transformer.layers.stem import STRIDES, SoundEmbedding
+from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.decoder import Decoder
 from transformer.models.encoder import Encoder
-
-
-class Gates(NamedTuple):
-    """One number a head, (layers, H): 1 leaves it on, 0 switches it off. None: all on."""
-
-    encoder: Any = None
-    decoder: Any = None
-    cross: Any = None
-
-
-ALL_ON = Gates()
 
 
 class Forward(NamedTuple):
@@ -41,10 +31,12 @@ class Forward(NamedTuple):
 
 
 class State(NamedTuple):
-    """What decoding carries along: which source positions are real (B, S), and a cache for each decoder block."""
+    """What decoding carries along: which source positions are real (B, S), a cache for each decoder block, and what is
+    changed in the network meanwhile."""
 
     source_real: Any
     caches: tuple[DecoderCache, ...]
+    alter: Alter = AS_IT_IS
 
 
 class Transformer(keras.Model):
@@ -102,8 +94,7 @@ class Transformer(keras.Model):
         *,
         real: Any = None,
         target_real: Any = None,
-        gates: Gates = ALL_ON,
-        position_scale: Any = None,
+        alter: Alter = AS_IT_IS,
         training: bool | None = None,
     ) -> Forward:
         """One pass over a finished pair, recording every attention map.
@@ -114,23 +105,14 @@ class Transformer(keras.Model):
             real: (B, S) booleans, false where the source is padding; None takes the id of padding for it, and all
                 of a picture for sound.
             target_real: the same of the target; only padding that stands before real tokens needs it.
-            gates: see `Gates`.
-            position_scale: see `PositionTable`; here and in `start` and `step` it acts on both sides.
+            alter: see `Alter`; here and in what follows `start` it acts on both sides.
         """
         # PyTorch's modules hand what `call` is given to a method of this name.
         if isinstance(source, dict):
             return self.call(source, training=training)
-        encoded, real = self.encode(
-            source, real, gates=gates.encoder, position_scale=position_scale, training=training
-        )
+        encoded, real = self.encode(source, real, alter=alter, training=training)
         decoded = self.look(
-            encoded.vectors,
-            real,
-            target,
-            target_real=target_real,
-            gates=gates,
-            position_scale=position_scale,
-            training=training,
+            encoded.vectors, real, target, target_real=target_real, alter=alter, training=training
         )
         projections = (encoded.projections, *decoded.projections[1:])
         ctc = self.ctc(encoded.vectors) if self.ctc else None
@@ -141,14 +123,13 @@ class Transformer(keras.Model):
         source: Any,
         real: Any = None,
         *,
-        gates: Any = None,
-        position_scale: Any = None,
+        alter: Alter = AS_IT_IS,
         training: bool | None = None,
     ) -> tuple[EncoderOutput, Any]:
         """The encoder's side of `forward`: its output, and which of its positions are real (B, S)."""
         real = self._real(source) if real is None else real
-        x = self.source_embedding(source, position_scale=position_scale, training=training)
-        return self.encoder(x, real=real, gates=gates, training=training), real
+        x = self.source_embedding(source, position_scale=alter.scale, training=training)
+        return self.encoder(x, real=real, gates=alter.gates.encoder, training=training), real
 
     def look(
         self,
@@ -157,18 +138,17 @@ class Transformer(keras.Model):
         target: Any,
         *,
         target_real: Any = None,
-        gates: Gates = ALL_ON,
-        position_scale: Any = None,
+        alter: Alter = AS_IT_IS,
         training: bool | None = None,
     ) -> Forward:
         """The decoder's side of `forward`, over the encoder's vectors (B, S, D): everything but the encoder's map."""
         decoded = self.decoder(
-            self.target_embedding(target, position_scale=position_scale, training=training),
+            self.target_embedding(target, position_scale=alter.scale, training=training),
             memory,
             memory_real=real,
             real=target_real,
-            gates=gates.decoder,
-            cross_gates=gates.cross,
+            gates=alter.gates.decoder,
+            cross_gates=alter.gates.cross,
             training=training,
         )
         return Forward(
@@ -178,16 +158,27 @@ class Transformer(keras.Model):
             projections=((), decoded.projections, decoded.cross_projections),
         )
 
-    def start(self, source: Any, length: int, *, real: Any = None, position_scale: Any = None) -> State:
-        """Encode sources as in `forward` and make room for `length` target tokens."""
-        encoded, real = self.encode(source, real, position_scale=position_scale)
-        return State(real, self.decoder.start(encoded.vectors, length))
+    def start(self, source: Any, length: Any, *, real: Any = None, alter: Alter = AS_IT_IS) -> State:
+        """Encode sources as in `forward` and make room for `length` target tokens; gates are (B, layers, H)."""
+        encoded, real = self.encode(source, real, alter=alter)
+        return self.begin(encoded.vectors, real, length, alter)
 
-    def step(self, token: Any, index: Any, state: State, *, position_scale: Any = None) -> tuple[Any, State]:
+    def begin(self, memory: Any, real: Any, length: Any, alter: Alter = AS_IT_IS) -> State:
+        """`start` from what the encoder has made on: vectors (B, S, D), of which these are `real` (B, S)."""
+        return State(real, self.decoder.start(memory, length), alter)
+
+    def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
         """Target ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        x = self.target_embedding(token[:, None], start=index, position_scale=position_scale)
-        x, caches = self.decoder.step(x, index, state.caches, memory_real=state.source_real)
-        return self.output_projection(x)[:, 0], State(state.source_real, caches)
+        gates, scale = state.alter
+        x, caches = self.decoder.step(
+            self.target_embedding(token[:, None], start=index, position_scale=scale),
+            index,
+            state.caches,
+            memory_real=state.source_real,
+            gates=gates.decoder,
+            cross_gates=gates.cross,
+        )
+        return self.output_projection(x)[:, 0], state._replace(caches=caches)
 
     def _real(self, source: Any, frames: Any = None) -> Any:
         if self.config.stem == "none":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transformer import home
+from transformer.ask import MAX_CHARACTERS
 from transformer.checkpoints import folder, hub
 from transformer.checkpoints.hub import Progress
 from transformer.checkpoints.look import OURS, fits, look
@@ -15,7 +16,7 @@ from transformer.models.assembly import assemble
 from transformer.pipeline.characters import CharacterRecurrent, CharacterWriter
 from transformer.pipeline.checkpoint import KINDS, open_checkpoint
 from transformer.pipeline.listener import Listener
-from transformer.pipeline.model import MAX_CHARACTERS, Model
+from transformer.pipeline.model import Model
 from transformer.pipeline.reader import TextReader
 from transformer.pipeline.translator import Embedded, Translator
 from transformer.pipeline.writer import Writer

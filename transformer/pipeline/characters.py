@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from transformer.ask import MAX_CHARACTERS, Ask, whole
 from transformer.formulas.bits import bits, carried_bits, characters
-from transformer.pipeline.model import MAX_CHARACTERS, Model, whole
+from transformer.pipeline.model import Model
 from transformer.pipeline.writer import Writer, drawing
 from transformer.runtime.characters import CharacterRuntime, reach
 from transformer.search.sampling import Drawing
@@ -76,12 +77,17 @@ class _OfCharacters(Model):
 class CharacterRecurrent(_OfCharacters):
     """A character LSTM."""
 
+    WHAT = "a recurrent network without attention"
+
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
         self.runtime = CharacterRuntime(network)
 
-    def trace(self, given: Any, /, *, target: str | None = None) -> Trace:
+    def trace(self, text: str) -> Trace:
         """Raises ValueError: it has no attention to record."""
+        return self.ask(Ask(model=self.name, given=text))
+
+    def _answer(self, ask: Ask, given: Any) -> Trace:
         raise ValueError(
             f"expected a network with attention, received {self.name}, which has none: go_on writes with it"
         )

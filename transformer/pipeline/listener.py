@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.analysis.alignment import by_ctc, timed
+from transformer.ask import MOST_BEAMS, Ask, whole
 from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
+from transformer.interventions import NONE, Interventions
 from transformer.layers.stem import STRIDES
-from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of, whole
+from transformer.models.altering import AS_IT_IS, Alter
+from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime
 from transformer.search.ngram import NGram
 from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word
@@ -42,16 +44,27 @@ class Spoken:
 class Listened(NamedTuple):
     """What the encoder has made of a clip, for `trace` and `ctc` to go on from: `listen` makes it once for both.
 
-    seconds: of the clip; features (frames, bins), as the network reads them; heard: stays where the network runs.
+    seconds: of the clip; features (frames, bins), as the network reads them; heard: stays where the network runs;
+    interventions, position_scale: what was changed in the network meanwhile, and is while it goes on.
     """
 
     seconds: float
     features: np.ndarray
     heard: Any
+    interventions: Interventions = NONE
+    position_scale: float = 1.0
 
 
 class Listener(Model):
     """A speech Transformer with its tokenizer."""
+
+    WHAT = "a network that listens"
+    READS = frozenset(
+        (
+            *("target", "target_ids", "beams", "language", "task", "name", "whole", "words"),
+            *("position_scale", "interventions"),
+        )
+    )
 
     def __init__(
         self,
@@ -86,12 +99,19 @@ class Listener(Model):
             return [(0, len(samples))]
         return cut(samples, self.longest_seconds)
 
-    def listen(self, sound: bytes | Sound | np.ndarray, gates: Gates | None = None) -> Listened:
-        """Run the encoder over a clip.
+    def listen(
+        self,
+        sound: bytes | Sound | np.ndarray,
+        interventions: Interventions = NONE,
+        *,
+        position_scale: float = 1.0,
+    ) -> Listened:
+        """Run the encoder over a clip; what is changed meanwhile stays changed when `trace` goes on from there.
 
         Raises:
-            ValueError: sound that cannot be read, or longer than one pass takes.
+            ValueError: sound that cannot be read, or longer than one pass takes; or a head that the network lacks.
         """
+        alter = self._alter(interventions, position_scale)
         samples = self._samples(sound)
         seconds = len(samples) / RATE
         if seconds > self.longest_seconds:
@@ -99,7 +119,8 @@ class Listener(Model):
                 f"expected at most {self.longest_seconds:g} s in one pass, received {seconds:.1f} s"
             )
         features, frames = self.log_mel(samples)
-        return Listened(seconds, features, self.runtime.hear(features, gates, frames))
+        heard = self.runtime.hear(features, alter, frames)
+        return Listened(seconds, features, heard, interventions, position_scale)
 
     def ctc(self, listened: Listened) -> tuple[np.ndarray, int] | None:
         """Natural log-probabilities (positions, vocabulary) of the CTC output and its blank; None without one."""
@@ -111,20 +132,23 @@ class Listener(Model):
         sound: bytes | Sound | np.ndarray | Listened,
         *,
         target: str | None = None,
+        target_ids: Sequence[int] = (),
         beams: int | None = None,
         language: str = "",
         task: str = "transcribe",
         name: str = "",
         whole: bool = False,
         words: bool = False,
-        gates: Gates | None = None,
+        position_scale: float = 1.0,
+        interventions: Interventions = NONE,
     ) -> Trace:
         """Transcribe a clip, then record what every head looked at.
 
         Args:
             sound: a file's bytes, or what `audio.decode` made of them, or samples at 16 kHz, or what `listen` made of
-                these with the same gates.
-            target: forces this transcript.
+                these, which knows what was changed meanwhile.
+            target: forces this transcript, "" too.
+            target_ids: forces a transcript as ids, as the network writes them from the first token on.
             beams: 1 to 8; 1 decodes greedily. None: as wide as `beams` of the model says.
             language: a code that the network knows; "" lets it find out. Of a network that knows languages only.
             task: "transcribe", or "translate" into English where the network can.
@@ -132,32 +156,71 @@ class Listener(Model):
             whole: keep the attention to the silence that a network pads clips with; otherwise its columns are one, the
                 last, and its rows are left out.
             words: find the times of the words, by the CTC output, or by attention where there is none.
-            gates: one number a head; 0 switches it off.
+            position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10.
+            interventions: heads that are changed, while it listens and writes as while it is recorded.
 
         Raises:
-            ValueError: sound that cannot be read, longer than one pass takes, other beams, or a language or task
-                that the model does not know.
+            ValueError: sound that cannot be read, longer than one pass takes, other beams, or a language, task or head
+                that the model does not know; or a clip that was listened to with other changes.
         """
-        seconds, features, heard = listened = (
-            sound if isinstance(sound, Listened) else self.listen(sound, gates)
+        return self.ask(
+            Ask(
+                model=self.name,
+                target=target,
+                target_ids=tuple(target_ids),
+                beams=beams,
+                language=language,
+                task=task,
+                name=name,
+                whole=whole,
+                words=words,
+                position_scale=position_scale,
+                interventions=interventions,
+            ),
+            sound,
         )
-        prefix, found = self._prefix(heard, language, task)
-        options: dict[str, Any] = {"seconds": round(seconds, 3), **found}
-        if target is not None:
-            ids = [*prefix, *self.tokenizer.encode_target(readable(target)).ids]
-            if ids[-1] != self.config.end_id:
+
+    def _answer(self, ask: Ask, given: Any) -> Trace:
+        if isinstance(given, str):
+            raise ValueError("expected a clip beside the question, received text")
+        listened = self._listened(ask, given)
+        heard, interventions, position_scale = listened.heard, listened.interventions, listened.position_scale
+        alter = self._alter(interventions, position_scale)
+        prefix, found = self._prefix(heard, ask.language, ask.task, alter)
+        options: dict[str, Any] = {"seconds": round(listened.seconds, 3), **found}
+        options["decoding"] = "forced"
+        if ask.target_ids:
+            ids = list(ask.target_ids)
+            self._known(ids, self.config.max_target)
+        elif ask.target is not None:
+            target = readable(ask.target) if ask.target else ""
+            ids = [*prefix, *self.tokenizer.encode_target(target).ids]
+            if ids[-1:] != [self.config.end_id]:
                 ids.append(self.config.end_id)
             self._fits(ids, self.config.max_target)
-            options["decoding"] = "forced"
         else:
-            beams = self._width(beams)
-            ids = self.runtime.decode(heard, prefix=prefix, beams=beams)
+            beams = ask.beams or self.beams
+            ids = self.runtime.decode(heard, prefix=prefix, beams=beams, alter=alter)
             options["decoding"] = "greedy" if beams == 1 else "beam"
-        trace = self._trace(name, features, heard, ids, options, whole, gates)
-        if not words:
+            if interventions and ids[-1:] != [self.config.end_id]:
+                options["stopped"] = len(ids)
+        options |= changes(interventions, position_scale)
+        trace = self._trace(ask.name, listened.features, heard, ids, options, ask.whole, alter)
+        if not ask.words:
             return trace
         found = timed(trace, self.ctc(listened))
         return dataclasses.replace(trace, words=found.get("CTC") or found.get("Attention", ()))
+
+    def _listened(self, ask: Ask, sound: Any) -> Listened:
+        """What was heard, now or before; before, with the same changes as are asked for, or with those of its own."""
+        if not isinstance(sound, Listened):
+            return self.listen(sound, ask.interventions, position_scale=ask.position_scale)
+        asked, heard = (changes(part.interventions, part.position_scale) for part in (ask, sound))
+        if asked and asked != heard:
+            raise ValueError(
+                f"expected a clip that was heard with {asked}, received one with {heard or 'none'}"
+            )
+        return sound
 
     def transcribe(
         self, sound: bytes | Sound | np.ndarray, *, beams: int | None = None, language: str = ""
@@ -168,7 +231,7 @@ class Listener(Model):
         said = []
         for first, last in self.passes(samples):
             features, frames = self.log_mel(samples[first:last])
-            heard = self.runtime.hear(features, None, frames)
+            heard = self.runtime.hear(features, frames=frames)
             prefix, _ = self._prefix(heard, language, "transcribe")
             said.append(str(self.tokenizer.decode(self.runtime.decode(heard, prefix=prefix, beams=beams))))
         return " ".join(text.strip() for text in said if text.strip())
@@ -198,7 +261,7 @@ class Listener(Model):
         self._known(target, self.config.max_target)
         features = np.asarray(features, np.float32)
         heard = self.runtime.hear(features)
-        return self._trace("", features, heard, target, {"decoding": "forced"}, True, None)
+        return self._trace("", features, heard, target, {"decoding": "forced"}, True)
 
     def log_mel(self, samples: np.ndarray) -> tuple[np.ndarray, int]:
         """The features that the network reads for samples at 16 kHz, and how many of their frames are of the clip."""
@@ -213,12 +276,13 @@ class Listener(Model):
         """The queries and keys behind a trace of this model whose sound is all there, and what each layer was given.
 
         Raises:
-            ValueError: a trace of another model, or one without ids, features, or all of its positions.
+            ValueError: a trace of another model, one without ids, features, or all of its positions, or one with
+                options that cannot be.
         """
         self._own(trace)
         if trace.spectrogram is None or "cut" in trace.options:
             raise ValueError("expected a trace with all of its positions, received one without its silence")
-        return self.runtime.projections(trace.spectrogram.values, ids_of(trace.target))
+        return self.runtime.projections(trace.spectrogram.values, ids_of(trace.target), self._altered(trace))
 
     def warm(self, lengths: Sequence[float] = (4,)) -> None:
         """Compile ahead for clips of up to these many seconds."""
@@ -233,9 +297,11 @@ class Listener(Model):
         return samples
 
     def _width(self, beams: int | None) -> int:
-        return whole("beams", self.beams if beams is None else beams, 1, 8)
+        return whole("beams", self.beams if beams is None else beams, 1, MOST_BEAMS)
 
-    def _prefix(self, heard: Any, language: str, task: str) -> tuple[list[int], dict[str, Any]]:
+    def _prefix(
+        self, heard: Any, language: str, task: str, alter: Alter = AS_IT_IS
+    ) -> tuple[list[int], dict[str, Any]]:
         """What the output begins with, and what it says."""
         spoken, found = self.spoken, dict[str, Any]()
         prefix: list[int] = []
@@ -245,7 +311,7 @@ class Listener(Model):
                     f"expected a language out of {', '.join(spoken.languages)}, received {language!r}"
                 )
             codes = {token: code for code, token in spoken.languages.items()}
-            chosen = spoken.languages[language] if language else self.runtime.first(heard, list(codes))
+            chosen = spoken.languages[language] if language else self.runtime.first(heard, list(codes), alter)
             prefix.append(chosen)
             found["language"] = codes[chosen]
         elif language:
@@ -269,9 +335,9 @@ class Listener(Model):
         ids: Sequence[int],
         options: dict[str, Any],
         whole: bool,
-        gates: Gates | None,
+        alter: Alter = AS_IT_IS,
     ) -> Trace:
-        recorded = self.runtime.record(heard, ids, gates)
+        recorded = self.runtime.record(heard, ids, alter)
         stride = STRIDES[self.config.stem]
         count = recorded.encoder.shape[-1]
         seconds = stride * HOP_SECONDS
@@ -292,7 +358,6 @@ class Listener(Model):
         written = numbered(self.tokenizer.labels(ids), ids)
         read_ids = [self.config.start_id, *ids[:-1]]
         read = numbered(self.tokenizer.labels(read_ids), read_ids)
-        table = self.network.source_embedding.positions.table()
         return Trace(
             (
                 AttentionMap("encoder", encoder, queries, places),
@@ -303,7 +368,7 @@ class Listener(Model):
             steps_of(self.tokenizer, written, recorded),
             source=queries,
             target=written,
-            positions=None if table is None else table[: len(queries)],
+            positions=self._table(self.network.source_embedding, len(queries), options),
             spectrogram=Spectrogram(features, HOP_SECONDS),
             model=self.name,
             input=name,

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
+from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
 from transformer.config import NO_ID, ModelConfig
+from transformer.interventions import Interventions
 from transformer.layers.attention import MultiHeadAttention
+from transformer.models.altering import ALL_ON, Alter, gates_of
 from transformer.pipeline import reference
 from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
 from transformer.text.tokenizer import clean
 from transformer.trace import KINDS, Alternative, Label, Step, Trace
 
-# Far above what any network here can read; protects the tokenizer from a text of megabytes.
-MAX_CHARACTERS = 4000
-
 
 class Model:
     """A network with its tokenizer. Immutable after loading: visitors share it.
 
+    Each kind says what it is, for an error, and which fields of `Ask` it reads beside what is given.
+
     Raises:
         ValueError: a tokenizer with more subwords than the network's vocabulary.
     """
+
+    WHAT: ClassVar[str] = "a network"
+    READS: ClassVar[frozenset[str]] = frozenset()
 
     runtime: Any
     network: Any
@@ -56,8 +61,22 @@ class Model:
         """How many numbers were learned."""
         return int(self.network.count_params())
 
-    def trace(self, given: Any, /, *, target: str | None = None) -> Trace:
-        """Answer a text or a clip, or take `target` for the answer, and record what every head looked at."""
+    def ask(self, ask: Ask, given: Any = None) -> Trace:
+        """Answer a question, and record what every head looked at.
+
+        Args:
+            ask: what is asked; each kind of model reads what it knows.
+            given: what `ask.given` stands for where that is no text, as a clip is none.
+
+        Raises:
+            ValueError: a field that this kind of model does not know, by its name; and whatever `trace` refuses.
+        """
+        for name in ask.changed():
+            if name != "given" and name not in self.READS:
+                raise ValueError(f"expected no {name} for {self.WHAT}, received one")
+        return self._answer(ask, ask.given if given is None else given)
+
+    def _answer(self, ask: Ask, given: Any) -> Trace:
         raise NotImplementedError
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
@@ -90,6 +109,33 @@ class Model:
         found = blocks[layer].cross_attention if kind == "cross" else blocks[layer].self_attention
         return found
 
+    def _alter(self, interventions: Interventions, position_scale: float) -> Alter:
+        """What is changed, as numbers for the network.
+
+        Raises:
+            ValueError: a head that it does not have, or a change that it does not take.
+        """
+        for name in ("edges", "patches"):
+            if getattr(interventions, name):
+                raise ValueError(f"expected changes of heads alone, received {name}")
+        shapes = self.config.attention_shapes()
+        interventions.fits(shapes)
+        gates = gates_of(interventions.heads, shapes) if interventions else ALL_ON
+        return Alter(gates, () if position_scale == 1 else position_scale)
+
+    def _altered(self, trace: Trace) -> Alter:
+        """What was changed when a trace was made, by its options, which somebody else may have written."""
+        text = trace.options.get("interventions", "")
+        return self._alter(
+            Interventions.parse(text, longest=WRITTEN),  # type: ignore[arg-type]  # it refuses what is no text
+            scale("position_scale", trace.options.get("position_scale", 1.0)),
+        )
+
+    def _table(self, embedding: Any, rows: int, options: Mapping[str, Any]) -> np.ndarray | None:
+        """The first rows of an embedding's positions, scaled as a trace's options say; None where it has none."""
+        table = embedding.positions.table()
+        return None if table is None else table[:rows] * np.float32(options.get("position_scale", 1.0))
+
     def _fits(self, ids: Sequence[int], longest: int) -> None:
         if not 1 <= len(ids) <= longest:
             raise ValueError(f"expected a text of at most {longest} tokens, received {len(ids)}")
@@ -114,6 +160,16 @@ class Model:
         beyond = [i for i in ids if (i or 0) >= size]
         if beyond:
             raise ValueError(f"expected ids below {size}, received {beyond[0]}")
+
+
+def changes(interventions: Interventions, position_scale: float) -> dict[str, str | int | float]:
+    """What a trace says of how the network was changed when it was made: nothing where it was not."""
+    said: dict[str, str | int | float] = {}
+    if interventions:
+        said["interventions"] = interventions.text()
+    if position_scale != 1:
+        said["position_scale"] = position_scale
+    return said
 
 
 def readable(text: str) -> str:
@@ -144,20 +200,6 @@ def several(texts: Iterable[str]) -> list[str]:
     if wrong := [text for text in found if not isinstance(text, str)]:
         raise ValueError(f"expected a list of texts, received {type(wrong[0]).__name__} in it")
     return found
-
-
-def whole(name: str, value: int, least: int, most: int | None = None) -> int:
-    """`value`, if it is a whole number from `least` to `most` (None: without end); `name` says of what, in the plural.
-
-    Raises:
-        ValueError: another number, or none: True is none, either.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ValueError(f"expected {name} as a whole number, received {value!r}")
-    if value < least or (most is not None and value > most):
-        wanted = f"at least {least}" if most is None else f"{least} to {most:,}"
-        raise ValueError(f"expected {wanted} {name}, received {value}")
-    return int(value)
 
 
 def numbered(labels: Sequence[Label], ids: Sequence[int]) -> list[Label]:

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, several, steps_of
+from transformer.ask import MAX_CHARACTERS, Ask
+from transformer.interventions import NONE, Interventions
+from transformer.models.altering import AS_IT_IS, Alter
+from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime
 from transformer.text.tokenizer import Encoded, clean
 from transformer.text.words import Word, words
@@ -24,6 +26,9 @@ MASK = "[MASK]"
 class TextReader(Model):
     """An encoder alone with its tokenizer."""
 
+    WHAT = "a network that only reads"
+    READS = frozenset(("masked", "position_scale", "interventions"))
+
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
         self.runtime = ReaderRuntime(network)
@@ -34,7 +39,8 @@ class TextReader(Model):
         *,
         target: str | None = None,
         masked: Sequence[int] = (),
-        gates: Gates | None = None,
+        position_scale: float = 1.0,
+        interventions: Interventions = NONE,
     ) -> Trace:
         """Read `text` and record what every head looked at.
 
@@ -47,19 +53,32 @@ class TextReader(Model):
             text: what is read.
             target: an encoder writes nothing: must be None.
             masked: positions, counted over all tokens from 0, that are hidden from the network.
-            gates: one number a head; 0 switches it off.
+            position_scale: what the network's position vectors are multiplied by, 0 to 10.
+            interventions: heads that are changed meanwhile.
 
         Raises:
-            ValueError: no text, more than the network can read, or no mask token where one is asked for.
+            ValueError: no text, more than the network can read, no mask token where one is asked for, or no such head.
         """
-        if target is not None:
-            raise ValueError("expected no target for a network that only reads, received one")
-        encoded = self._encode(text)
-        ids = self._hide(list(encoded.ids), masked)
+        return self.ask(
+            Ask(
+                model=self.name,
+                given=text,
+                target=target,
+                masked=tuple(masked),
+                position_scale=position_scale,
+                interventions=interventions,
+            )
+        )
+
+    def _answer(self, ask: Ask, given: str) -> Trace:
+        alter = self._alter(ask.interventions, ask.position_scale)
+        encoded = self._encode(given)
+        ids = self._hide(list(encoded.ids), ask.masked)
         options: dict[str, Any] = {}
         if encoded.unknown:
             options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
-        return self._trace(clean(text), encoded.labels, ids, options, gates=gates)
+        options |= changes(ask.interventions, ask.position_scale)
+        return self._trace(clean(given), encoded.labels, ids, options, alter=alter)
 
     def trace_ids(self, ids: Sequence[int], types: Sequence[int] | None = None) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them, and their segments.
@@ -110,7 +129,9 @@ class TextReader(Model):
             ValueError: a trace of another model, a network that does not classify, or a class that it lacks.
         """
         self._own(trace)
-        found: FloatArray = self.runtime.gradient_times_input(ids_of(trace.source), chosen)
+        found: FloatArray = self.runtime.gradient_times_input(
+            ids_of(trace.source), chosen, alter=self._altered(trace)
+        )
         return found
 
     def leave_one_out(
@@ -136,7 +157,7 @@ class TextReader(Model):
         ids = ids_of(trace.source)
         gone = [set(word.places) for word in words(trace.input, trace.source)]
         rows = [ids, *([token for i, token in enumerate(ids) if i not in places] for places in gone)]
-        scores = self.runtime.scores(rows, progress).astype(np.float64)
+        scores = self.runtime.scores(rows, progress, self._altered(trace)).astype(np.float64)
         others = np.delete(scores, chosen, axis=-1)
         odds = scores[:, chosen] - (np.logaddexp.reduce(others, axis=-1) if others.size else 0.0)
         found: FloatArray = (odds[0] - odds[1:]).astype(np.float32)
@@ -203,12 +224,12 @@ class TextReader(Model):
         """The queries and keys behind a trace of this model, and what each layer was given.
 
         Raises:
-            ValueError: a trace of another model, or one without ids.
+            ValueError: a trace of another model, one without ids, or one with options that cannot be.
         """
         self._own(trace)
         types = trace.options.get("segments")
         rows = [int(digit) for digit in types.split()] if isinstance(types, str) else None
-        return self.runtime.projections(ids_of(trace.source), rows)
+        return self.runtime.projections(ids_of(trace.source), rows, self._altered(trace))
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Compile ahead for texts of up to these many tokens."""
@@ -230,9 +251,9 @@ class TextReader(Model):
         ids: Sequence[int],
         options: dict[str, Any],
         types: Sequence[int] | None = None,
-        gates: Gates | None = None,
+        alter: Alter = AS_IT_IS,
     ) -> Trace:
-        read = self.runtime.record(ids, types, gates)
+        read = self.runtime.record(ids, types, alter)
         source = numbered(self._marked(labels, ids), ids)
         steps, output = [], text
         if read.alternatives is not None:
@@ -250,14 +271,13 @@ class TextReader(Model):
             }
         if types is not None:
             options["segments"] = " ".join(str(int(t)) for t in types)
-        table = self.network.embedding.positions.table()
         return Trace(
             (AttentionMap("encoder", read.encoder, source, source),),
             output,
             steps,
             source=source,
             target=source if steps else (),
-            positions=None if table is None else table[: len(ids)],
+            positions=self._table(self.network.embedding, len(ids), options),
             model=self.name,
             input=text,
             options=options,

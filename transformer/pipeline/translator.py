@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of, whole
+from transformer.ask import MOST_BEAMS, Ask, choices_text, whole
+from transformer.interventions import NONE, Interventions
+from transformer.models.altering import Alter
+from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, Recorded, Runtime
 from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
@@ -26,6 +28,11 @@ class Embedded(NamedTuple):
 class Translator(Model):
     """An encoder-decoder network over text with its tokenizer."""
 
+    WHAT = "a translator"
+    READS = frozenset(
+        ("target", "target_ids", "choices", "beams", "alpha", "position_scale", "interventions")
+    )
+
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
         self.runtime = Runtime(network)
@@ -35,61 +42,84 @@ class Translator(Model):
         text: str,
         *,
         target: str | None = None,
-        beams: int = 1,
-        alpha: float = 0.6,
+        target_ids: Sequence[int] = (),
         choices: Sequence[tuple[int, int]] = (),
-        gates: Gates | None = None,
+        beams: int | None = None,
+        alpha: float = 0.6,
         position_scale: float = 1.0,
+        interventions: Interventions = NONE,
     ) -> Trace:
         """Translate `text`, then record what every head looked at.
 
         Args:
             text: one sentence.
-            target: forces this output instead of the network's own.
-            beams: 1 decodes greedily.
-            alpha: length penalty of beam search.
+            target: forces this output instead of the network's own, "" too.
+            target_ids: forces an output as ids, as the network writes them, the end token among them.
             choices: (step, alternative) pairs, both counted from 0, applied one after the other: at that step the
                 network is made to write that alternative instead, and goes on from there greedily.
-            gates: one number a head in the recording pass; 0 switches it off.
+            beams: 1 to 8; 1 and None decode greedily.
+            alpha: length penalty of beam search.
             position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10; 0 takes
                 them away.
+            interventions: heads that are changed, while it writes as while it is recorded. An output that does not end
+                is cut off soon, and the trace says so as "stopped".
 
         Raises:
-            ValueError: no text, or more than the network can read; no beam count from 1 to 8; no such choice; no such
-                scale.
+            ValueError: no text, or more than the network can read; a setting out of its range (see `Ask`); no such
+                choice or head.
         """
-        beams = whole("beams", beams, 1, 8)
-        if not 0 <= position_scale <= 10:
-            raise ValueError(f"expected a position_scale from 0 to 10, received {position_scale}")
-        scale = None if position_scale == 1 else float(position_scale)
-        source = self.tokenizer.encode(readable(text))
+        return self.ask(
+            Ask(
+                model=self.name,
+                given=text,
+                target=target,
+                target_ids=tuple(target_ids),
+                choices=tuple(choices),
+                beams=beams,
+                alpha=alpha,
+                position_scale=position_scale,
+                interventions=interventions,
+            )
+        )
+
+    def _answer(self, ask: Ask, given: str) -> Trace:
+        alter = self._alter(ask.interventions, ask.position_scale)
+        source = self.tokenizer.encode(readable(given))
         self._fits(source.ids, self.config.max_source)
-        if target is not None:
-            ids = self.tokenizer.encode_target(readable(target)).ids
+        options: dict[str, str | int | float] = {"decoding": "forced"}
+        own = ask.target is None and not ask.target_ids
+        if ask.target_ids:
+            ids = list(ask.target_ids)
+            self._known(ids, self.config.max_target)
+        elif ask.target is not None:
+            ids = self.tokenizer.encode_target(readable(ask.target) if ask.target else "").ids
             self._fits(ids, self.config.max_target)
-            decoding = "forced"
         else:
-            ids = self.runtime.decode(source.ids, beams=beams, alpha=alpha, position_scale=scale)
-            decoding = "greedy" if beams == 1 else "beam"
-        options: dict[str, str | int | float] = {"decoding": decoding}
-        if decoding == "beam":
-            options |= {"beams": beams, "alpha": alpha}
-        if scale is not None:
-            options["position_scale"] = scale
+            beams = ask.beams or 1
+            ids = self.runtime.decode(source.ids, beams=beams, alpha=ask.alpha, alter=alter)
+            options = {"decoding": "greedy"}
+            if beams > 1:
+                options = {"decoding": "beam", "beams": beams, "alpha": ask.alpha}
         if source.unknown:
             options["unknown"] = " ".join(dict.fromkeys(source.unknown))
-        recorded = self.runtime.record(source.ids, ids, gates, scale)
-        for step, alternative in choices:
+        options |= changes(ask.interventions, ask.position_scale)
+        recorded = self.runtime.record(source.ids, ids, alter)
+        for step, alternative in ask.choices:
             if not (0 <= step < len(ids) and 0 <= alternative < recorded.alternatives.shape[1]):
                 raise ValueError(
                     f"expected a step below {len(ids)} and an alternative below {recorded.alternatives.shape[1]}, "
                     f"received step {step}, alternative {alternative}"
                 )
             chosen = int(recorded.alternatives[step, alternative])
-            ids = self._go_on(source.ids, [*ids[:step], chosen], scale)
-            recorded = self.runtime.record(source.ids, ids, gates, scale)
-        output = clean(target) if target is not None else self.tokenizer.decode(ids)
-        return self._trace(clean(text), source.ids, source.labels, ids, recorded, output, options)
+            ids = self._go_on(source.ids, [*ids[:step], chosen], alter)
+            recorded = self.runtime.record(source.ids, ids, alter)
+        if ask.choices:
+            options |= {"decoding": "greedy", "choices": choices_text(ask.choices)}
+        if ask.interventions and (own or ask.choices) and ids[-1] != self.config.end_id:
+            options["stopped"] = len(ids)
+        forced = ask.target is not None and not ask.choices
+        output = clean(ask.target or "") if forced else self.tokenizer.decode(ids)
+        return self._trace(clean(given), source.ids, source.labels, ids, recorded, output, options)
 
     def trace_ids(self, source: Sequence[int], target: Sequence[int]) -> Trace:
         """The same for ready-made ids, the end token last in both.
@@ -126,19 +156,14 @@ class Translator(Model):
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, by kind, and what each layer was given.
 
-        They come from a pass of their own over the ids that the trace's labels stand for, with every head on and
-        positions scaled as the trace's options say.
+        They come from a pass of their own over the ids that the trace's labels stand for, with heads and positions
+        changed as the trace's options say.
 
         Raises:
-            ValueError: a trace of another model, or one without input and output.
+            ValueError: a trace of another model, one without input and output, or one with options that cannot be.
         """
         self._own(trace)
-        scale = trace.options.get("position_scale", 1.0)
-        return self.runtime.projections(
-            ids_of(trace.source),
-            ids_of(trace.target),
-            scale if isinstance(scale, float) else 1.0,
-        )
+        return self.runtime.projections(ids_of(trace.source), ids_of(trace.target), self._altered(trace))
 
     def translate(
         self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32
@@ -147,25 +172,22 @@ class Translator(Model):
 
         A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
         """
-        beams, size = whole("beams", beams, 1, 8), whole("sentences a batch", size, 1)
+        beams, size = whole("beams", beams, 1, MOST_BEAMS), whole("sentences a batch", size, 1)
         rows = self.tokenizer.encode_all(several(texts))
         longest = self.config.max_source
         rows = [row if len(row) <= longest else [*row[: longest - 1], self.config.end_id] for row in rows]
         return [self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size)]
 
     def warm(
-        self,
-        lengths: Sequence[int] = (16, 32),
-        beams: Sequence[int] = (1,),
-        position_scale: float | None = None,
+        self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,), *, beyond: bool = False
     ) -> None:
-        """Compile ahead for sources of up to these many tokens; with a position_scale, for every other scale too."""
-        self.runtime.warm(lengths, beams, position_scale)
+        """Compile ahead for sources of up to these many tokens; with `beyond`, build what longer outputs need."""
+        self.runtime.warm(lengths, beams, beyond=beyond)
 
-    def _go_on(self, source: Sequence[int], prefix: list[int], scale: float | None) -> list[int]:
+    def _go_on(self, source: Sequence[int], prefix: list[int], alter: Alter) -> list[int]:
         if prefix[-1] == self.config.end_id or len(prefix) >= self.config.max_target:
             return prefix
-        return self.runtime.decode(source, prefix=prefix, position_scale=scale)
+        return self.runtime.decode(source, prefix=prefix, alter=alter)
 
     def _trace(
         self,
@@ -192,15 +214,13 @@ class Translator(Model):
             AttentionMap(kind, weights, *axes) for kind, weights, *axes in seen if weights is not None
         )
         steps = steps_of(self.tokenizer, written, recorded)
-        table = self.runtime.network.source_embedding.positions.table()
-        scale = np.float32(options.get("position_scale", 1.0))
         return Trace(
             maps,
             output,
             steps,
             source=source,
             target=written,
-            positions=None if table is None else table[: max(len(source), len(ids))] * scale,
+            positions=self._table(self.network.source_embedding, max(len(source), len(ids)), options),
             model=self.name,
             input=text,
             options=options,

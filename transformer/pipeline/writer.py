@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.models.seq2seq import Gates
-from transformer.pipeline.model import MAX_CHARACTERS, Model, ids_of, numbered, readable, steps_of, whole
+from transformer.ask import MAX_CHARACTERS, Ask, whole
+from transformer.interventions import NONE, Interventions
+from transformer.models.altering import AS_IT_IS, Alter
+from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
 from transformer.runtime.language import Ends
 from transformer.search.sampling import Drawing
@@ -41,6 +43,9 @@ class Word(NamedTuple):
 
 class Writer(Model):
     """A decoder alone with its tokenizer."""
+
+    WHAT = "a decoder alone"
+    READS = frozenset(("target", "target_ids", "tokens", "position_scale", "interventions"))
 
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
@@ -75,7 +80,14 @@ class Writer(Model):
         return text[starts[min(fits, len(starts) - 1)] :]
 
     def trace(
-        self, text: str, *, target: str | None = None, tokens: int = 0, gates: Gates | None = None
+        self,
+        text: str,
+        *,
+        target: str | None = None,
+        target_ids: Sequence[int] = (),
+        tokens: int = 0,
+        position_scale: float = 1.0,
+        interventions: Interventions = NONE,
     ) -> Trace:
         """Read `text`, write on, and record what every head looked at.
 
@@ -84,32 +96,53 @@ class Writer(Model):
 
         Args:
             text: how it begins.
-            target: forces this continuation.
+            target: forces this continuation; "" is none, as with no tokens.
+            target_ids: forces a continuation as ids, as the network writes them.
             tokens: how many tokens to write on, each the likeliest; 0 looks at the text alone.
-            gates: one number a head; 0 switches it off.
+            position_scale: what the network's position vectors are multiplied by, 0 to 10.
+            interventions: heads that are changed, while it writes as while it is recorded.
 
         Raises:
-            ValueError: no text, or more than the network can read.
+            ValueError: no text, more than the network can read, a setting out of its range (see `Ask`), or no such
+                head.
         """
-        tokens = whole("tokens", tokens, 0)
+        return self.ask(
+            Ask(
+                model=self.name,
+                given=text,
+                target=target,
+                target_ids=tuple(target_ids),
+                tokens=tokens,
+                position_scale=position_scale,
+                interventions=interventions,
+            )
+        )
+
+    def _answer(self, ask: Ask, given: str) -> Trace:
+        alter = self._alter(ask.interventions, ask.position_scale)
+        text, target, tokens = given, ask.target, ask.tokens
         prompt, whole_text = self.encode(text), text
-        written: list[int] = []
-        if target is not None:
+        written: list[int] = list(ask.target_ids)
+        if written:
+            self._known([*prompt, *written], self.config.max_target)
+        elif target:
             # One text to the tokenizer, so that the join is made as it would be in running text.
             whole_text = f"{text} {readable(target)}"
             both = self.encode(whole_text)
             prompt, written = both[: len(prompt)], both[len(prompt) :]
-        elif tokens and len(prompt) < self.config.max_target:
-            written = self.runtime.write(prompt, tokens, top_k=1)
-        options: dict[str, Any] = {"decoding": "forced" if target is not None or not tokens else "greedy"}
+        elif target is None and tokens and len(prompt) < self.config.max_target:
+            written = self.runtime.write(prompt, tokens, top_k=1, alter=alter)
+        forced = target is not None or ask.target_ids or not tokens
+        options: dict[str, Any] = {"decoding": "forced" if forced else "greedy"}
         typed = self.tokenizer.encode(whole_text)
         if typed.unknown:
             options["unknown"] = " ".join(dict.fromkeys(typed.unknown))
+        options |= changes(ask.interventions, ask.position_scale)
         output = clean(whole_text)
-        if target is None:
+        if not target:
             output += self._after(output, prompt, written)
         ids = [*prompt, *written]
-        return self._trace(clean(text), output, ids, len(prompt), options, typed.labels, gates)
+        return self._trace(clean(text), output, ids, len(prompt), options, typed.labels, alter)
 
     def trace_ids(self, ids: Sequence[int]) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them.
@@ -202,10 +235,10 @@ class Writer(Model):
         """The queries and keys behind a trace of this model, and what each layer was given.
 
         Raises:
-            ValueError: a trace of another model, or one without ids.
+            ValueError: a trace of another model, one without ids, or one with options that cannot be.
         """
         self._own(trace)
-        return self.runtime.projections(ids_of(trace["decoder"].keys))
+        return self.runtime.projections(ids_of(trace["decoder"].keys), self._altered(trace))
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Build ahead what texts of up to these many tokens need."""
@@ -273,18 +306,17 @@ class Writer(Model):
         prompt: int,
         options: dict[str, Any],
         typed: Sequence[Label] = (),
-        gates: Gates | None = None,
+        alter: Alter = AS_IT_IS,
     ) -> Trace:
-        recorded = self.runtime.record(ids, gates)
+        recorded = self.runtime.record(ids, alter)
         read = numbered(self._read_as(ids, typed), ids)
-        table = self.network.embedding.positions.table()
         return Trace(
             (AttentionMap("decoder", recorded.decoder, read, read),),
             output,
             steps_of(self.tokenizer, read[1:], recorded),
             source=read[:prompt],
             target=read[1:],
-            positions=None if table is None else table[: len(ids)],
+            positions=self._table(self.network.embedding, len(ids), options),
             model=self.name,
             input=text,
             options=options,

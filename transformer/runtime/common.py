@@ -1,4 +1,4 @@
-"""What the compiled passes of every kind of network share: padded lengths, gates, and what a pass records."""
+"""What the compiled passes of every kind of network share: graphs, padded lengths, what is altered and recorded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from transformer import settings
 from transformer.config import ModelConfig
-from transformer.models.seq2seq import Gates
+from transformer.models.altering import AS_IT_IS, Alter, Gates, absent
 from transformer.search.generate import permitted
 
 __all__ = ["tf"]
@@ -31,17 +32,52 @@ _BUCKETS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 WIDE = 768
 
 
-def compiled(function: Any, config: ModelConfig, signature: Any = None) -> Any:
+class Graphs(NamedTuple):
+    """One function twice: `few` is compiled by XLA for each of a few shapes where that pays, `any` is one graph without
+    XLA for all others. Where it does not pay, they are the same one."""
+
+    few: Any
+    any: Any
+
+
+def graphs(function: Any, config: ModelConfig, signature: Any, *, wide: bool = False) -> Graphs:
+    """`function` for the shapes that are common, and for those that must not wait for a compilation.
+
+    Args:
+        function: takes and returns tensors.
+        config: of the network.
+        signature: of its arguments, with None for every length.
+        wide: its matrices are large however narrow the network is.
+    """
+    one = plain(function, signature)
+    return Graphs(compiled(function, config) if _pays(config, wide) else one, one)
+
+
+def compiled(function: Any, config: ModelConfig, signature: Any = None, *, wide: bool = False) -> Any:
     """`function` as a graph: under XLA for narrow networks, else without; `signature` then lets one graph serve all
     lengths."""
-    if config.width < WIDE:
+    if _pays(config, wide):
         return tf.function(function, jit_compile=True, autograph=False)
+    return plain(function, signature)
+
+
+def plain(function: Any, signature: Any = None) -> Any:
+    """`function` as a graph without XLA: built within a second or two, and of one `signature` only once."""
     return tf.function(function, autograph=False, input_signature=signature)
 
 
-def gate_signature(config: ModelConfig) -> Gates:
-    """The shapes of `gate_tensors`."""
-    return Gates(*(tf.TensorSpec(gate.shape, tf.float32) for gate in gate_tensors(config, None)))
+def _pays(config: ModelConfig, wide: bool) -> bool:
+    return settings.xla() and config.width < WIDE and not wide
+
+
+IDS = tf.TensorSpec((None, None), tf.int32)
+
+
+def alter_signature(config: ModelConfig) -> Alter:
+    """The shapes of `alter_tensors`."""
+    shapes = config.attention_shapes()
+    gates = Gates(**{kind: tf.TensorSpec((None, *shape), tf.float32) for kind, shape in shapes.items()})
+    return Alter(gates, tf.TensorSpec((None,), tf.float32))
 
 
 class Recorded(NamedTuple):
@@ -86,21 +122,56 @@ def ids_row(ids: Sequence[int], length: int, fill: int) -> Any:
     return tf.constant(row)
 
 
-def gate_tensors(config: ModelConfig, gates: Gates | None) -> Gates:
-    """Gates as tensors, all on where there are none.
+def ids_rows(rows: Sequence[Sequence[int]], length: int, fill: int, count: int) -> Any:
+    """Rows of ids as a tensor (count, length), the rest filled; one row stands for all of them.
 
     Raises:
-        ValueError: gates of another shape than (layers, heads).
+        ValueError: neither one row nor `count`.
     """
-    shapes = config.attention_shapes()
-    tensors = []
-    for kind, gate in zip(Gates._fields, gates or Gates(), strict=True):
-        shape = shapes.get(kind, (0, 0))
-        values = np.ones(shape) if gate is None else np.asarray(gate)
-        if values.shape != shape:
-            raise ValueError(f"expected gates {shape}, received shape {values.shape}")
-        tensors.append(tf.constant(values, tf.float32))
-    return Gates(*tensors)
+    if len(rows) not in (1, count):
+        raise ValueError(f"expected 1 or {count} rows of ids, received {len(rows)}")
+    found = np.full((count, length), fill, np.int32)
+    for i in range(count):
+        row = rows[i % len(rows)]
+        found[i, : len(row)] = row
+    return tf.constant(found)
+
+
+def alter_tensors(config: ModelConfig, alter: Alter = AS_IT_IS, rows: int = 1) -> Alter:
+    """What is altered as tensors with a row for each input: ones where nothing is.
+
+    Args:
+        config: of the network.
+        alter: gates (layers, H) or (B, layers, H) and a scale, a number or (B,); one of them stands for all rows.
+        rows: how many inputs there are; one input takes as many rows as `alter` has.
+
+    Raises:
+        ValueError: gates of another shape, or of other rows.
+    """
+    shapes, found = config.attention_shapes(), {}
+    for kind, gate in alter.gates._asdict().items():
+        if absent(gate):
+            values = np.ones((1, *shapes[kind]), np.float32) if kind in shapes else None
+        else:
+            values = np.asarray(gate, np.float32)
+            values = values[None] if values.ndim == 2 else values
+            if kind not in shapes or values.shape[1:] != shapes[kind]:
+                raise ValueError(
+                    f"expected gates {shapes.get(kind, ())} of {kind}, received {values.shape[1:]}"
+                )
+        if values is not None:
+            found[kind] = values
+    scale = (
+        np.ones(1, np.float32) if absent(alter.scale) else np.atleast_1d(np.asarray(alter.scale, np.float32))
+    )
+    rows = max(rows, len(scale), *(len(gate) for gate in found.values()))
+
+    def repeated(part: np.ndarray) -> Any:
+        if len(part) not in (1, rows):
+            raise ValueError(f"expected gates and scales of 1 or {rows} rows, received {len(part)}")
+        return tf.constant(part if len(part) == rows else np.repeat(part, rows, axis=0))
+
+    return Alter(Gates(**{kind: repeated(gate) for kind, gate in found.items()}), repeated(scale))
 
 
 def foretold(logits: Any, target: Any, config: ModelConfig) -> tuple[Any, ...]:

@@ -12,16 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.language import LanguageModel, Written
-from transformer.models.seq2seq import Gates
 from transformer.runtime.common import (
+    IDS,
     Projected,
     Recorded,
+    alter_signature,
+    alter_tensors,
     bucket,
     foretold,
-    gate_signature,
-    gate_tensors,
     ids_row,
+    ids_rows,
+    plain,
     tf,
 )
 from transformer.search.sampling import NEVER, Drawing, largest, only, shaped, together
@@ -52,28 +55,36 @@ class LanguageRuntime:
 
     def __init__(self, network: LanguageModel) -> None:
         self.network = network
-        config, ids = network.config, tf.TensorSpec((1, None), tf.int32)
-        self._forced = tf.function(
-            self._run_forced, autograph=False, input_signature=[ids, gate_signature(config)]
-        )
-        self._projections = tf.function(self._run_projections, autograph=False, input_signature=[ids])
-        self._start = tf.function(
-            self._run_start, autograph=False, input_signature=[ids, tf.TensorSpec((), tf.int32)]
-        )
+        config, altered = network.config, alter_signature(network.config)
+        self._forced = plain(self._run_forced, [IDS, altered])
+        self._projections = plain(self._run_projections, [IDS, altered])
+        self._start = plain(self._run_start, [IDS, tf.TensorSpec((), tf.int32), altered])
         self._steps: dict[int, Any] = {}  # by the size of the caches
-        rows = tf.TensorSpec((None, None), tf.int32)
-        self._scores = tf.function(self._run_scores, autograph=False, input_signature=[rows, rows])
+        self._scores = plain(self._run_scores, [IDS, IDS])
         self._barred = np.zeros(config.vocabulary, bool)
         self._barred[[i for i in (*config.suppressed, config.end_id) if i >= 0]] = True
 
-    def record(self, ids: Sequence[int], gates: Gates | None = None) -> Recorded:
+    def record(self, ids: Sequence[int], alter: Alter = AS_IT_IS) -> Recorded:
         """One pass over finished ids (T,): the decoder's maps, and of each token but the first what was foretold.
 
         Raises:
             ValueError: no ids, or more than the network's positions.
         """
-        maps, *said = (part.numpy()[0] for part in self._forced(*self._checked(ids, gates)))
-        return Recorded(None, maps, None, *said)
+        return self.record_rows([ids], alter)[0]
+
+    def record_rows(self, rows: Sequence[Sequence[int]], alter: Alter = AS_IT_IS) -> list[Recorded]:
+        """`record` for several rows at once: ids, one row of which may stand for all rows of `alter`."""
+        config = self.network.config
+        for ids in rows:
+            bucket(len(ids), config.max_target)
+        tensors = alter_tensors(config, alter, len(rows))
+        count, longest = len(tensors.scale), max(len(ids) for ids in rows)
+        maps, *said = (part.numpy() for part in self._forced(ids_rows(rows, longest, 0, count), tensors))
+        found = []
+        for i in range(count):
+            n = len(rows[i % len(rows)])
+            found.append(Recorded(None, maps[i, :, :, :n, :n], None, *(part[i, : n - 1] for part in said)))
+        return found
 
     def write(
         self,
@@ -84,9 +95,10 @@ class LanguageRuntime:
         top_k: int | None = None,
         top_p: float = 1.0,
         seed: int = 0,
+        alter: Alter = AS_IT_IS,
     ) -> list[int]:
         """Up to `count` more ids after `ids`, as many as there are positions left; arguments as of `draw`."""
-        return list(self.draw(ids, count, Drawing(temperature, top_k, top_p), seed))
+        return list(self.draw(ids, count, Drawing(temperature, top_k, top_p), seed, alter=alter))
 
     def draw(
         self,
@@ -96,6 +108,8 @@ class LanguageRuntime:
         seed: int | Sequence[int] = 0,
         first: np.ndarray | None = None,
         end: bool = False,
+        *,
+        alter: Alter = AS_IT_IS,
     ) -> Iterator[int]:
         """Up to `count` ids, one after the other; the end token is drawn only with `end`.
 
@@ -109,6 +123,7 @@ class LanguageRuntime:
             seed: of the noise; one number or several.
             first: (vocabulary,) booleans, what the first one may be; None: anything.
             end: it is a token like others, as a line break is among characters.
+            alter: what is changed in the network meanwhile, of one row.
 
         Raises:
             ValueError: no ids, or more than the network's positions leave room after.
@@ -118,7 +133,7 @@ class LanguageRuntime:
             barred[self.network.config.end_id] = False
         config, noise = self.network.config, np.random.default_rng(seed)
         bucket(len(ids), config.max_target - 1)
-        state, token = self._begin(ids, count), int(ids[-1])
+        state, token = self._begin(ids, count, alter), int(ids[-1])
         for index in range(len(ids) - 1, min(len(ids) - 1 + count, config.max_target - 1)):
             log_p, state = self._step(state, [0], [token], index)
             if first is not None and index == len(ids) - 1:
@@ -194,9 +209,11 @@ class LanguageRuntime:
         result: np.ndarray = self._scores(tf.constant(inputs), tf.constant(labels)).numpy()
         return result
 
-    def projections(self, ids: Sequence[int]) -> dict[str, Projected]:
+    def projections(self, ids: Sequence[int], alter: Alter = AS_IT_IS) -> dict[str, Projected]:
         """Queries and keys of every layer and head for finished ids."""
-        result = self._projections(self._checked(ids)[0])
+        config = self.network.config
+        bucket(len(ids), config.max_target)
+        result = self._projections(ids_row(ids, len(ids), 0), alter_tensors(config, alter))
         return {"decoder": Projected(*(part.numpy() for part in result))}
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
@@ -208,16 +225,16 @@ class LanguageRuntime:
             self.record(ids)
             self.words(ids, Ends(nothing, nothing, nothing))
 
-    def _checked(self, ids: Sequence[int], gates: Gates | None = None) -> tuple[Any, Gates]:
-        bucket(len(ids), self.network.config.max_target)
-        return ids_row(ids, len(ids), 0), gate_tensors(self.network.config, gates)
-
-    def _begin(self, ids: Sequence[int], more: int) -> Written:
+    def _begin(self, ids: Sequence[int], more: int, alter: Alter = AS_IT_IS) -> Written:
         """The caches after `ids`, with room for `more`."""
         longest, size = self.network.config.max_target, SMALLEST
         while size < min(len(ids) + more, longest):
             size *= 2
-        started: Written = self._start(ids_row(ids, len(ids), 0), tf.constant(min(size, longest)))
+        started: Written = self._start(
+            ids_row(ids, len(ids), 0),
+            tf.constant(min(size, longest)),
+            alter_tensors(self.network.config, alter),
+        )
         return started
 
     def _step(
@@ -229,19 +246,17 @@ class LanguageRuntime:
         if size not in self._steps:
             rows = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), state)
             several, one = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
-            self._steps[size] = tf.function(
-                self._run_step, autograph=False, input_signature=[rows, several, several, one]
-            )
+            self._steps[size] = plain(self._run_step, [rows, several, several, one])
         given = (tf.constant(np.asarray(part, np.int32)) for part in (parents, tokens, index))
         log_p, state = self._steps[size](state, *given)
         return log_p.numpy(), state
 
-    def _run_forced(self, ids: Any, gates: Gates) -> tuple[Any, ...]:
-        result = self.network.forward(ids, gates=gates)
+    def _run_forced(self, ids: Any, alter: Alter) -> tuple[Any, ...]:
+        result = self.network.forward(ids, alter=alter)
         return result.decoder, *foretold(result.logits[:, :-1], ids[:, 1:], self.network.config)
 
-    def _run_start(self, ids: Any, size: Any) -> Written:
-        state: Written = self.network.start(ids, size)[1]
+    def _run_start(self, ids: Any, size: Any, alter: Alter) -> Written:
+        state: Written = self.network.start(ids, size, alter=alter)[1]
         return state
 
     def _run_step(self, state: Written, parents: Any, tokens: Any, index: Any) -> tuple[Any, Written]:
@@ -253,6 +268,6 @@ class LanguageRuntime:
         log_p = ops.log_softmax(ops.cast(self.network.forward(inputs).logits, "float32"), axis=-1)
         return ops.take_along_axis(log_p, labels[:, :, None], axis=-1)[:, :, 0]
 
-    def _run_projections(self, ids: Any) -> tuple[Any, ...]:
-        stack = self.network.forward(ids).projections[1]
+    def _run_projections(self, ids: Any, alter: Alter) -> tuple[Any, ...]:
+        stack = self.network.forward(ids, alter=alter).projections[1]
         return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))

@@ -9,17 +9,20 @@ import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig
+from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.reader import Reader
-from transformer.models.seq2seq import Gates
 from transformer.runtime.common import (
+    IDS,
     WIDE,
     Projected,
+    alter_signature,
+    alter_tensors,
     bucket,
-    compiled,
     foretold,
-    gate_signature,
-    gate_tensors,
+    graphs,
     ids_row,
+    ids_rows,
+    plain,
     tf,
 )
 
@@ -47,28 +50,50 @@ class ReaderRuntime:
 
     def __init__(self, network: Reader) -> None:
         self.network = network
-        row = tf.TensorSpec((1, None), tf.int32)
-        self._forced = compiled(self._run_forced, network.config, [row, row, gate_signature(network.config)])
-        self._projections = tf.function(self._run_projections, autograph=False, input_signature=[row, row])
+        altered = alter_signature(network.config)
+        self._forced = graphs(self._run_forced, network.config, [IDS, IDS, altered])
+        self._projections = plain(self._run_projections, [IDS, IDS, altered])
         # For batches TensorFlow's own kernels are as fast as XLA, and one graph serves every length.
-        rows = [tf.TensorSpec((None, None), kind) for kind in (tf.int32, tf.bool)]
-        self._classes = tf.function(self._run_classes, autograph=False, input_signature=rows)
+        self._classes = plain(self._run_classes, [IDS, tf.TensorSpec((None, None), tf.bool), altered])
         chosen = tf.TensorSpec((), tf.int32)
-        self._gradient = tf.function(self._run_gradient, autograph=False, input_signature=[row, row, chosen])
+        self._gradient = plain(self._run_gradient, [IDS, IDS, chosen, altered])
 
-    def record(
-        self, ids: Sequence[int], types: Sequence[int] | None = None, gates: Gates | None = None
-    ) -> Read:
+    def record(self, ids: Sequence[int], types: Sequence[int] | None = None, alter: Alter = AS_IT_IS) -> Read:
         """One pass over ids (S,); `types` are their segments.
 
         Raises:
             ValueError: no ids, or more than the network's positions.
         """
-        length = len(ids)
         row, kinds = self._rows(ids, types)
-        maps, *said = (
-            part.numpy()[0] for part in self._forced(row, kinds, gate_tensors(self.network.config, gates))
-        )
+        altered = alter_tensors(self.network.config, alter)
+        found = self._forced.few if len(altered.scale) == 1 else self._forced.any
+        return self._cropped([part.numpy() for part in found(row, kinds, altered)], 0, len(ids))
+
+    def record_rows(
+        self,
+        rows: Sequence[Sequence[int]],
+        types: Sequence[Sequence[int]] | None = None,
+        alter: Alter = AS_IT_IS,
+    ) -> list[Read]:
+        """`record` for several rows at once: ids, one row of which may stand for all rows of `alter`.
+
+        Raises:
+            ValueError: a row without ids, one that is too long, or rows of several lengths where nothing is padding.
+        """
+        config, lengths = self.network.config, [len(ids) for ids in rows]
+        for length in lengths:
+            bucket(length, config.max_source)
+        if config.pad_id < 0 and len(set(lengths)) > 1:
+            raise ValueError(f"expected rows of one length without an id for padding, received {lengths}")
+        altered = alter_tensors(config, alter, len(rows))
+        count = len(altered.scale)
+        ids = ids_rows(rows, max(lengths), config.pad_id, count)
+        kinds = ids_rows([()] if types is None else types, max(lengths), 0, count)
+        parts = [part.numpy() for part in self._forced.any(ids, kinds, altered)]
+        return [self._cropped(parts, i, lengths[i % len(lengths)]) for i in range(count)]
+
+    def _cropped(self, parts: Sequence[np.ndarray], row: int, length: int) -> Read:
+        maps, *said = (part[row] for part in parts)
         maps = maps[:, :, :length, :length]
         if self.network.config.output == "masked_tokens":
             return Read(maps, *(part[:length] for part in said))
@@ -81,18 +106,23 @@ class ReaderRuntime:
         return found
 
     def scores(
-        self, rows: Sequence[Sequence[int]], progress: Callable[[int, int], None] | None = None
+        self,
+        rows: Sequence[Sequence[int]],
+        progress: Callable[[int, int], None] | None = None,
+        alter: Alter = AS_IT_IS,
     ) -> np.ndarray:
         """Scores (N, classes), before the softmax, for many rows of ids, those of nearly one length together.
 
         Args:
             rows: ids.
             progress: told how many rows are done, and of how many.
+            alter: what is changed in the network meanwhile, for all rows alike.
 
         Raises:
             ValueError: a network that does not classify, a row without ids, or one longer than its positions.
         """
         config = self._classifier()
+        altered = alter_tensors(config, alter)
         for row in rows:
             bucket(len(row), config.max_source)
         found = np.zeros((len(rows), config.classes), np.float32)
@@ -104,13 +134,17 @@ class ReaderRuntime:
             real = np.arange(longest) < np.array([[len(rows[i])] for i in chosen])
             ids = np.full(real.shape, max(config.pad_id, 0), np.int32)
             ids[real] = np.concatenate([rows[i] for i in chosen])
-            found[chosen] = self._classes(tf.constant(ids), tf.constant(real)).numpy()
+            found[chosen] = self._classes(tf.constant(ids), tf.constant(real), altered).numpy()
             if progress:
                 progress(len(rows) - len(order), len(rows))
         return found
 
     def gradient_times_input(
-        self, ids: Sequence[int], chosen: int, types: Sequence[int] | None = None
+        self,
+        ids: Sequence[int],
+        chosen: int,
+        types: Sequence[int] | None = None,
+        alter: Alter = AS_IT_IS,
     ) -> np.ndarray:
         """How much each token speaks for a class: the gradient of the class's log-odds with respect to the token's
         row of the table, times that row (S,), natural log (Denil et al. 2014, arXiv:1412.6815; Shrikumar et al. 2016,
@@ -123,7 +157,8 @@ class ReaderRuntime:
         if not 0 <= chosen < config.classes:
             raise ValueError(f"expected a class below {config.classes}, received {chosen}")
         row, kinds = self._rows(ids, types, whole=True)
-        found: np.ndarray = self._gradient(row, kinds, tf.constant(chosen, tf.int32)).numpy()[0]
+        altered = alter_tensors(config, alter)
+        found: np.ndarray = self._gradient(row, kinds, tf.constant(chosen, tf.int32), altered).numpy()[0]
         return found
 
     def _classifier(self) -> ModelConfig:
@@ -132,10 +167,12 @@ class ReaderRuntime:
             raise ValueError(f"expected a network that classifies, received one for {config.output}")
         return config
 
-    def projections(self, ids: Sequence[int], types: Sequence[int] | None = None) -> dict[str, Projected]:
+    def projections(
+        self, ids: Sequence[int], types: Sequence[int] | None = None, alter: Alter = AS_IT_IS
+    ) -> dict[str, Projected]:
         """Queries and keys of every layer and head for ids."""
         row, kinds = self._rows(ids, types, whole=True)
-        result = self._projections(row, kinds)
+        result = self._projections(row, kinds, alter_tensors(self.network.config, alter))
         return {"encoder": Projected(*(part.numpy() for part in result))}
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
@@ -152,29 +189,32 @@ class ReaderRuntime:
         length = len(ids) if whole or config.pad_id < 0 or config.width >= WIDE else length
         return ids_row(ids, length, config.pad_id), ids_row(() if types is None else types, length, 0)
 
-    def _run_forced(self, ids: Any, types: Any, gates: Gates) -> tuple[Any, ...]:
-        result = self.network.forward(ids, types=types, gates=gates)
+    def _run_forced(self, ids: Any, types: Any, alter: Alter) -> tuple[Any, ...]:
+        result = self.network.forward(ids, types=types, alter=alter)
         if self.network.config.output == "masked_tokens":
             return result.encoder, *foretold(result.logits, ids, self.network.config)
         if self.network.config.output == "classes":
             return result.encoder, ops.softmax(ops.cast(result.logits, "float32"), axis=-1)
         return (result.encoder,)
 
-    def _run_classes(self, ids: Any, real: Any) -> Any:
-        return ops.cast(self.network.forward(ids, real=real).logits, "float32")
+    def _run_classes(self, ids: Any, real: Any, alter: Alter) -> Any:
+        return ops.cast(self.network.forward(ids, real=real, alter=alter).logits, "float32")
 
-    def _run_gradient(self, ids: Any, types: Any, chosen: Any) -> Any:
+    def _run_gradient(self, ids: Any, types: Any, chosen: Any, alter: Alter) -> Any:
         network = self.network
         rows = network.embedding.rows(ids)
         with tf.GradientTape() as tape:
             tape.watch(rows)
-            placed = network.embedding.placed(rows, ids, types if network.config.token_types else None)
-            scores = ops.cast(network.read(placed, tf.ones_like(ids, tf.bool)).logits[0], "float32")
+            placed = network.embedding.placed(
+                rows, ids, types if network.config.token_types else None, position_scale=alter.scale
+            )
+            read = network.read(placed, tf.ones_like(ids, tf.bool), alter.gates)
+            scores = ops.cast(read.logits[0], "float32")
             others = tf.where(tf.range(network.config.classes) == chosen, -np.inf, scores)
             # Of one class there is nothing else to be held likely.
             odds = scores[chosen] - (tf.reduce_logsumexp(others) if network.config.classes > 1 else 0.0)
         return ops.sum(tape.gradient(odds, rows) * rows, axis=-1)
 
-    def _run_projections(self, ids: Any, types: Any) -> tuple[Any, ...]:
-        stack = self.network.forward(ids, types=types).projections[0]
+    def _run_projections(self, ids: Any, types: Any, alter: Alter) -> tuple[Any, ...]:
+        stack = self.network.forward(ids, types=types, alter=alter).projections[0]
         return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))

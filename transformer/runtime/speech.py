@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
-from transformer.config import ModelConfig
 from transformer.layers.stem import STRIDES
-from transformer.models.seq2seq import Gates, State, Transformer
-from transformer.runtime.common import Projected, Recorded, bucket, foretold, gate_tensors, ids_row, tf
+from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.seq2seq import Transformer
+from transformer.runtime.common import (
+    IDS,
+    Projected,
+    Recorded,
+    alter_signature,
+    alter_tensors,
+    bucket,
+    compiled,
+    foretold,
+    graphs,
+    ids_row,
+    ids_rows,
+    plain,
+    tf,
+)
 from transformer.search.ctc import NEVER
 from transformer.search.generate import EMPTY, beam, greedy
 from transformer.search.ngram import NGram
@@ -28,8 +43,9 @@ _SECONDS = (2, 4, 6, 8, 10, 15, 20, 30)  # padded lengths of sound
 class Heard(NamedTuple):
     """What the encoder made of a clip: tensors that stay where the network runs.
 
-    vectors (1, S, D), real (1, S) booleans, attention (1, layers, H, S, S), ctc (1, S, vocabulary) or an empty tensor;
-    positions: how many of the S are of the clip itself, the rest being padding.
+    vectors (B, S, D), real (B, S) booleans, attention (B, layers, H, S, S), ctc (B, S, vocabulary) or an empty tensor,
+    B being 1 unless the clip was heard by a network that was altered in several ways; positions: how many of the S are
+    of the clip itself, the rest being padding.
     """
 
     vectors: Any
@@ -37,23 +53,6 @@ class Heard(NamedTuple):
     attention: Any
     ctc: Any
     positions: int
-
-
-class _Listening(NamedTuple):
-    """A network as `generate` takes it, over what has been heard."""
-
-    network: Transformer
-    real: Any
-
-    @property
-    def config(self) -> ModelConfig:
-        return self.network.config
-
-    def start(self, memory: Any, length: int) -> State:
-        return State(self.real, self.network.decoder.start(memory, length))
-
-    def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
-        return self.network.step(token, index, state)
 
 
 class SpeechRuntime:
@@ -68,20 +67,27 @@ class SpeechRuntime:
         self.ngram = ngram and NGram(*(tf.constant(part) for part in ngram))
         self.stride = STRIDES[network.config.stem]
         self.whole = network.config.stem == "whisper"
+        config, altered = network.config, alter_signature(network.config)
+        vectors = tf.TensorSpec((None, None, config.width), tf.as_dtype(network.compute_dtype))
+        real = tf.TensorSpec((None, None), tf.bool)
         # Whisper's 1,500 positions are large matrices already in its narrowest network: see `common.WIDE`.
-        self._encode = tf.function(self._run_encode, jit_compile=not self.whole, autograph=False)
-        self._greedy = tf.function(self._run_greedy, jit_compile=True, autograph=False)
-        self._beam = tf.function(self._run_beam, jit_compile=True, autograph=False)
-        self._forced = tf.function(self._run_forced, jit_compile=not self.whole, autograph=False)
-        self._first = tf.function(self._run_first, autograph=False)
+        sound = tf.TensorSpec((None, None, config.bins), tf.float32)
+        count = tf.TensorSpec((None,), tf.int32)
+        self._encode = graphs(self._run_encode, config, [sound, count, altered], wide=self.whole)
+        self._forced = graphs(self._run_forced, config, [vectors, real, IDS, altered], wide=self.whole)
+        self._greedy = compiled(self._run_greedy, config, [vectors, real, IDS, altered])
+        self._beams: dict[int, Any] = {}  # by their number
+        self._first = plain(self._run_first, [vectors, real, altered])
 
     @property
     def longest(self) -> int:
         """Frames of the longest clip that one pass takes."""
         return self.network.config.max_source * self.stride
 
-    def hear(self, features: np.ndarray, gates: Gates | None = None, frames: int | None = None) -> Heard:
+    def hear(self, features: np.ndarray, alter: Alter = AS_IT_IS, frames: int | None = None) -> Heard:
         """Run the encoder over log-mel features (frames, bins); `frames` says how many of them are sound, all if None.
+
+        Of several rows of `alter` each makes its own of the clip.
 
         Raises:
             ValueError: another number of bins, no frames, or more than the network can read.
@@ -96,16 +102,33 @@ class SpeechRuntime:
             raise ValueError(f"expected {self.longest} frames, silence included, received {len(features)}")
         padded = self._pad(features)
         real = padded.shape[1] if self.whole else count
-        vectors, real, attention, ctc = self._encode(
-            tf.constant(padded), tf.constant([real]), gate_tensors(config, gates)
+        tensors = alter_tensors(config, alter)
+        rows = len(tensors.scale)
+        encode = self._encode.few if rows == 1 else self._encode.any
+        vectors, real, attention, ctc = encode(
+            tf.constant(np.repeat(padded, rows, axis=0)), tf.constant([real] * rows), tensors
         )
         return Heard(vectors, real, attention, ctc, -(-count // self.stride))
 
     def decode(
-        self, heard: Heard, *, prefix: Sequence[int] = (), beams: int = 1, alpha: float = 0.6
+        self,
+        heard: Heard,
+        *,
+        prefix: Sequence[int] = (),
+        beams: int = 1,
+        alpha: float = 0.6,
+        alter: Alter = AS_IT_IS,
     ) -> list[int]:
-        """What the network writes after `prefix`, which is part of the result: ids up to and with the end token."""
-        config = self.network.config
+        """What the network writes after `prefix`, which is part of the result: ids up to and with the end token.
+
+        Args:
+            heard: of one row.
+            prefix: ids that the output begins with.
+            beams: 1 is greedy.
+            alpha: length penalty of beam search.
+            alter: as the clip was heard with, of one row.
+        """
+        config, tensors = self.network.config, alter_tensors(self.network.config, alter)
         limit = config.max_target
         if len(prefix) >= limit:
             raise ValueError(f"expected a prefix below {limit} tokens, received {len(prefix)}")
@@ -114,34 +137,49 @@ class SpeechRuntime:
         row = ids_row(prefix, limit, EMPTY)
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
         if beams > 1 or self.network.ctc or self.ngram:
-            ids = self._beam(
-                heard.vectors, heard.real, heard.ctc, self.ngram, row, beams, tf.constant(alpha, tf.float32)
-            )
+            if beams not in self._beams:
+                self._beams[beams] = compiled(partial(self._run_beam, beams), config)
+            penalty = tf.constant(alpha, tf.float32)
+            ids = self._beams[beams](heard.vectors, heard.real, heard.ctc, self.ngram, row, penalty, tensors)
         else:
-            ids = self._greedy(heard.vectors, heard.real, row)
+            ids = self._greedy(heard.vectors, heard.real, row, tensors)
         return [int(i) for i in ids.numpy()[0] if i != EMPTY]
 
-    def record(self, heard: Heard, target: Sequence[int], gates: Gates | None = None) -> Recorded:
+    def record(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> Recorded:
         """One pass over finished ids; maps are cropped to the clip's own positions by whoever shows them."""
-        config = self.network.config
-        row = ids_row(target, bucket(len(target), config.max_target), max(config.pad_id, 0))
-        decoder, cross, *said = (
-            part.numpy()[0]
-            for part in self._forced(heard.vectors, heard.real, row, gate_tensors(config, gates))
-        )
-        count = len(target)
-        encoder = heard.attention.numpy()[0]
-        real = encoder.shape[-1] if self.whole else heard.positions
-        return Recorded(
-            encoder[:, :, :real, :real],
-            decoder[:, :, :count, :count],
-            cross[:, :, :count, :real],
-            *(part[:count] for part in said),
-        )
+        return self.record_rows(heard, [target], alter)[0]
 
-    def first(self, heard: Heard, among: Sequence[int]) -> int:
+    def record_rows(
+        self, heard: Heard, targets: Sequence[Sequence[int]], alter: Alter = AS_IT_IS
+    ) -> list[Recorded]:
+        """`record` for several rows at once: what was heard, and one target, may stand for all rows of `alter`."""
+        config, longest = self.network.config, max(len(target) for target in targets)
+        tensors = alter_tensors(config, alter, max(len(targets), len(heard.vectors)))
+        rows = len(tensors.scale)
+        ids = ids_rows(targets, bucket(longest, config.max_target), max(config.pad_id, 0), rows)
+        each = rows // len(heard.vectors)
+        vectors, masks = (tf.repeat(part, each, axis=0) for part in (heard.vectors, heard.real))
+        forced = self._forced.few if rows == 1 else self._forced.any
+        decoder, cross, *said = (part.numpy() for part in forced(vectors, masks, ids, tensors))
+        encoder = heard.attention.numpy()
+        real = encoder.shape[-1] if self.whole else heard.positions
+        found = []
+        for i in range(rows):
+            count = len(targets[i % len(targets)])
+            found.append(
+                Recorded(
+                    encoder[i % len(encoder), :, :, :real, :real],
+                    decoder[i, :, :, :count, :count],
+                    cross[i, :, :, :count, :real],
+                    *(part[i, :count] for part in said),
+                )
+            )
+        return found
+
+    def first(self, heard: Heard, among: Sequence[int], alter: Alter = AS_IT_IS) -> int:
         """Which of these ids the network would most likely write first (Whisper: the language of the clip)."""
-        logits = self._first(heard.vectors, heard.real).numpy()[0, 0]
+        tensors = alter_tensors(self.network.config, alter)
+        logits = self._first(heard.vectors, heard.real, tensors).numpy()[0, 0]
         return int(among[int(logits[list(among)].argmax())])
 
     def ctc(self, heard: Heard) -> np.ndarray | None:
@@ -156,12 +194,16 @@ class SpeechRuntime:
         result: np.ndarray = (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
         return result
 
-    def projections(self, features: np.ndarray, target: Sequence[int]) -> dict[str, Projected]:
+    def projections(
+        self, features: np.ndarray, target: Sequence[int], alter: Alter = AS_IT_IS
+    ) -> dict[str, Projected]:
         """Queries and keys of every layer and head for features as `hear` takes them, without padding, and a target."""
         # Padded as `hear` pads it: the last position of a clip hears what stands behind it.
         padded, count = self._pad(features), -(-len(features) // self.stride)
         real = tf.range(-(-padded.shape[1] // self.stride))[None] < count
-        forward = self.network.forward(padded, self._read(tf.constant([list(target)])), real=real)
+        altered = alter_tensors(self.network.config, alter)
+        target_ids = self._read(tf.constant([list(target)]))
+        forward = self.network.forward(padded, target_ids, real=real, alter=altered)
         found = {}
         for kind, stack in zip(("encoder", "decoder", "cross"), forward.projections, strict=True):
             inputs, queries, keys = (np.stack([p[i].numpy()[0] for p in stack]) for i in range(3))
@@ -191,18 +233,28 @@ class SpeechRuntime:
         padded[0, :frames] = features
         return padded
 
-    def _run_encode(self, features: Any, frames: Any, gates: Gates) -> tuple[Any, ...]:
+    def _run_encode(self, features: Any, frames: Any, alter: Alter) -> tuple[Any, ...]:
         network = self.network
-        real = network.source_embedding.real(frames, -(-int(features.shape[1]) // self.stride))
-        encoded, real = network.encode(features, real, gates=gates.encoder)
+        real = network.source_embedding.real(frames, -(-ops.shape(features)[1] // self.stride))
+        encoded, real = network.encode(features, real, alter=alter)
         ctc = network.ctc(encoded.vectors) if network.ctc else ops.zeros((0,))
         return encoded.vectors, real, encoded.attention, ctc
 
-    def _run_greedy(self, vectors: Any, real: Any, prefix: Any) -> Any:
-        return greedy(_Listening(self.network, real), vectors, int(prefix.shape[1]), prefix).ids
+    def _run_greedy(self, vectors: Any, real: Any, prefix: Any, alter: Alter) -> Any:
+        limit = ops.shape(prefix)[1]
+        state = self.network.begin(vectors, real, limit, alter)
+        return greedy(self.network, vectors, limit, prefix, state=state).ids
 
     def _run_beam(
-        self, vectors: Any, real: Any, ctc: Any, ngram: NGram | None, prefix: Any, beams: int, alpha: Any
+        self,
+        beams: int,
+        vectors: Any,
+        real: Any,
+        ctc: Any,
+        ngram: NGram | None,
+        prefix: Any,
+        alpha: Any,
+        alter: Alter,
     ) -> Any:
         network = self.network
         if network.ctc:
@@ -210,14 +262,15 @@ class SpeechRuntime:
             scores = ops.log_softmax(ops.cast(ctc[0], "float32"), axis=-1)
             blank = ops.arange(network.config.vocabulary) == network.config.pad_id
             ctc = ops.where(real[0][:, None], scores, ops.where(blank, 0.0, NEVER)[None])
-        # State is tiled with the beams, so what is real must be part of it: it is, see `_Listening.start`.
+        limit = int(prefix.shape[1])
         return beam(
-            _Listening(network, real),
+            network,
             vectors,
-            int(prefix.shape[1]),
+            limit,
             beams,
             alpha,
             prefix=prefix[0],
+            state=network.begin(vectors, real, limit, alter),
             ctc=ctc if network.ctc else None,
             ctc_weight=CTC_WEIGHT,
             ngram=ngram,
@@ -225,17 +278,15 @@ class SpeechRuntime:
             token_bonus=TOKEN_BONUS,
         ).ids
 
-    def _run_forced(self, vectors: Any, real: Any, target: Any, gates: Gates) -> tuple[Any, ...]:
-        result = self.network.look(vectors, real, self._read(target), gates=gates)
+    def _run_forced(self, vectors: Any, real: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
+        result = self.network.look(vectors, real, self._read(target), alter=alter)
         return result.decoder, result.cross, *foretold(result.logits, target, self.network.config)
 
-    def _run_first(self, vectors: Any, real: Any) -> Any:
-        return self.network.look(
-            vectors, real, ops.full((1, 1), self.network.config.start_id, "int32")
-        ).logits
+    def _run_first(self, vectors: Any, real: Any, alter: Alter) -> Any:
+        start = ops.full((1, 1), self.network.config.start_id, "int32")
+        return self.network.look(vectors, real, start, alter=alter).logits
 
     def _read(self, target: Any) -> Any:
         """What the decoder reads while it writes `target`."""
-        return ops.concatenate(
-            [ops.full((1, 1), self.network.config.start_id, "int32"), target[:, :-1]], axis=1
-        )
+        start = ops.full((ops.shape(target)[0], 1), self.network.config.start_id, "int32")
+        return ops.concatenate([start, target[:, :-1]], axis=1)

@@ -42,18 +42,19 @@ def permitted(log_probabilities: Any, config: ModelConfig, *, first: Any = False
     return ops.where(mask, -1e9, log_probabilities)
 
 
-def greedy(model: Any, source: Any, limit: int, prefix: Any = None) -> Decoded:
+def greedy(model: Any, source: Any, limit: Any, prefix: Any = None, *, state: Any = None) -> Decoded:
     """The likeliest token at each step.
 
     Args:
         model: has `config`, `start(source, length)` and `step(token, index, state)`.
         source: (B, S) ids or (B, frames, bins), whatever `start` takes.
-        limit: T, at most this many tokens.
+        limit: T, at most this many tokens; a number or a scalar tensor.
         prefix: (B, T) ids that the output must begin with, -1 from where the model is free.
+        state: what decoding begins with; None: what `start` makes of `source`.
     """
     batch, config = ops.shape(source)[0], model.config
     prefix = ops.full((batch, limit), EMPTY, "int32") if prefix is None else ops.cast(prefix, "int32")
-    state = model.start(source, limit)
+    state = model.start(source, limit) if state is None else state
     columns, forced_count = ops.arange(limit), ops.sum(ops.cast(prefix[0] >= 0, "int32"))
 
     def unfinished(index: Any, token: Any, ids: Any, score: Any, done: Any, state: Any) -> Any:
@@ -92,11 +93,12 @@ def length_penalty(length: Any, alpha: float) -> Any:
 def beam(
     model: Any,
     source: Any,
-    limit: int,
+    limit: Any,
     beams: int = 4,
     alpha: float = 0.6,
     *,
     prefix: Any = None,
+    state: Any = None,
     ctc: Any = None,
     ctc_weight: float = 0.3,
     ngram: NGram | None = None,
@@ -111,10 +113,11 @@ def beam(
     Args:
         model: as with `greedy`.
         source: as with `greedy`; with `ctc` a batch of one.
-        limit: T, at most this many tokens.
+        limit: T, at most this many tokens; with a `prefix` a number or a scalar tensor.
         beams: N.
         alpha: see `length_penalty`.
         prefix: (T,) ids that every output must begin with, -1 from where the model is free; None: `config.prefix`.
+        state: as with `greedy`.
         ctc: (S, vocabulary) log-probabilities of a CTC output over the same vocabulary, padding its blank; None: the
             decoder alone.
         ctc_weight: the share of `ctc` in the score (Watanabe et al. 2017, equation 45).
@@ -138,7 +141,7 @@ def beam(
     def reorder(x: Any, rows: Any) -> Any:
         return ops.take(x, rows, axis=0)
 
-    state = _map(tile, model.start(source, limit))  # every array: (B * N, ...)
+    state = _map(tile, model.start(source, limit) if state is None else state)  # every array: (B * N, ...)
     heard = () if ctc is None else begin(ctc, beams, config.pad_id)
     said = () if ngram is None else ops.zeros((batch * beams,), "int32") + ngram.start
     bonus = np.where(np.arange(config.vocabulary) == config.end_id, 0.0, token_bonus).astype("float32")

@@ -124,7 +124,9 @@ class Speech:
                 ]
                 if number < 3:
                     memory, mask = network.encode(batch.features, ops.convert_to_tensor(real))
-                    ids = greedy(_Over(network, mask), memory.vectors, batch.target.shape[1]).ids
+                    limit = batch.target.shape[1]
+                    state = network.begin(memory.vectors, mask, limit)
+                    ids = greedy(network, memory.vectors, limit, state=state).ids
                     said += batch.texts
                     written += [
                         self.tokenizer.decode([int(i) for i in line if i >= 0])
@@ -189,21 +191,6 @@ class Speech:
         )
         short = np.mean([cache.frames(clip.path) for clip in clips]) < SHORT
         return SpeechSet(clips, cache, source.weight, CHAIN if short else 1)
-
-
-class _Over:
-    """A network as `generate` takes it, over what its encoder has made already."""
-
-    def __init__(self, network: Any, real: Any) -> None:
-        self.network, self.real, self.config = network, real, network.config
-
-    def start(self, memory: Any, length: int) -> Any:
-        from transformer.models.seq2seq import State
-
-        return State(self.real, self.network.decoder.start(memory, length))
-
-    def step(self, token: Any, index: Any, state: Any) -> Any:
-        return self.network.step(token, index, state)
 
 
 def best_path(ids: Sequence[int]) -> list[int]:

@@ -38,7 +38,7 @@ WARM: dict[str, tuple[dict[str, Any], ...]] = {
     "seq2seq": (
         {"lengths": (32, 48)},
         {"lengths": (16, 32), "beams": (BEAMS,)},
-        {"lengths": (16,), "position_scale": 0.5},
+        {"lengths": (), "beams": (1, BEAMS), "beyond": True},
     ),
     "recurrent": ({"lengths": (32,)}, {"lengths": (16,), "beams": (BEAMS,)}),
     "decoder": ({"lengths": (100, 200)},),
