@@ -44,6 +44,11 @@ def absent(part: Any) -> bool:
     return part is None or (isinstance(part, tuple) and not part)
 
 
+def gated(alter: Alter) -> bool:
+    """Whether there are gates."""
+    return not all(absent(gate) for gate in alter.gates)
+
+
 def of_layer(gates: Any, layer: int) -> Any:
     """The gate (H,) or (B, H) of one layer; None where there is none."""
     return None if absent(gates) else gates[..., layer, :]

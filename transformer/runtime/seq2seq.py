@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from transformer.models.altering import ALL_ON, AS_IT_IS, Alter
+from transformer.models.altering import AS_IT_IS, Alter, gated
 from transformer.models.seq2seq import Transformer
 from transformer.runtime.common import (
     IDS,
@@ -94,7 +94,7 @@ class Runtime:
         found = run(limit, few=rows == 1 and limit == room)
         # Few outputs are much longer than their source: those that are get a second, longer try.
         again = [i for i, row in enumerate(found) if not row or row[-1] != config.end_id]
-        if again and limit < config.max_target and alter.gates == ALL_ON:
+        if again and limit < config.max_target and not gated(alter):
             longer = run(config.max_target, few=False)
             for i in again:
                 found[i] = longer[i]
@@ -141,7 +141,9 @@ class Runtime:
                 bucket(len(row), longest)
         tensors = alter_tensors(config, alter, max(len(sources), len(targets)))
         rows = len(tensors.scale)
-        few = rows == 1 and m <= self._room(bucket(n, config.max_source))
+        # What a gated network goes on repeating must not wait for a compilation either.
+        length = bucket(n, config.max_source)
+        few = rows == 1 and m <= (length if gated(alter) else self._room(length))
         # Two axes of buckets would be many compilations: both sides share the longer one's.
         s, t = (bucket(n, config.max_source, m), bucket(m, config.max_target, n)) if few else (n, m)
         run = self._forced.few if few else self._forced.any
@@ -163,7 +165,8 @@ class Runtime:
     def projections(
         self, source: Sequence[int], target: Sequence[int], alter: Alter = AS_IT_IS
     ) -> dict[str, Projected]:
-        """Queries and keys of every layer and head for a finished pair, by kind: "encoder", "decoder", "cross".
+        """Queries and keys of every layer and head for a finished pair, by kind: "encoder", "decoder", "cross"; of a
+        recurrent network none.
 
         A pass of its own over the same ids as `record`, without padding and without XLA.
 
@@ -178,6 +181,7 @@ class Runtime:
         return {
             kind: Projected(*(part.numpy() for part in parts))
             for kind, parts in zip(("encoder", "decoder", "cross"), result, strict=True)
+            if parts
         }
 
     def warm(
@@ -237,7 +241,9 @@ class Runtime:
 
     def _run_projections(self, source: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         stacks = self.network.forward(source, self._read(target), alter=alter).projections
-        return tuple(tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) for stack in stacks)
+        return tuple(
+            tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) if stack else () for stack in stacks
+        )
 
     def _run_forced(self, source: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(source, self._read(target), alter=alter)

@@ -33,14 +33,12 @@ SEARCHES = {"Greedy": 1, "Beam": BEAMS}
 LONGEST = 4000
 # Tokens of a text that a decoder reads at most: a published network has room for more, but its maps would be large.
 MOST_READ = 256
+# What builds the graphs of outputs that are too long for the compiled ones.
+BEYOND: dict[str, Any] = {"lengths": (), "beams": (1, BEAMS), "beyond": True}
 # What compiles once a network answers, by family, one after the other: inputs of `warm`.
 WARM: dict[str, tuple[dict[str, Any], ...]] = {
-    "seq2seq": (
-        {"lengths": (32, 48)},
-        {"lengths": (16, 32), "beams": (BEAMS,)},
-        {"lengths": (), "beams": (1, BEAMS), "beyond": True},
-    ),
-    "recurrent": ({"lengths": (32,)}, {"lengths": (16,), "beams": (BEAMS,)}),
+    "seq2seq": ({"lengths": (32, 48)}, {"lengths": (16, 32), "beams": (BEAMS,)}, BEYOND),
+    "recurrent": ({"lengths": (32,)}, {"lengths": (16,), "beams": (BEAMS,)}, BEYOND),
     "decoder": ({"lengths": (100, 200)},),
 }
 
