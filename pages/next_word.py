@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from transformer.ask import Ask
 from transformer.ui.models import calls
 from transformer.ui.next_word import page as next_word
 from transformer.ui.next_word.replay import replay
@@ -24,7 +25,7 @@ with left:
     shown = next_word.foretell(model, text, how)
     next_word.buttons(model, text, how, seed)
 if shown:
-    trace = calls.read(shown.model, shown.read)
+    trace = calls.ask(Ask(model=shown.model, given=shown.read))
     next_word.notes(shown, trace)
     st.header("How it came about", anchor="replay")
     st.caption(

@@ -29,10 +29,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         st.warning(str(error))
         st.button("Try to load it again", on_click=calls.retry)
         st.stop()
-    request = speech.decoding_pickers(able)
+    question = speech.decoding_pickers(model, able)
 missing_model()
 speech.abilities(model, able)
-heard = speech_calls.answer(model, request)
+heard = speech_calls.answer(question)
 if heard:
     speech.transcript(heard)
     for note in heard.notes:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from transformer.ask import Ask
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import about_model
@@ -10,7 +11,7 @@ from transformer.ui.shell.model_picker import choose_model, missing_model
 from transformer.ui.translate import steering
 
 EXAMPLES = {
-    "The train": calls.FIRST.text,
+    "The train": calls.FIRST.given,
     "A problem": "Este é um problema que temos que resolver.",
     "The cat": "O gato preto dorme na cadeira azul.",
     "Coffee": "Ela não gosta de café, mas eu gosto.",
@@ -22,7 +23,7 @@ st.title("Translate")
 intro = st.empty()
 text = st.text_input(
     "Sentence",
-    value=calls.FIRST.text,
+    value=calls.FIRST.given,
     max_chars=calls.LONGEST,
     key="text",
     bind="query-params",
@@ -47,7 +48,13 @@ missing_model()
 
 choices = st.query_params.get("choices", "")
 trace = calls.answer(
-    lambda: calls.Request(model, text, calls.SEARCHES[search], target, calls.parse_choices(choices))
+    lambda: Ask(
+        model=model,
+        given=text,
+        beams=None if target else calls.SEARCHES[search],
+        target=target or None,
+        choices=calls.parse_choices(choices),
+    )
 )
 steering.way_back(target, choices)
 if trace:

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from transformer import home, pipeline, settings
+from transformer.ask import Ask
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import look
 from transformer.ui.models import calls, opened
@@ -187,7 +188,7 @@ def test_its_numbers_can_be_checked(visit: Visit, marian: str) -> None:
         from transformer.ui.models import calls
         from transformer.ui.parts.check import check_panel
 
-        check_panel(calls.translate(calls.Request(name, "a b c")), "cross", None, None, key="check")
+        check_panel(calls.ask(Ask(model=name, given="a b c", beams=1)), "cross", None, None, key="check")
 
     page = AppTest.from_function(script, args=(marian,), default_timeout=SECONDS).run()
     assert not page.exception and not page.warning

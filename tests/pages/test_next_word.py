@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.toy_writer import LONGEST, write_folder
+from transformer.ask import Ask
 from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.next_word import page as next_word
@@ -44,7 +45,7 @@ def text(page: AppTest) -> str:
 def read(page: AppTest) -> Trace:
     """The trace on screen."""
     shown = page.session_state["next_word"]
-    return calls.read(shown.model, shown.read)
+    return calls.ask(Ask(model=shown.model, given=shown.read))
 
 
 def button(page: AppTest, label: str) -> AppTest:

@@ -5,6 +5,7 @@ import json
 import shutil
 import string
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import ROOT, SECONDS
+from transformer import settings
+from transformer.ask import Ask
 from transformer.ui.models import calls, opened
-from transformer.ui.read import page as read
 from transformer.ui.read.page import Reading
 
 Visit = Callable[..., AppTest]
@@ -217,9 +219,12 @@ def test_a_model_that_is_forgotten_meanwhile(visit: Visit) -> None:
 
 def test_answers_are_kept_up_to_a_size(models: None, monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = calls.network("bert-masked")
-    read._kept.clear()
-    first = read._trace(model, TEXT, ())
-    assert read._trace(model, TEXT, ()) is first
-    monkeypatch.setattr(read, "KEPT", first.nbytes + 1)
-    other = read._trace(model, "The dog.", ())
-    assert list(read._kept.values()) == [other]
+    calls._answers.forget()
+    question = Ask(model="bert-masked", given=TEXT)
+    first = calls.ask(question)
+    assert calls.ask(question) is first
+    monkeypatch.setenv(settings.KEPT, str((first.nbytes + 1) / 2**20))
+    other = calls.ask(replace(question, given="The dog."))
+    assert calls.ask(replace(question, given="The dog.")) is other
+    assert calls._answers.nbytes <= first.nbytes
+    assert calls.ask(question) is not first and model.name == first.model

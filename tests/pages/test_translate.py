@@ -220,7 +220,7 @@ def test_a_network_that_does_not_load_is_one_sentence(visit: Visit, monkeypatch:
     failed: Future[Any] = Future()
     failed.set_exception(ValueError("expected a whole model, received half of one"))
     monkeypatch.setattr(calls, "_loading", lambda name: failed)
-    calls._translated.clear()
+    calls._answers.forget()
     page = visit(PAGE, text=SENTENCE)
     assert "“pt-en” could not be loaded: expected a whole model" in warnings(page)
     assert page.get("plotly_chart"), "the example needs no network"

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from transformer import home
+from transformer.ask import Ask
 from transformer.evaluation.lengths import Row, write
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import AttentionMap, Label, Trace
@@ -40,7 +41,8 @@ class Echo:
         self.name, self.tokenizer, self.layers = name, tokenizer, layers
         self.runtime = SimpleNamespace(decode=lambda ids, beams: list(ids))
 
-    def trace(self, text: str, *, beams: int, **_: Any) -> Trace:
+    def ask(self, ask: Ask, given: Any = None) -> Trace:
+        text, beams = ask.given, ask.beams
         if not text.strip():
             raise ValueError("expected a sentence, received nothing to read")
         encoded = self.tokenizer.encode(text)
@@ -72,11 +74,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(calls, "ready", lambda name: True)
         patch.setattr(calls, "start", lambda name: None)
         patch.setattr(section, "LENGTHS", folder / "length.csv")
-        for cached in (calls._translated, section.searched, section.recorded):
-            cached.clear()
+        section.recorded.clear()
         yield folder
-    for cached in (calls._translated, section.searched, section.recorded):
-        cached.clear()
+    section.recorded.clear()
 
 
 def visit() -> AppTest:

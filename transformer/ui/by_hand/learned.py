@@ -6,6 +6,7 @@ really gives that layer for this sentence.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -87,29 +88,29 @@ def _choose(sentence: str) -> Layer:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = STACKS[segments("Stack", list(STACKS), "stack")]
-        original = calls.FIRST.text
+        original = calls.FIRST.given
         if kind == "decoder":
             original = st.text_input(
-                "Being translated from", calls.FIRST.text, max_chars=300, key="original", bind="query-params",
+                "Being translated from", calls.FIRST.given, max_chars=300, key="original", bind="query-params",
                 width=420,
                 help="From the second layer on, the decoder has also looked at the sentence that it translates.",
             )  # fmt: skip
-    request = (
-        calls.Request(calls.FIRST.model, original, target=sentence)
+    trace = calls.ask(
+        replace(calls.FIRST, given=original, beams=None, target=sentence)
         if kind == "decoder"
-        else calls.Request(calls.FIRST.model, sentence)
+        else replace(calls.FIRST, given=sentence)
     )
-    trace = calls.translate(request)
     if kind == "encoder":
         st.caption(
             "The encoder was trained to read Portuguese and Spanish, and English words are strange to it: put "
-            f"“{calls.FIRST.text}” into the box at the top to see it at its best."
+            f"“{calls.FIRST.given}” into the box at the top to see it at its best."
         )
     with st.container(horizontal=True):
         layer = _number("Layer", "layer", trace[kind].layers)
         head = _number("Head", "head", trace[kind].heads)
     network = calls.network(calls.FIRST.model)
-    inputs = network.projections(trace)[kind].inputs[layer].astype(np.float64)
+    with calls.turn():
+        inputs = network.projections(trace)[kind].inputs[layer].astype(np.float64)
     # What the decoder reads begins with the start marker; its labels in the trace are what it writes next.
     labels = trace[kind].keys
     mask = mask_of(kind, len(labels), len(labels))
@@ -253,7 +254,9 @@ def _second_opinions(layer: Layer) -> None:
         )
     network = calls.network(layer.trace.model)
     rows = []
-    for name, opinion in network.opinions(layer.kind, layer.layer, layer.inputs, layer.mask).items():
+    with calls.turn():
+        opinions = network.opinions(layer.kind, layer.layer, layer.inputs, layer.mask)
+    for name, opinion in opinions.items():
         rows.append(
             {
                 "computed by": "Keras" if name.startswith("keras") else "Headlight",

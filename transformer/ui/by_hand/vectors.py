@@ -38,7 +38,7 @@ STARTS: dict[str, Any] = {
     "stack": "Decoder",
     "layer": "1",
     "head": "1",
-    "original": calls.FIRST.text,
+    "original": calls.FIRST.given,
 }
 
 

@@ -9,23 +9,28 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
 from transformer import home
+from transformer.ask import Ask
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui.models import opened
+from transformer.ui.models.kept import Kept
+from transformer.ui.models.queue import Queue
 
 if TYPE_CHECKING:
     from transformer.pipeline import Embedded
     from transformer.pipeline.writer import Word
+
+T = TypeVar("T")
 
 BEAMS = 4
 SEARCHES = {"Greedy": 1, "Beam": BEAMS}
@@ -47,19 +52,10 @@ class Unavailable(Exception):
     """There is no network to ask: none by that name, or one that does not load."""
 
 
-class Request(NamedTuple):
-    """What a translation depends on: the key under which its trace is kept."""
-
-    model: str
-    text: str
-    beams: int = 1
-    target: str = ""  # forces this output; empty: the network's own
-    choices: tuple[tuple[int, int], ...] = ()
-    position_scale: float = 1.0  # what position vectors are multiplied by
-
-
 # The sentence on screen when the app opens; its trace is shipped, so that it is there before the network is.
-FIRST = Request("pt-en", "O trem saiu da estação na hora.")
+FIRST = Ask(model="pt-en", given="O trem saiu da estação na hora.", beams=1)
+
+_answers = Kept(Queue())
 
 
 def shipped(family: str = "") -> list[str]:
@@ -93,9 +89,10 @@ def open_model(source: Path | str) -> opened.Opened:
 
 def forget(name: str) -> None:
     """Let go of an opened model and of what it answered: another may be called so later."""
+    model = opened.get(name)
     opened.forget(name)
-    for answers in (_translated, embedded, tail, read, next_words, characters):
-        answers.clear()
+    if model and model.future.done() and not model.future.exception():
+        _answers.forget(model.future.result())
 
 
 def _leave_keras_alone() -> None:
@@ -175,23 +172,44 @@ def waiting(name: str) -> Iterator[None]:
             yield
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _translated(request: Request) -> Trace:
-    trace: Trace = network(request.model).trace(
-        request.text,
-        target=request.target or None,
-        beams=request.beams,
-        choices=request.choices,
-        position_scale=request.position_scale,
-    )
-    return trace
+class _Place:
+    """Tells who waits for the networks how many are before them, from when it takes long enough to be seen."""
+
+    def __init__(self) -> None:
+        self.box: Any = None
+
+    def __call__(self, before: int) -> None:
+        self.box = self.box or st.empty()
+        others = "one visitor is" if before == 1 else f"{before} visitors are"
+        self.box.caption(f":material/hourglass: The networks are busy: {others} before you.")
+
+    def clear(self) -> None:
+        if self.box:
+            self.box.empty()
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@contextmanager
+def turn() -> Iterator[None]:
+    """Around whatever runs a network and is not kept: one visitor at a time, the others are told their place."""
+    place = _Place()
+    with _answers.queue.turn(place):
+        place.clear()
+        yield
+
+
+def kept(model: Any, question: Hashable, make: Callable[[], T]) -> T:
+    """What `make` answers, kept for all visitors: see `Kept.answer`."""
+    place = _Place()
+    answer = _answers.answer(model, question, make, place)
+    place.clear()
+    return answer
+
+
 def embedded(model: str, text: str, position_scale: float = 1.0) -> Embedded:
-    """What goes into the encoder for a text; errors as with `translate`."""
-    found: Embedded = network(model).embed(text, position_scale=position_scale)
-    return found
+    """What goes into the encoder for a text; errors as with `ask`."""
+    found = network(model)
+    embed = partial(found.embed, text, position_scale=position_scale)
+    return kept(found, ("embedded", text, position_scale), embed)
 
 
 @st.cache_resource(show_spinner=False)
@@ -222,62 +240,62 @@ def parse_choices(text: str | None) -> tuple[tuple[int, int], ...]:
     return tuple((int(step), int(alternative)) for step, alternative in pairs)
 
 
-def translate(request: Request) -> Trace:
-    """The trace of a request.
+def ask(question: Ask, given: Any = None) -> Trace:
+    """The trace of a question, kept for all visitors.
+
+    Args:
+        question: of a model that is shipped or open.
+        given: see `Model.ask`.
 
     Raises:
         ValueError: the input is no good.
         Unavailable: the network is not there.
     """
-    if request == FIRST and known(request.model) and not ready(request.model) and (trace := example()):
+    if question == FIRST and known(question.model) and not ready(question.model) and (trace := example()):
         return trace
-    with waiting(request.model):
-        return _translated(request)
+    with waiting(question.model):
+        model = network(question.model)
+    return kept(model, question, lambda: model.ask(question, given))
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
 def tail(model: str, text: str) -> str:
     """The last part of `text` that a decoder reads: all of it, if it is not too long."""
-    found: str = network(model).tail(text, MOST_READ)
-    return found
+    found = network(model)
+    return kept(found, ("tail", text), lambda: str(found.tail(text, MOST_READ)))
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
-def read(model: str, text: str) -> Trace:
-    """What a decoder looked at in a text, and what it foretold; errors as of `Writer.trace` and `network`."""
-    trace: Trace = network(model).trace(text)
-    return trace
-
-
-@st.cache_resource(show_spinner=False, max_entries=256)
 def next_words(model: str, text: str, how: Drawing, count: int = 10) -> tuple[Word, ...]:
     """The likeliest next words; errors as of `Writer.next_words` and `network`."""
-    return tuple(network(model).next_words(text, count=count, **how._asdict()))
+    found = network(model)
+    ask_for = partial(found.next_words, text, count=count, **how._asdict())
+    return kept(found, ("next words", text, how, count), lambda: tuple(ask_for()))
 
 
-@st.cache_resource(show_spinner=False, max_entries=256)
 def characters(model: str, text: str, how: Drawing, seed: int, count: int = 300) -> str:
     """A text and `count` more characters by a network of characters; errors as of its `go_on` and `network`."""
-    longer: str = network(model).go_on(text, count, seed=seed, **how._asdict())
-    return longer
+    found = network(model)
+    write = partial(found.go_on, text, count, seed=seed, **how._asdict())
+    return kept(found, ("characters", text, how, seed, count), write)
 
 
 def go_on(model: str, text: str, words: int, how: Drawing, seed: int) -> str:
     """The text and more words; errors as of `Writer.write` and `network`."""
-    longer: str = network(model).write(text, words, seed=seed, **how._asdict())
+    found = network(model)
+    with turn():
+        longer: str = found.write(text, words, seed=seed, **how._asdict())
     return longer
 
 
-def answer(request: Callable[[], Request]) -> Trace | None:
-    """The trace to show: of this request, or where that fails, a sentence why and the last picture that was good.
+def answer(question: Callable[[], Ask]) -> Trace | None:
+    """The trace to show: of this question, or where that fails, a sentence why and the last picture that was good.
 
     Args:
-        request: makes the request, so that what the address holds is checked in one place.
+        question: makes the question, so that what the address holds is checked in one place.
     """
     problem = ""
     with st.container():  # one place for whatever is to be said: the picture below keeps its own
         try:
-            st.session_state["shown"] = translate(request())
+            st.session_state["shown"] = ask(question())
         except ValueError as error:
             problem = f"Not translated: {error}."
         except Unavailable as error:

@@ -98,7 +98,8 @@ def _details(trace: Trace, kind: str, found: Check, key: str) -> None:
 def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dict[tuple[int, int], Check]:
     network = calls.network(trace.model)
     if trace not in _found:
-        _found[trace] = network.projections(trace)
+        with calls.turn():
+            _found[trace] = network.projections(trace)
     parts, attention = _found[trace][kind], trace[kind]
     scale = network.config.attention(kind).scale
     mask = mask_of(kind, len(attention.queries), len(attention.keys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import streamlit as st
 from transformer.analysis import order as orders
 from transformer.analysis import positions as measures
 from transformer.analysis import views
+from transformer.ask import Ask
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.trace import AttentionMap, Trace
 from transformer.ui.models import calls
@@ -51,11 +53,12 @@ def network_section() -> None:
     scale = min(max(scale, 0.0), 2.0)
     changed_text, words = orders.reorder(text, order)
     try:
-        original = calls.translate(calls.Request(model, text))
-        request = calls.Request(model, changed_text, position_scale=scale)
-        changed = calls.translate(request)
-        # The same output on both sides, so that every row of attention has a counterpart.
-        forced = calls.translate(request._replace(target=original.output))
+        original = calls.ask(Ask(model=model, given=text, beams=1))
+        question = Ask(model=model, given=changed_text, beams=1, position_scale=scale)
+        changed = calls.ask(question)
+        # The same output on both sides, id by id, so that every row of attention has a counterpart.
+        ids = tuple(label.id for label in original.target if label.id is not None)
+        forced = calls.ask(replace(question, beams=None, target_ids=ids))
         parts = calls.embedded(model, changed_text, scale)
     except ValueError as error:
         st.warning(f"Not translated: {error}.")
@@ -187,7 +190,7 @@ def _attention(original: Trace, forced: Trace, places: list[int] | None, scale: 
         "One cell a head: the stronger its colour, the more of its attention moved. Click one to see it."
     )
     if scale == 0 and order != "As written" and kind == "encoder":
-        written = calls.translate(calls.Request(original.model, original.input, position_scale=0.0))
+        written = calls.ask(Ask(model=original.model, given=original.input, beams=1, position_scale=0.0))
         difference = float(np.abs(written[kind].weights - after.weights).max())
         st.markdown(
             "**A check.** Without positions, shuffling the words must do nothing but reorder rows and columns. Between "

@@ -7,14 +7,12 @@ Masking follows Devlin et al. 2018, "BERT", section 3.1, for whole words.
 from __future__ import annotations
 
 import re
-import threading
-import weakref
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import streamlit as st
 
+from transformer.ask import Ask
 from transformer.text.words import Word
 from transformer.trace import Trace
 from transformer.ui.models import calls
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from transformer.pipeline import TextReader
 
 FIRST = "The train left the station on time."
-# BERT-base with 512 tokens fills 151 MB; the newest answers are kept up to this many bytes.
-KEPT = 600 * 2**20
 
 
 class Reading(NamedTuple):
@@ -153,25 +149,4 @@ def _read(name: str, text: str, masked: str) -> Reading:
         numbers = frozenset()
     numbers = frozenset(number for number in numbers if number < len(words))
     places = tuple(place for number in sorted(numbers) for place in words[number].places)
-    return Reading(model, text, words, numbers, _trace(model, text, places))
-
-
-_kept: OrderedDict[tuple[Any, ...], Trace] = OrderedDict()
-_changing = threading.Lock()
-
-
-def _trace(model: TextReader, text: str, places: tuple[int, ...]) -> Trace:
-    """The trace of a text, remembered for all visitors as long as there is room and the model is open."""
-    key = (weakref.ref(model), text, places)
-    with _changing:
-        if key in _kept:
-            _kept.move_to_end(key)
-            return _kept[key]
-    found = model.trace(text, masked=places)
-    with _changing:
-        _kept[key] = found
-        for gone in [other for other in _kept if other[0]() is None]:
-            del _kept[gone]
-        while len(_kept) > 1 and sum(trace.nbytes for trace in _kept.values()) > KEPT:
-            _kept.popitem(last=False)
-    return found
+    return Reading(model, text, words, numbers, calls.ask(Ask(model=name, given=text, masked=places)))

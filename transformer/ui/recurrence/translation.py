@@ -10,12 +10,13 @@ import logging
 import re
 import statistics
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
 from transformer import home
 from transformer.analysis import views
+from transformer.ask import Ask
 from transformer.evaluation import lengths
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.figures.lengths import curves
@@ -25,6 +26,9 @@ from transformer.ui.models import calls
 from transformer.ui.parts import explorer
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import plain
+
+if TYPE_CHECKING:
+    from transformer.pipeline import Translator
 
 
 class Network(NamedTuple):
@@ -89,7 +93,7 @@ def _compare(names: list[str]) -> None:
     try:
         with calls.waiting(_slowest(names)):
             shown, was_cut = fitting(names, text)
-            traces = {name: calls.translate(calls.Request(name, shown, beams)) for name in names}
+            traces = {name: calls.ask(Ask(model=name, given=shown, beams=beams)) for name in names}
     except ValueError as error:
         st.warning(f"Not translated: {plain(str(error))}.")
         return
@@ -213,10 +217,13 @@ class Searched(NamedTuple):
     milliseconds: float
 
 
-@st.cache_resource(show_spinner=False, max_entries=512)
 def searched(name: str, text: str, beams: int = 1) -> Searched:
     """Translate without recording attention; a text that is too long raises ValueError, else as `calls.network`."""
     model = calls.network(name)
+    return calls.kept(model, ("searched", text, beams), lambda: _search(model, text, beams))
+
+
+def _search(model: Translator, text: str, beams: int) -> Searched:
     ids = model.tokenizer.encode(text).ids
     written = model.runtime.decode(ids, beams=beams)
     times = []

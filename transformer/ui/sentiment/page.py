@@ -116,7 +116,7 @@ def verdict(reading: Reading) -> None:
         try:
             with calls.waiting(pair):
                 other = calls.network(pair)
-            (row,) = other.classify([reading.text])
+            (row,) = calls.kept(other, ("classes", reading.text), lambda: other.classify([reading.text]))
             said = [Bar(name, float(p)) for name, p in zip(other.config.class_names, row, strict=True)]
             said.sort(key=lambda bar: -bar.probability)
             groups.append(Group(f"{pair}: {said[0].text}", said))
@@ -212,7 +212,8 @@ def contributions(reading: Reading) -> Contributions:
     classes = model.config.class_names or tuple(str(i) for i in range(model.config.classes))
     # Of two, always the last, so that a hue means the same whatever the answer is.
     chosen = 1 if len(classes) == 2 else classes.index(reading.trace.output)
-    found = Contributions(reading.trace, chosen, model.gradient_times_input(reading.trace, chosen), None)
+    with calls.turn():
+        found = Contributions(reading.trace, chosen, model.gradient_times_input(reading.trace, chosen), None)
     st.session_state["contributions"] = found
     return found
 
@@ -235,7 +236,8 @@ def _leave_out(reading: Reading, found: Contributions) -> Contributions:
         if shown:
             shown.progress(done / of, f"Read {done} of {of} texts")
 
-    found = found._replace(left_out=reading.model.leave_one_out(reading.trace, found.chosen, told))
+    with calls.turn():
+        found = found._replace(left_out=reading.model.leave_one_out(reading.trace, found.chosen, told))
     st.session_state["contributions"] = found
     place.empty()
     return found

@@ -6,9 +6,9 @@ The answer to a request is kept for everyone; the clip itself stays with the vis
 from __future__ import annotations
 
 import hashlib
-import itertools
-import weakref
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ import streamlit as st
 
 from transformer import home
 from transformer.analysis.alignment import timed
+from transformer.ask import Ask
 from transformer.audio.decode import RATE, decode
 from transformer.trace import FloatArray, Trace, Word
 from transformer.ui.models import calls
@@ -29,9 +30,6 @@ BY_ATTENTION, BY_CTC = "Attention", "CTC"
 SEARCHES = {"Greedy": 1, "Beam": calls.BEAMS}
 SILENT = 1e-3  # of full scale: what is quieter holds no speech
 
-_numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-_next = itertools.count()
-
 
 class Clip(NamedTuple):
     """A file that a visitor gave: its name, its bytes, and their hash."""
@@ -39,14 +37,6 @@ class Clip(NamedTuple):
     name: str
     data: bytes
     digest: str
-
-
-class Request(NamedTuple):
-    """How a clip is listened to: beams, and the language and task where the network knows several ("" otherwise)."""
-
-    beams: int = 1
-    language: str = ""
-    task: str = "transcribe"
 
 
 class Part(NamedTuple):
@@ -133,22 +123,33 @@ def listener(name: str) -> Listener:
     return found
 
 
-def hear(name: str, clip: Clip, request: Request) -> Heard:
+def hear(clip: Clip, question: Ask) -> Heard:
     """What a model hears in a clip; in one that is longer than a pass, in the part of it that is shown.
+
+    Args:
+        clip: as a visitor gave it.
+        question: how it is listened to; what is given and its name are the clip's.
 
     Raises:
         ValueError: a file that is no sound, is silent, or longer than ten minutes; a choice it does not know.
         Unavailable: the network is not there.
     """
-    model = listener(name)
-    number = _numbers.setdefault(model, next(_next))  # a name may be another model's later
+    model = listener(question.model)
+    question = replace(question, given=clip.digest, name=clip.name)
     with st.spinner("Listening …", show_time=False):
-        samples, notes = _sound(clip.digest, _data=clip.data)
+        samples, notes = calls.kept(None, ("sound", clip.digest), lambda: _sound(clip.data))
         passes = model.passes(samples)
 
         def one(place: tuple[int, int]) -> Heard:
-            found = _heard(number, clip.name, clip.digest, request, place, _model=model, _samples=samples)
+            found = calls.kept(
+                model,
+                (question, place),
+                lambda: _heard(model, question, samples[slice(*place)], place[0] / RATE),
+            )
             return found._replace(notes=notes)
+
+        def said(place: tuple[int, int]) -> Part:
+            return _part(one(place), place)
 
         if len(passes) == 1:
             return one(passes[0])
@@ -160,7 +161,7 @@ def hear(name: str, clip: Clip, request: Request) -> Heard:
             parts.append(
                 Part(place[0] / RATE, place[1] / RATE, "", {})
                 if silent
-                else _part(number, clip.digest, request, place, _hear=one)
+                else calls.kept(model, ("part", question, place), partial(said, place))
             )
         bar.empty()
         chosen = st.session_state.get(part_key(clip.digest), 0)
@@ -177,49 +178,33 @@ def later(words: Sequence[Word], seconds: float) -> tuple[Word, ...]:
     return tuple(word._replace(start=word.start + seconds, end=word.end + seconds) for word in words)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _sound(digest: str, *, _data: bytes) -> tuple[FloatArray, tuple[str, ...]]:
-    sound = decode(_data)
+def _sound(data: bytes) -> tuple[FloatArray, tuple[str, ...]]:
+    sound = decode(data)
     if not np.abs(sound.samples).max() >= SILENT:
         raise ValueError("expected speech, received a silent clip")
     return sound.samples, sound.notes
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _heard(
-    number: int,
-    file: str,
-    digest: str,
-    request: Request,
-    place: tuple[int, int],
-    *,
-    _model: Any,
-    _samples: FloatArray,
-) -> Heard:
-    samples = _samples[slice(*place)]
-    listened = _model.listen(samples)
-    trace = _model.trace(
-        listened, beams=request.beams, language=request.language, task=request.task, name=file
-    )
+def _heard(model: Listener, question: Ask, samples: FloatArray, offset: float) -> Heard:
+    listened = model.listen(samples)
+    trace = model.ask(question, listened)
     return Heard(
-        trace, digest, samples, (), _model.ctc(listened), _model.spoken.alignment_heads, place[0] / RATE
+        trace, question.given, samples, (), model.ctc(listened), model.spoken.alignment_heads, offset
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=256)
-def _part(number: int, digest: str, request: Request, place: tuple[int, int], *, _hear: Any) -> Part:
-    heard = _hear(place)
+def _part(heard: Heard, place: tuple[int, int]) -> Part:
     found = timed(heard.trace, heard.ctc)
     words = {way: later(words, heard.offset) for way, words in found.items()}
     return Part(place[0] / RATE, place[1] / RATE, heard.trace.output, words)
 
 
-def answer(name: str, request: Request) -> Heard | None:
+def answer(question: Ask) -> Heard | None:
     """What to show: the clip as it was heard, or where that fails, a sentence why and the last one that went well."""
     clip = given()
     if clip:
         try:
-            st.session_state["heard"] = hear(name, clip, request)
+            st.session_state["heard"] = hear(clip, question)
         except ValueError as error:
             last = st.session_state.get("heard")
             below = f" Shown below: “{last.trace.input[:60]}”." if last else ""

@@ -21,6 +21,7 @@ from transformer.analysis.alignment import (
     by_ctc,
     rank_heads,
 )
+from transformer.ask import Ask
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
 from transformer.ui.models import opened
 from transformer.ui.parts import explorer
@@ -28,7 +29,7 @@ from transformer.ui.shell.about import summary
 from transformer.ui.shell.markdown import plain
 from transformer.ui.speech import calls as speech_calls
 from transformer.ui.speech import files as speech_files
-from transformer.ui.speech.calls import BY_ATTENTION, BY_CTC, Abilities, Heard, Part, Request
+from transformer.ui.speech.calls import BY_ATTENTION, BY_CTC, Abilities, Heard, Part
 from transformer.ui.speech.player import Attention, player
 
 HINTS = {
@@ -94,7 +95,7 @@ def abilities(name: str, able: Abilities) -> None:
     )
 
 
-def decoding_pickers(able: Abilities) -> Request:
+def decoding_pickers(model: str, able: Abilities) -> Ask:
     """What the network lets one choose."""
     language, task = "", "transcribe"
     # Of another name where another search stands first: a Whisper is not searched widely because `speech-en` was.
@@ -107,7 +108,7 @@ def decoding_pickers(able: Abilities) -> Request:
         language = "" if chosen in (None, "detect") else chosen
     if len(able.tasks) > 1:
         task = explorer.segments("Task", sorted(able.tasks), "task")
-    return Request(speech_calls.SEARCHES[search], language, task)
+    return Ask(model=model, beams=speech_calls.SEARCHES[search], language=language, task=task)
 
 
 @st.fragment
