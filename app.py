@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from transformer.analysis import views
-from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.ui.models import calls
 from transformer.ui.parts.components import sheet
-from transformer.ui.shell.frame import PAGES, frame, theme
+from transformer.ui.shell.frame import PAGES, frame
+from transformer.ui.shell.front import example_picture
 
 frame("app.py")
 words, picture = st.columns([5, 6], gap="large")
@@ -23,18 +22,7 @@ with words:
 trace = calls.example()
 if trace:
     with picture:
-        st.markdown(f"“{trace.input}” became **“{trace.output}”**")
-        st.plotly_chart(
-            heatmap(views.hide_special(views.merge_words(views.combine(trace["cross"]))), theme=theme()),
-            theme=None,
-            width="content",
-            config=CONFIG,
-            alt="Cross-attention of the example sentence, averaged over all layers and heads.",
-        )
-        st.caption(
-            "Each row is a word being written; its bright cells are the input words it drew on. This is an average "
-            f"over all heads of `{trace.model}`, a network that comes with Headlight."
-        )
+        example_picture(trace)
     st.subheader("The same sentence, each head by itself", anchor=False)
     st.caption("Click a head to open it in Translate.")
     if chosen := sheet(trace["cross"], selected=(None, None), key="sheet"):

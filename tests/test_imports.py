@@ -51,22 +51,22 @@ class Never(NamedTuple):
 
 
 NETWORK = (
-    "layers",
-    "models",
-    "training",
-    "generate",
-    "pipeline",
-    "runtime",
-    "checkpoints",
-    "cli",
-    "ui",
-    "figures",
+    *("layers", "models", "training", "search", "pipeline", "runtime", "checkpoints", "evaluation"),
+    *("cli", "ui", "figures"),
 )
 
 SEEN = ("config", "trace", "formulas", "analysis", "figures")
 
 RULES: tuple[Only | Never, ...] = (
-    Only(("transformer/interventions.py",), ()),
+    Only(
+        (
+            "transformer/home.py",
+            "transformer/interventions.py",
+            "transformer/kinds.py",
+            "transformer/settings.py",
+        ),
+        (),
+    ),
     Only(("transformer/ask.py",), ("transformer.interventions",)),
     Only(("transformer/config",), ("transformer.config",)),
     Only(("transformer/formulas/positions.py",), ("numpy",)),
@@ -89,7 +89,7 @@ RULES: tuple[Only | Never, ...] = (
         (
             "keras",
             "numpy",
-            *(f"transformer.{name}" for name in ("config", "interventions", "layers", "models")),
+            *(f"transformer.{name}" for name in ("config", "interventions", "kinds", "layers", "models")),
         ),
     ),
     Only(
@@ -100,7 +100,16 @@ RULES: tuple[Only | Never, ...] = (
         ("transformer/text", "transformer/audio"),
         ("keras", "tensorflow", "jax", "torch", "plotly", *(f"transformer.{name}" for name in NETWORK)),
     ),
-    Never(("pages", "app.py"), ("keras", "tensorflow", "transformer.layers", "transformer.models")),
+    # What runs networks knows nothing of how they learned, nor of who looks.
+    Never(
+        tuple(
+            f"transformer/{name}"
+            for name in ("layers", "models", "search", "runtime", "pipeline", "checkpoints")
+        ),
+        ("transformer.training", "transformer.ui", "transformer.evaluation", "transformer.cli"),
+    ),
+    Never(("transformer/training", "transformer/evaluation", "transformer/corpus"), ("transformer.ui",)),
+    Never(("pages", "app.py"), ("keras", "tensorflow", "numpy")),
 )
 
 
@@ -174,6 +183,28 @@ def broken_rules(source: str, path: str) -> list[str]:
     return found
 
 
+def package(name: str) -> str:
+    """The part that a dotted name lies in: `transformer.ui.parts.sheet` -> `ui`; "" for the house itself."""
+    return [*name.split("."), ""][1]
+
+
+def circles(sources: dict[str, str]) -> list[tuple[str, ...]]:
+    """Parts of the package that reach each other by imports, wherever in a file one stands."""
+    reached: dict[str, set[str]] = {}
+    for path, source in sources.items():
+        here = package(path.removesuffix(".py").replace("/", "."))
+        for item in imports(source, path):
+            if within(item.module, ("transformer",)) and (path, item.module) != LAZILY:
+                names = item.names if item.module == "transformer" else (item.module,)
+                reached.setdefault(here, set()).update({package(name) for name in names} - {here})
+    for _ in reached:  # what can be reached in one more step, as often as there are parts
+        for there in reached.values():
+            there |= {far for near in there for far in reached.get(near, ())}
+    return sorted(
+        {tuple(sorted(b for b in reached[a] if a in reached.get(b, ()))) for a in reached if a in reached[a]}
+    )
+
+
 def files() -> list[str]:
     """Every file that the rules speak of."""
     paths = [ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "transformer").rglob("*.py")]
@@ -184,6 +215,42 @@ def test_every_file_keeps_the_import_rules() -> None:
     assert files(), "expected files under transformer/, found none"
     broken = [line for path in files() for line in broken_rules((ROOT / path).read_text("utf-8"), path)]
     assert not broken, "\n" + "\n".join(broken)
+
+
+def test_no_two_parts_import_each_other() -> None:
+    """Imports inside functions and those for types alone count, too; within a part files may know each other."""
+    paths = [
+        path for path in files() if path.startswith("transformer/") and path != "transformer/__init__.py"
+    ]
+    sources = {path: (ROOT / path).read_text("utf-8") for path in paths}
+    assert circles(sources) == []
+
+
+def test_a_circle_is_found_however_long() -> None:
+    sources = {
+        "transformer/a/one.py": "from transformer.b import two",
+        "transformer/b/two.py": "def f():\n    from transformer import c",
+        "transformer/c.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from transformer.a.one import X",
+        "transformer/d.py": "from transformer.a import one",
+    }
+    assert circles(sources) == [("a", "b", "c")]
+
+
+def test_only_home_knows_where_files_lie() -> None:
+    """Paths upwards from a file stand in one place."""
+    found = [path for path in files() if ".parents[" in (ROOT / path).read_text("utf-8")]
+    assert found == ["transformer/home.py"]
+
+
+def test_pages_take_everything_from_ui() -> None:
+    """What a page draws comes through `transformer.ui`; questions are values."""
+    for path in files():
+        if path == "app.py" or path.startswith("pages/"):
+            for item in imports((ROOT / path).read_text("utf-8"), path):
+                if within(item.module, ("transformer",)):
+                    assert within(item.module, ("transformer.ui", "transformer.ask")), (
+                        f"{path}: {item.module}"
+                    )
 
 
 @pytest.mark.parametrize(
@@ -214,8 +281,9 @@ def test_every_file_keeps_the_import_rules() -> None:
         ("transformer/figures/heatmap.py", "import keras"),
         ("transformer/pipeline/translator.py", "import streamlit"),
         ("transformer/pipeline/translator.py", "import tensorflow"),
-        ("pages/1_Translate.py", "from transformer import models"),
-        ("pages/1_Translate.py", "import transformer.layers.attention"),
+        ("pages/1_Translate.py", "import numpy"),
+        ("transformer/pipeline/listener.py", "from transformer.training.data import Source"),
+        ("transformer/kinds.py", "from transformer.config import Family"),
         ("app.py", "import keras"),
     ],
 )

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformer.corpus.files import read_pairs
+from transformer.corpus.clips import plain, read_manifest
+from transformer.corpus.files import numbered, read_pairs, read_paragraphs, read_text
+from transformer.formulas.bits import bits, encode
+from transformer.kinds import kind_of, named
 
 if TYPE_CHECKING:
     from transformer.pipeline import Listener, TextReader, Translator, Writer
@@ -28,31 +31,42 @@ def measure(
     Raises:
         ValueError: a model that answers nothing, or a file that is none of its kind or empty.
     """
-    if model.config.tokens == "characters":
-        from transformer.corpus.files import read_text
+    row = kind_of(model.config.family, model.config.tokens)
+    figures: dict[str, float] = named(row.measure)(model, path, limit, beams)
+    return figures
 
-        text = "".join(read_text(path).splitlines(keepends=True)[:limit])
-        return {"bits_per_character": round(model.bits_per_character(text), 4), "count": len(text)}
-    if model.config.family == "decoder":
-        from transformer.corpus.files import read_paragraphs
 
-        return language(model, _not_empty(read_paragraphs(path)[:limit], path))
-    if model.config.family in ("seq2seq", "recurrent"):
-        return translation(
-            model, _not_empty(read_pairs(path)[:limit], path), beams=4 if beams is None else beams
+def of_characters(model: Any, path: Path, limit: int | None, beams: int | None) -> dict[str, float]:
+    """Of a text letter by letter, line breaks counted: `bits_per_character`, and `count`, the letters."""
+    text = "".join(read_text(path).splitlines(keepends=True)[:limit])
+    return {"bits_per_character": round(model.bits_per_character(text), 4), "count": len(text)}
+
+
+def of_paragraphs(model: Writer, path: Path, limit: int | None, beams: int | None) -> dict[str, float]:
+    """See `language`."""
+    return language(model, _not_empty(read_paragraphs(path)[:limit], path))
+
+
+def of_pairs(model: Translator, path: Path, limit: int | None, beams: int | None) -> dict[str, float]:
+    """See `translation`."""
+    return translation(model, _not_empty(read_pairs(path)[:limit], path), beams=4 if beams is None else beams)
+
+
+def of_clips(model: Listener, path: Path, limit: int | None, beams: int | None) -> dict[str, float]:
+    """See `transcription`."""
+    clips = _not_empty(read_manifest(path)[:limit], path)
+    pairs = ((path.parent / clip.path, clip.transcript) for clip in clips)
+    return transcription(model, list(pairs), beams=beams)
+
+
+def of_labels(model: TextReader, path: Path, limit: int | None, beams: int | None) -> dict[str, float]:
+    """See `classification`; ValueError for an encoder that gives no classes."""
+    if model.config.output != "classes":
+        raise ValueError(
+            "expected a network that translates, writes, transcribes or classifies, "
+            f"received one of family {model.config.family} for {model.config.output}"
         )
-    if model.config.family == "speech":
-        from transformer.corpus.clips import read_manifest
-
-        clips = _not_empty(read_manifest(path)[:limit], path)
-        pairs = ((path.parent / clip.path, clip.transcript) for clip in clips)
-        return transcription(model, list(pairs), beams=beams)
-    if model.config.output == "classes":
-        return classification(model, _not_empty(read_pairs(path)[:limit], path))
-    raise ValueError(
-        "expected a network that translates, writes, transcribes or classifies, "
-        f"received one of family {model.config.family} for {model.config.output}"
-    )
+    return classification(model, _not_empty(read_pairs(path)[:limit], path))
 
 
 def translation(model: Translator, pairs: Sequence[tuple[str, str]], *, beams: int = 4) -> dict[str, float]:
@@ -90,8 +104,6 @@ def language(model: Writer, paragraphs: Sequence[str]) -> dict[str, float]:
     Raises:
         ValueError: a network without an end token, for there is nothing before the first token then.
     """
-    from transformer.formulas.bits import bits, encode
-
     config = model.config
     if config.end_id < 0:
         raise ValueError("expected a network with an end token, received one without")
@@ -120,8 +132,6 @@ def classification(model: TextReader, rows: Sequence[tuple[str, str]]) -> dict[s
     Raises:
         ValueError: a label that is no class of the model.
     """
-    from transformer.corpus.files import numbered
-
     config = model.config
     people = numbered([label for label, _ in rows], config.class_names, config.classes)
     right = int((model.classify([text for _, text in rows]).argmax(-1) == people).sum())
@@ -145,8 +155,6 @@ def transcription(
         ValueError: a file that cannot be decoded, or a clip longer than the network reads.
     """
     import jiwer
-
-    from transformer.corpus.clips import plain
 
     said = [plain(text) for _, text in clips]
     heard = [plain(model.transcribe(path.read_bytes(), beams=beams)) for path, _ in clips]

@@ -1,31 +1,23 @@
-"""`load(name)` -> a model with `.trace(...)`: the only place that joins inputs, networks and `Trace`."""
+"""`load(name)` -> a model with `.trace(...)` and `.ask(...)`: the only place that joins inputs, networks and `Trace`.
+
+What runs networks brings TensorFlow and is imported when somebody asks for it.
+"""
 
 from __future__ import annotations
 
-import os
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from transformer import home
-from transformer.ask import MAX_CHARACTERS
-from transformer.checkpoints import folder, hub
-from transformer.checkpoints.hub import Progress
-from transformer.checkpoints.look import OURS, fits, look
-from transformer.models.assembly import assemble
-from transformer.pipeline.characters import CharacterRecurrent, CharacterWriter
-from transformer.pipeline.checkpoint import KINDS, open_checkpoint
-from transformer.pipeline.listener import Listener
-from transformer.pipeline.model import Model
-from transformer.pipeline.reader import TextReader
-from transformer.pipeline.translator import Embedded, Translator
-from transformer.pipeline.writer import Writer
-from transformer.search import ngram
-from transformer.text.characters import CharacterTokenizer
-from transformer.text.tokenizer import SubwordTokenizer
+if TYPE_CHECKING:
+    from transformer.pipeline.characters import CharacterRecurrent, CharacterWriter
+    from transformer.pipeline.listener import Listener
+    from transformer.pipeline.loading import find, load, open_folder, shipped
+    from transformer.pipeline.model import Model
+    from transformer.pipeline.reader import TextReader
+    from transformer.pipeline.translator import Embedded, Translator
+    from transformer.pipeline.writer import Writer
 
 __all__ = [
-    "MAX_CHARACTERS",
     "CharacterRecurrent",
     "CharacterWriter",
     "Embedded",
@@ -40,72 +32,23 @@ __all__ = [
     "shipped",
 ]
 
-CHARACTER_KINDS: dict[str, Any] = {"decoder": CharacterWriter, "recurrent_decoder": CharacterRecurrent}
+_PLACES = {
+    "characters": ("CharacterRecurrent", "CharacterWriter"),
+    "listener": ("Listener",),
+    "loading": ("find", "load", "open_folder", "shipped"),
+    "model": ("Model",),
+    "reader": ("TextReader",),
+    "translator": ("Embedded", "Translator"),
+    "writer": ("Writer",),
+}
 
 
-def load(name: str | PathLike[str], *, progress: Progress | None = None) -> Any:
-    """A shipped model by name; any model folder, of this project or in the Hugging Face format; or a hub id.
-
-    Args:
-        name: such as "pt-en", "runs/mine", "~/mine" or "org/name".
-        progress: told how many bytes of a hub id have been fetched, and of how many.
-
-    Returns:
-        A `Translator`, `Writer`, `TextReader` or `Listener`, as the network is.
-
-    Raises:
-        ValueError: nothing there by that name, a folder that is not a whole model of a family that is known, or one
-            that does not fit into memory.
-    """
-    path = find(name, progress=progress)
-    return open_folder(path, path.name if _here(name) else str(name))
+def __getattr__(name: str) -> Any:
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def open_folder(path: Path, name: str) -> Any:
-    """The model in a folder, called `name`; see `load`."""
-    found = look(path)
-    fits(found.memory)
-    if found.kind != OURS:
-        return open_checkpoint(path, name)
-    config = found.config
-    network = assemble(config)
-    network.build()
-    folder.assign_weights(network, folder.load_weights(path / folder.WEIGHTS))
-    characters = config.tokens == "characters"
-    reader: Any = CharacterTokenizer if characters else SubwordTokenizer
-    tokenizer = reader.load(path / folder.TOKENIZER)
-    if tokenizer.size != config.vocabulary:
-        raise ValueError(f"expected a tokenizer of {config.vocabulary} subwords, received {tokenizer.size}")
-    if config.family == "speech" and (path / ngram.FILE).is_file():
-        counted = ngram.load(path / ngram.FILE, config.vocabulary, config.end_id)
-        return Listener(name, network, tokenizer, ngram=counted)
-    kinds = CHARACTER_KINDS if characters else KINDS
-    return kinds[config.family](name, network, tokenizer)
-
-
-def find(name: str | PathLike[str], *, progress: Progress | None = None) -> Path:
-    """The folder of a shipped name, the folder of that path, or that of a hub id, which is fetched if need be."""
-    if found := _here(name):
-        return found
-    if hub.is_id(str(name)):
-        return hub.fetch(str(name), progress)
-    raise ValueError(
-        f"expected a shipped model ({', '.join(shipped())}), a folder or a hub id such as org/name, "
-        f"received {str(name)[:200]!r}"
-    )
-
-
-def _here(name: str | PathLike[str]) -> Path | None:
-    """The folder of a shipped name or of a path on this machine; None for what may be a hub id."""
-    if not isinstance(name, str | PathLike):
-        raise ValueError(f"expected a model's name, a folder or a hub id, received {name!r}")
-    if str(name) in shipped():
-        return home.models() / name
-    path = os.path.expanduser(name)
-    # Of names that no system can hold, this says no, where `Path.is_dir` raises an OSError.
-    return Path(path).resolve() if os.path.isdir(path) else None
-
-
-def shipped() -> list[str]:
-    """Names of the models that come with the project."""
-    return sorted(p.parent.name for p in home.models().glob(f"*/{folder.CONFIG}"))
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,21 +10,11 @@ from typing import Any
 from transformer.checkpoints import folder, foreign
 from transformer.checkpoints.look import fits
 from transformer.config import NO_ID, ModelConfig
+from transformer.kinds import kind_of, named
 from transformer.models.assembly import assemble
 from transformer.pipeline.listener import Listener, Spoken
 from transformer.pipeline.model import Model
-from transformer.pipeline.reader import TextReader
-from transformer.pipeline.translator import Translator
-from transformer.pipeline.writer import Writer
 from transformer.text.numbers import Numbers
-
-KINDS: dict[str, Any] = {
-    "seq2seq": Translator,
-    "recurrent": Translator,
-    "decoder": Writer,
-    "encoder": TextReader,
-    "speech": Listener,
-}
 
 
 def open_checkpoint(path: Path, name: str = "") -> Model:
@@ -47,7 +37,7 @@ def open_checkpoint(path: Path, name: str = "") -> Model:
     tokenizer = tokenizer or Numbers(config.vocabulary)
     if config.family == "speech":
         return Listener(name or path.name, network, tokenizer, spoken(checkpoint.settings, tokenizer))
-    model: Model = KINDS[config.family](name or path.name, network, tokenizer)
+    model: Model = named(kind_of(config.family).model)(name or path.name, network, tokenizer)
     return model
 
 

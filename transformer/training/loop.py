@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from transformer.checkpoints import folder
+from transformer.kinds import kind_of, named
 from transformer.models.assembly import assemble
 from transformer.training.average import average, export
 from transformer.training.job import Job, Task
@@ -96,27 +97,8 @@ def fit(job: Job) -> None:
 def task_of(job: Job) -> Task:
     """What the network of this job learns: its batches, its loss, and how far it is."""
     config = job.preset.model
-    if config.tokens == "characters":
-        from transformer.training.characters import Characters
-
-        return Characters(job)
-    if config.family in ("seq2seq", "recurrent"):
-        from transformer.training.translation import Translation
-
-        return Translation(job)
-    if config.family == "decoder":
-        from transformer.training.language import Language
-
-        return Language(job)
-    if config.family == "speech":
-        from transformer.training.speech import Speech
-
-        return Speech(job)
-    if config.family == "encoder":
-        from transformer.training.classification import Classification
-
-        return Classification(job)
-    raise ValueError(f"expected a network that can be trained, received one of family {config.family}")
+    task: Task = named(kind_of(config.family, config.tokens).task)(job)
+    return task
 
 
 def _forever(task: Task, seed: int, step: int) -> Iterator[tuple[dict[str, Any], Any]]:

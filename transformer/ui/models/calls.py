@@ -20,6 +20,7 @@ import streamlit as st
 
 from transformer import home
 from transformer.ask import Ask
+from transformer.kinds import kind_of
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui.models import opened
@@ -38,14 +39,6 @@ SEARCHES = {"Greedy": 1, "Beam": BEAMS}
 LONGEST = 4000
 # Tokens of a text that a decoder reads at most: a published network has room for more, but its maps would be large.
 MOST_READ = 256
-# What builds the graphs of outputs that are too long for the compiled ones.
-BEYOND: dict[str, Any] = {"lengths": (), "beams": (1, BEAMS), "beyond": True}
-# What compiles once a network answers, by family, one after the other: inputs of `warm`.
-WARM: dict[str, tuple[dict[str, Any], ...]] = {
-    "seq2seq": ({"lengths": (32, 48)}, {"lengths": (16, 32), "beams": (BEAMS,)}, BEYOND),
-    "recurrent": ({"lengths": (32,)}, {"lengths": (16,), "beams": (BEAMS,)}, BEYOND),
-    "decoder": ({"lengths": (100, 200)},),
-}
 
 
 class Unavailable(Exception):
@@ -123,14 +116,15 @@ def _loading(name: str) -> Future[Any]:
 
             _leave_keras_alone()
             model = load(str(home.models() / name))
-            model.warm(*[(16,)] if model.config.family in WARM else [])
+            first, *then = kind_of(model.config.family, model.config.tokens).ahead
+            model.warm(**first)
         except BaseException as error:
             logging.getLogger(__name__).exception("the network %s does not load", name)
             future.set_exception(error)
             return
         future.set_result(model)
         # Visitors can work already; what else is common compiles while they read.
-        for inputs in WARM.get(model.config.family, ()):
+        for inputs in then:
             model.warm(**inputs)
 
     threading.Thread(target=work, name=f"load {name}", daemon=True).start()

@@ -12,30 +12,14 @@ from transformer import home, settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import OURS, Look, free_memory, look
 from transformer.config import ModelConfig
+from transformer.kinds import kind_of
 from transformer.ui.models import calls, opened
 from transformer.ui.shell.about import counted, layers, sized, summary
 from transformer.ui.shell.frame import PAGES, Page
 from transformer.ui.shell.markdown import plain
 
 LONGEST = 1000  # characters of a path or an id
-# The page of each family: a page that is not there yet is not offered.
-FAMILY_PAGES = {
-    "seq2seq": "pages/translate.py",
-    "recurrent": "pages/recurrence.py",
-    "recurrent_decoder": "pages/recurrence.py",
-    "decoder": "pages/next_word.py",
-    "encoder": "pages/read.py",
-    "speech": "pages/speech.py",
-}
-DOES = {
-    "seq2seq": "reads a text and writes another",
-    "recurrent": "reads a text and writes another",
-    "recurrent_decoder": "goes on writing a text",
-    "decoder": "goes on writing a text",
-    "encoder": "reads a text",
-    "speech": "hears speech and writes it down",
-}
-KINDS = {
+TITLES = {
     OURS: "Trained by Headlight",
     "bert": "BERT",
     "roberta": "RoBERTa",
@@ -125,7 +109,8 @@ def shipped_models() -> None:
                 st.markdown(text)
             size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
             st.caption(
-                f"It {DOES[found.config.family]}. It {layers(found.config)}, vectors of {found.config.width} numbers, "
+                f"It {kind_of(found.config.family).does}. It {layers(found.config)}, "
+                f"vectors of {found.config.width} numbers, "
                 f"{found.config.vocabulary:,} {found.config.tokens}, {counted(found.parameters)} learned numbers. "
                 f"{sized(size)} on disk."
             )
@@ -192,7 +177,7 @@ def _offer(found: Found) -> None:
 
 def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tuple[str, str]]:
     facts = [
-        ("What it is", f"{KINDS[kind]}. It {DOES[config.family]}."),
+        ("What it is", f"{TITLES[kind]}. It {kind_of(config.family).does}."),
         ("Size", f"it {layers(config)}; width {config.width}; a vocabulary of {config.vocabulary:,}"),
     ]
     if found.seen:
@@ -250,7 +235,7 @@ def _state(model: opened.Opened) -> None:
         st.markdown(f"{name} was not opened: {plain(model.problem)}.", width="stretch")
     elif model.ready and model.found:
         config = model.found.config
-        facts = f"{KINDS[model.found.kind]}, {counted(model.found.parameters)} learned numbers"
+        facts = f"{TITLES[model.found.kind]}, {counted(model.found.parameters)} learned numbers"
         st.markdown(f"{name}  \n{facts}. It {layers(config)}.", width="stretch")
         _page_link(model.name, config.family)
     elif model.phase == opened.FETCHING:
@@ -263,7 +248,7 @@ def _state(model: opened.Opened) -> None:
 
 
 def _page_of(family: str) -> Page | None:
-    return next((page for page in PAGES if page.path == FAMILY_PAGES[family]), None)
+    return next((page for page in PAGES if page.path == f"pages/{kind_of(family).page}.py"), None)
 
 
 def _page_link(name: str, family: str) -> None:
