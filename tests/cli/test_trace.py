@@ -1,15 +1,13 @@
 """`trace`: an answer and its file, and what a network cannot do said in one line."""
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from tests import toy
 from tests.cli.shared import run
 from transformer.checkpoints import folder
-from transformer.cli.trace import READS
-from transformer.config import Family, ModelConfig
+from transformer.config import ModelConfig
 from transformer.text.characters import CharacterTokenizer
 from transformer.trace import Trace
 
@@ -19,20 +17,16 @@ LETTERS = "the cat\nsat on a mat.\n"
 @pytest.fixture(scope="module")
 def lstm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a character LSTM of random weights."""
-    config = ModelConfig(
+    config = ModelConfig.from_dict(dict(
         tokens="characters", recurrence="lstm", vocabulary=len(set(LETTERS)) + 2, encoder_layers=0, decoder_layers=1,
         embedding_width=5, width=7, heads=1, feed_forward=1, positions="none", pad_id=0, unknown_id=1, start_id=2,
         end_id=2, suppressed=(0, 1), max_target=12, dropout=0.0,
-    )  # fmt: skip
+    ))  # fmt: skip
     place = tmp_path_factory.mktemp("lstm")
     folder.save_config(place, config)
     folder.save_weights(place / folder.WEIGHTS, folder.read_weights(toy.shared(config)))
     CharacterTokenizer.train(LETTERS).save(place / folder.TOKENIZER)
     return place
-
-
-def test_every_family_is_known() -> None:
-    assert set(READS) == set(get_args(Family))
 
 
 @pytest.mark.parametrize("suffix", ["npz", "json", "html"])
@@ -65,8 +59,15 @@ def test_tokens_and_beams_are_taken(place: Path, capsys: pytest.CaptureFixture[s
     ("model", "more", "message"),
     [
         ("translator", ["--beam", "0"], "expected 1 to 8 beams, received 0"),
-        ("translator", ["--tokens", "3"], "expected no --tokens for translator, a network of family seq2seq"),
+        ("translator", ["--tokens", "3"], "expected no --tokens for translator, a translator, received one"),
         ("writer", ["--tokens", "-1"], "expected at least 0 tokens, received -1"),
+        (
+            "translator",
+            ["--change", "h:x9.1"],
+            "expected changes in 2 layers and 2 heads of cross, received layer 9",
+        ),
+        ("translator", ["--change", "off"], "expected changes such as"),
+        ("writer", ["--change", "h:e1.1"], "expected changes"),
         ("writer", ["--beam", "2"], "expected no --beam for writer"),
         ("writer", ["--language", "pt"], "expected no --language for writer"),
         ("classifier", ["--target", "x"], "expected no --target for classifier"),

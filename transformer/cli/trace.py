@@ -6,16 +6,17 @@ import argparse
 import sys
 from typing import Any
 
+from transformer.ask import Ask
 from transformer.cli.common import Commands, add_model, fetched, file
+from transformer.interventions import Interventions
 
-# What may be asked of a network of each family, by the names that the command line has for it.
-READS = {
-    "speech": ("target", "beam", "language"),
-    "seq2seq": ("target", "beam"),
-    "recurrent": ("target", "beam"),
-    "decoder": ("target", "tokens"),
-    "recurrent_decoder": ("tokens",),
-    "encoder": (),
+# What the command line calls the fields of a question.
+FIELDS = {
+    "target": "target",
+    "beam": "beams",
+    "tokens": "tokens",
+    "language": "language",
+    "change": "interventions",
 }
 TOKENS = 20
 
@@ -39,6 +40,12 @@ def add(commands: Commands) -> None:
         metavar="N",
         help=f"how many tokens a network that goes on writing adds (default: {TOKENS})",
     )
+    parser.add_argument(
+        "--change",
+        metavar="TEXT",
+        help="what is changed in the network meanwhile: h:e2.3,d1.*=0.5 switches head 3 of encoder layer 2 off and "
+        "halves every head of decoder layer 1 (see transformer/interventions.py)",
+    )
     parser.add_argument("--out", type=file, metavar="FILE", help="write the trace: .npz, .json or .html")
     parser.set_defaults(run=run)
 
@@ -52,33 +59,26 @@ def run(options: argparse.Namespace) -> None:
     from transformer.pipeline import load
 
     model = load(options.model, progress=fetched)
-    family = model.config.family
-    asked = {name: getattr(options, name) for name in ("target", "beam", "tokens", "language")}
-    for name, value in asked.items():
-        if value is not None and name not in READS[family]:
-            raise ValueError(
-                f"expected no --{name} for {model.name}, a network of family {family}, received one"
-            )
-    tokens = TOKENS if options.tokens is None else options.tokens
-    if family == "recurrent_decoder":
-        _go_on(model, options, tokens)
+    asked = {name: value for name in FIELDS if (value := getattr(options, name)) is not None}
+    recurrent = model.config.family == "recurrent_decoder"
+    for name in asked:
+        if FIELDS[name] not in model.READS and not (recurrent and name == "tokens"):
+            raise ValueError(f"expected no --{name} for {model.name}, {model.WHAT}, received one")
+    if recurrent:
+        _go_on(model, options, asked.get("tokens", TOKENS))
         return
-    given: Any = options.input
-    settings: dict[str, Any] = {"target": options.target}
-    if family == "speech":
+    if "tokens" in model.READS and "target" not in asked:
+        asked.setdefault("tokens", TOKENS)
+    if "change" in asked:
+        asked["change"] = Interventions.parse(asked["change"])
+    question, given = {FIELDS[name]: value for name, value in asked.items()}, None
+    if "name" in model.READS:  # it listens
         clip = file(options.input)
+        question |= {"given": clip.name, "name": clip.name, "words": True}
         given = clip.read_bytes()
-        settings |= {
-            "beams": options.beam,
-            "language": options.language or "",
-            "name": clip.name,
-            "words": True,
-        }
-    elif "beam" in READS[family]:
-        settings["beams"] = 1 if options.beam is None else options.beam
-    elif "tokens" in READS[family]:
-        settings["tokens"] = tokens
-    trace = model.trace(given, **settings)
+    else:
+        question["given"] = options.input
+    trace = model.ask(Ask(model=model.name, **question), given)
     if options.out:
         trace.save(options.out)
     print(trace.output)
