@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from transformer import home
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import PAGES
 
@@ -31,10 +32,10 @@ def test_it_names_the_thing_and_shows_the_example(visit: Visit) -> None:
 def test_without_its_example_it_still_opens(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    monkeypatch.setattr(calls, "EXAMPLES", tmp_path)
+    monkeypatch.setattr(home, "examples", lambda: tmp_path)
     calls._shipped_trace.clear()
-    home = visit()
-    assert home.title and not home.get("plotly_chart")
+    page = visit()
+    assert page.title and not page.get("plotly_chart")
 
 
 def test_nonsense_in_the_address_is_no_matter(visit: Visit) -> None:

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.toy_writer import LONGEST, write_folder
+from transformer import home
 from transformer.ask import Ask
 from transformer.trace import Trace
 from transformer.ui.models import calls
@@ -26,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "other").mkdir()
     (place / "other" / "config.json").write_text('{"family": "seq2seq"}')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calls, "MODELS", place)
+        patch.setattr(home, "models", lambda: place)
         calls._loading("toy").result(120)
         yield place
         calls._loading.clear()
@@ -185,14 +186,14 @@ def test_the_table_of_surprise_opens(open_page: Visit) -> None:
 def test_a_folder_without_models_is_one_sentence(
     visit: Visit, models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    monkeypatch.setattr(home, "models", lambda: tmp_path)
     assert "no network here that writes" in said(visit(PAGE))
 
 
 def test_a_network_that_does_not_load_is_one_sentence(
     visit: Visit, models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    monkeypatch.setattr(home, "models", lambda: tmp_path)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text('{"family": "decoder"}')
     page = visit(PAGE)

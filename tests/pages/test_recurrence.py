@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests import toy
 from tests.pipeline.test_characters import DECODER, LSTM, TEXT
+from transformer import home
 from transformer.checkpoints import folder
 from transformer.text.characters import CharacterTokenizer
 from transformer.ui.models import calls
@@ -49,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (run, step, 100 * step, step, 4, 6 - step, share) for run, share in runs for step in (1, 2)
         )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calls, "MODELS", found)
+        patch.setattr(home, "models", lambda: found)
         patch.setattr(recurrence_characters, "MEASURED", measured)
         yield found
         calls._loading.clear()
@@ -115,7 +116,7 @@ def test_recorded_runs_and_reach_are_shown(open_page: Visit, place: Path) -> Non
 def test_what_is_missing_is_said(
     visit: Visit, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    monkeypatch.setattr(home, "models", lambda: tmp_path)
     monkeypatch.setattr(recurrence_characters, "MEASURED", tmp_path)
     page = visit(PAGE)
     assert "Not among the networks that come along: shakespeare-lstm, shakespeare-transformer" in words(page)

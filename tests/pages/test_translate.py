@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from transformer import home
 from transformer.analysis import views
 from transformer.trace import Trace
 from transformer.ui.models import calls
@@ -56,7 +57,7 @@ def warnings(page: AppTest) -> str:
 
 def test_it_opens_on_an_answer(open_page: Visit) -> None:
     page = open_page()
-    assert shown(page).input == calls.FIRST.text
+    assert shown(page).input == calls.FIRST.given
     assert title(page) == "Cross-attention, layer 1, head 1"
     np.testing.assert_array_equal(values(page), shown(page)["cross"].weights[0, 0])
     assert not page.warning and not page.info
@@ -64,7 +65,7 @@ def test_it_opens_on_an_answer(open_page: Visit) -> None:
 
 def test_the_shipped_example_is_what_the_shipped_network_records(network: None) -> None:
     """The example is on screen before the network is: it must never be another network's."""
-    now = calls._loading(calls.FIRST.model).result().trace(calls.FIRST.text)
+    now = calls._loading(calls.FIRST.model).result().trace(calls.FIRST.given)
     kept = calls.example()
     assert kept is not None
     assert (kept.input, kept.output, kept.model) == (now.input, now.output, calls.FIRST.model)
@@ -113,7 +114,7 @@ def test_bad_input_says_why_and_loses_nothing(open_page: Visit, text: str, says:
 
 def test_a_bad_sentence_in_the_first_address_shows_the_example(open_page: Visit) -> None:
     page = open_page(text="x" * 100_000)
-    assert "at most" in warnings(page) and calls.FIRST.text in warnings(page)
+    assert "at most" in warnings(page) and calls.FIRST.given in warnings(page)
     assert page.get("plotly_chart")
 
 
@@ -211,7 +212,7 @@ def test_a_layer_that_the_other_stack_lacks_becomes_its_last(open_page: Visit) -
 def test_a_folder_without_models_is_one_sentence(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(calls, "MODELS", tmp_path)
+    monkeypatch.setattr(home, "models", lambda: tmp_path)
     monkeypatch.setattr(calls, "_loading", lambda name: Future())
     assert "There is no trained network" in warnings(visit(PAGE))
 
