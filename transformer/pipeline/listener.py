@@ -163,7 +163,7 @@ class Listener(Model):
             ValueError: sound that cannot be read, longer than one pass takes, other beams, or a language, task or head
                 that the model does not know; or a clip that was listened to with other changes.
         """
-        return self.ask(
+        return self._answer(
             Ask(
                 model=self.name,
                 target=target,
@@ -181,8 +181,6 @@ class Listener(Model):
         )
 
     def _answer(self, ask: Ask, given: Any) -> Trace:
-        if isinstance(given, str):
-            raise ValueError("expected a clip beside the question, received text")
         listened = self._listened(ask, given)
         heard, interventions, position_scale = listened.heard, listened.interventions, listened.position_scale
         alter = self._alter(interventions, position_scale)
