@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from transformer import home, pipeline, settings
-from transformer.ask import Ask
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import look
 from transformer.ui.models import calls, opened
@@ -185,6 +184,7 @@ def test_an_opened_translator_works_on_translate(visit: Visit, marian: str) -> N
 
 def test_its_numbers_can_be_checked(visit: Visit, marian: str) -> None:
     def script(name: str) -> None:
+        from transformer.ask import Ask
         from transformer.ui.models import calls
         from transformer.ui.parts.check import check_panel
 

@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(recurrence_characters, "MEASURED", measured)
         yield found
         calls._loading.clear()
-        calls.characters.clear()
+        calls._answers.forget()
 
 
 @pytest.fixture
