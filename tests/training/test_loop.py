@@ -215,7 +215,7 @@ def test_the_moments_of_another_network_are_refused(run: Path, tmp_path: Path) -
 
 
 def test_a_checkpoint_restores_weights_moments_and_steps_exactly(tmp_path: Path) -> None:
-    config = toy.config(encoder_layers=1, decoder_layers=1, width=8, feed_forward=8)
+    config = toy.config(encoder_layers=1, decoder_layers=1, width=8, feed_forward=8, dropout=0.0)
     batch = make_batch([Example([7, 8, 9, 2], [9, 8, 7, 2])] * 2)
     losses, networks = [], []
     for number in range(2):
