@@ -13,6 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads and a fork do not go together
+os.environ["HEADLIGHT_WARM"] = "none"  # tests of what is compiled ahead say so
 
 import pytest
 

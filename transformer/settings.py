@@ -5,6 +5,9 @@ HEADLIGHT_HUB: "off" (or 0, no, false) keeps the program from fetching anything;
 HEADLIGHT_KEPT: megabytes that the answers of networks may fill, kept for all visitors; 600 where it is not set.
 HEADLIGHT_XLA: "off" runs the same graphs without XLA, so that nothing is compiled for a length: for tests and small
     servers. Read when a model is loaded; on where it is not set.
+HEADLIGHT_WARM: what the pages compile ahead. "all", as where it is not set: one length before a shipped network
+answers, and what else is common behind it, of opened models too; "first": that one length alone; "none": nothing, so
+that whoever asks for a length first waits for it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import os
 from pathlib import Path
 
 MODELS, HUB, KEPT, XLA = "HEADLIGHT_MODELS", "HEADLIGHT_HUB", "HEADLIGHT_KEPT", "HEADLIGHT_XLA"
+WARM = "HEADLIGHT_WARM"
 MEGABYTES = 600.0
 
 
@@ -35,6 +39,18 @@ def kept_bytes() -> int:
     except ValueError:
         megabytes = MEGABYTES
     return int((megabytes if 0 <= megabytes < math.inf else MEGABYTES) * 2**20)
+
+
+def warm() -> str:
+    """What is compiled ahead: "all", "first" or "none".
+
+    Raises:
+        ValueError: another word.
+    """
+    told = os.environ.get(WARM, "").strip().lower() or "all"
+    if told not in ("all", "first", "none"):
+        raise ValueError(f"expected {WARM} to be all, first or none, received {told[:40]!r}")
+    return told
 
 
 def xla() -> bool:

@@ -9,18 +9,31 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Position, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Position,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
 SLOW = 90_000  # ms that a page may take on two busy cores
 LOADING = 240_000  # ms; a server imports TensorFlow and compiles while its first visitor waits
 expect.set_options(timeout=SLOW)
+# Servers compile nothing ahead and nothing under XLA: most tests ask a network once or not at all. Those of a fresh
+# server, and of what is compiled, say otherwise.
+QUICK = {"HEADLIGHT_WARM": "none", "HEADLIGHT_XLA": "off"}
 
 
 def free_port() -> int:
@@ -48,7 +61,7 @@ def start(script: Path, log: Path, environment: dict[str, str]) -> tuple[subproc
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path, **environment},
+            env={**os.environ, **QUICK, "PYTHONPATH": path, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -74,36 +87,32 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
 
 
-@pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """`serve("app.py") -> url`: starts a server, waits until it is healthy, ends it with the session.
-
-    A script, relative to the repository's root, is started once however often it is asked for; `fresh=True` starts
-    another server, for tests of the very first request; `environment={...}` adds variables.
-    """
-    running: list[subprocess.Popen[bytes]] = []
-    known: dict[str, str] = {}
-    logs = tmp_path_factory.mktemp("servers")
-
-    def launch(script: str, *, fresh: bool = False, environment: dict[str, str] | None = None) -> str:
-        shared = not fresh and not environment
-        if shared and script in known:
-            return known[script]
-        process, url = start(ROOT / script, logs / f"{len(running)}.log", environment or {})
-        running.append(process)
-        if shared:
-            known[script] = url
-        return url
-
-    yield launch
-    for process in running:
+@contextmanager
+def serving(script: str, folder: Path, **environment: str) -> Iterator[str]:
+    """The address of a server of its own for a script, relative to the repository's root; its log lies in `folder`."""
+    process, url = start(ROOT / script, folder / "server.log", environment)
+    try:
+        yield url
+    finally:
         stop(process)
 
 
+@pytest.fixture
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """`serve("app.py", HEADLIGHT_HUB="off") -> url`: a fresh server, with these variables, that ends with the test."""
+    with ExitStack() as running:
+
+        def launch(script: str, **environment: str) -> str:
+            return running.enter_context(serving(script, tmp_path_factory.mktemp("server"), **environment))
+
+        yield launch
+
+
 @pytest.fixture(scope="session")
-def server(serve: Callable[..., str]) -> str:
-    """The address of the whole app."""
-    return serve("app.py")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the whole app, one server for all tests that need no other."""
+    with serving("app.py", tmp_path_factory.mktemp("server")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -178,22 +187,42 @@ class Watch:
         assert self.hosts <= {"127.0.0.1"}
 
 
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """`open_page(url, width=1280, height=900, scheme="light", **context) -> Page`: a new visitor.
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One visitor's browser for a module: what it has fetched of Streamlit it keeps, so that a visit is quick."""
+    own = browser.new_context()
+    yield own
+    own.close()
 
-    Errors in its console and requests to other hosts fail the test when it ends.
+
+def forget(page: Page) -> None:
+    """Clear what the page's origin has put by, cookies too: a theme that was picked, for one."""
+    origin = urlsplit(page.url)
+    if origin.scheme == "http":
+        session = page.context.new_cdp_session(page)
+        session.send(
+            "Storage.clearDataForOrigin",
+            {
+                "origin": f"{origin.scheme}://{origin.netloc}",
+                "storageTypes": "cookies,local_storage,indexeddb",
+            },
+        )
+
+
+@pytest.fixture
+def open_page(browser: Browser, context: BrowserContext) -> Iterator[Callable[..., Page]]:
+    """`open_page(url, width=1280, height=900, scheme="light") -> Page`: a new visitor.
+
+    The first of a test comes with the module's browser, emptied of what earlier ones put by; each further one is
+    somebody else, with a browser context of their own. Errors in their consoles and requests to other hosts fail the
+    test when it ends.
     """
     visits: list[tuple[Page, Watch]] = []
 
-    def visit(
-        url: str, *, width: int = 1280, height: int = 900, scheme: str = "light", **context: Any
-    ) -> Page:
-        page = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,  # type: ignore[arg-type]
-            **context,
-        ).new_page()
+    def visit(url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
+        page = (browser.new_context() if visits else context).new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_default_timeout(SLOW)
         visits.append((page, Watch(page)))
         page.goto(url)
@@ -201,6 +230,19 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     yield visit
     for page, _ in visits:
-        page.context.close()
+        if page.context is context:
+            forget(page)
+            page.close()
+        else:
+            page.context.close()
     for _, watch in visits:
         watch.check()
+
+
+def views(page: Page, *looks: tuple[int, str]) -> Iterator[tuple[int, str]]:
+    """Turn the page to each (width, "light" or "dark") in turn, and wait until it is at rest there."""
+    for width, scheme in looks:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        still(page.locator("[data-testid=stApp]"))
+        yield width, scheme

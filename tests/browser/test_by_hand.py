@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING
+from tests.browser.conftest import LOADING, views
 
 pytestmark = pytest.mark.browser
 
@@ -64,8 +64,9 @@ def table_of(page: Page) -> list[str]:
 def test_edits_while_the_page_opens_all_count(
     serve: Callable[..., str], open_page: Callable[..., Page]
 ) -> None:
-    # A server of its own: its network loads behind the first page, and the steps are still being drawn.
-    page = open_page(f"{serve('app.py', fresh=True)}/by_hand")
+    # A server of its own, as anyone starts it: its network loads and compiles behind the first page, and the steps are
+    # still being drawn.
+    page = open_page(f"{serve('app.py', HEADLIGHT_WARM='all', HEADLIGHT_XLA='on')}/by_hand")
     type_into(page, 2, "motion", "abc")
     type_into(page, 2, "motion", "-3")
     type_into(page, 3, "thing", "7")
@@ -228,15 +229,15 @@ def test_formulas_are_set_without_a_network(visit: Callable[..., Page]) -> None:
     assert fonts > 0, "and the fixture sees to it that they came from here"
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_a_layer_of_the_network(visit: Callable[..., Page], scheme: str, width: int) -> None:
-    page = visit(scheme=scheme, width=width)
+def test_a_layer_of_the_network(visit: Callable[..., Page]) -> None:
+    page = visit(width=390, scheme="dark")
     page.locator("#step-13").wait_for(timeout=LOADING)
-    expect(page.get_by_text("The numbers agree.")).to_be_visible()
-    page.get_by_role("gridcell", name="Layer 1 head 3", exact=True).click()
-    head = page.get_by_role("radiogroup", name="Head", exact=True).get_by_role("radio", checked=True)
-    expect(head).to_have_text("3")
-    expect(page.get_by_text("Decoder self-attention, layer 1, head 3")).to_be_visible()
-    assert address(page)["head"] == "3"
-    assert page.locator(".katex-error").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for number, (width, _) in zip(("3", "5"), views(page, (390, "dark"), (1280, "light")), strict=True):
+        expect(page.get_by_text("The numbers agree.")).to_be_visible()
+        page.get_by_role("gridcell", name=f"Layer 1 head {number}", exact=True).click()
+        head = page.get_by_role("radiogroup", name="Head", exact=True).get_by_role("radio", checked=True)
+        expect(head).to_have_text(number)
+        expect(page.get_by_text(f"Decoder self-attention, layer 1, head {number}")).to_be_visible()
+        assert address(page)["head"] == number
+        assert page.locator(".katex-error").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -4,13 +4,13 @@ Head h of layer l looks mainly (0.6) at the position h after its own, so every a
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import spot
+from tests.browser.conftest import serving, spot, views
 from transformer.figures.theme import DARK, LIGHT
 
 pytestmark = pytest.mark.browser
@@ -18,10 +18,15 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("tests/browser/demo_components.py", tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
 @pytest.fixture
-def demo(serve: Callable[..., str], open_page: Open) -> Open:
+def demo(url: str, open_page: Open) -> Open:
     """Opens the demo with a query and waits until its heads are painted."""
-    url = serve("tests/browser/demo_components.py")
 
     def visit(query: str = "", **how: Any) -> Page:
         page = open_page(f"{url}/?{query}", **how)
@@ -147,15 +152,13 @@ def test_light_and_dark_are_followed_live(demo: Open) -> None:
     assert paints(page) == 2 and pixel(page, 0.1, 0.01) == black
 
 
-def test_weights_travel_as_one_byte_each_and_only_once(
-    demo: Open, serve: Callable[..., str], open_page: Open
-) -> None:
+def test_weights_travel_as_one_byte_each_and_only_once(url: str, open_page: Open) -> None:
     page = open_page("about:blank")
     received: list[int] = []
     page.on(
         "websocket", lambda channel: channel.on("framereceived", lambda frame: received.append(len(frame)))
     )
-    page.goto(serve("tests/browser/demo_components.py") + "/?layers=6&heads=8&tokens=64")
+    page.goto(f"{url}/?layers=6&heads=8&tokens=64")
     page.locator(".sheet[data-paints]").wait_for(timeout=60_000)
     expect(page.get_by_text("selected: layer 1 head 1")).to_be_visible()
     weights = 6 * 8 * 64 * 65
@@ -278,13 +281,15 @@ def test_arrow_keys_go_the_way_the_text_runs(demo: Open) -> None:
     assert first is not None and second is not None and first["x"] > second["x"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("query", ["layers=4&heads=8&tokens=12", "layers=12&heads=12&tokens=64"])
-def test_a_narrow_screen_holds_everything(demo: Open, query: str, scheme: str) -> None:
-    page = demo(query, width=390, height=844, scheme=scheme)
-    token(page, "target", 10).hover()
-    expect(page.locator(".card")).to_be_visible()
-    for selector in (".sheet", ".sentence", ".card"):
-        box = page.locator(selector).bounding_box()
-        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_a_narrow_screen_holds_everything(demo: Open, query: str) -> None:
+    page = demo(query, width=390, scheme="light")
+    for _, scheme in views(page, (390, "light"), (390, "dark")):
+        expect(page.locator(".sheet")).to_have_attribute("data-theme", scheme)
+        page.mouse.move(2, 2)
+        token(page, "target", 10).hover()
+        expect(page.locator(".card")).to_be_visible()
+        for selector in (".sheet", ".sentence", ".card"):
+            box = page.locator(selector).bounding_box()
+            assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

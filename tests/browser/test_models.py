@@ -142,12 +142,10 @@ def test_a_shared_server_opens_nothing_elsewhere(
     serve: Callable[..., str], open_page: Callable[..., Page], tmp_path: Path
 ) -> None:
     mine = Path(shutil.copytree(GOLDEN / "gpt2-tied", tmp_path / "mine"))
-    settings = {
-        "HEADLIGHT_MODELS": str(tmp_path),
-        "HEADLIGHT_HUB": "off",
-        "HF_HUB_CACHE": str(tmp_path / "hub"),
-    }
-    page = open_page(f"{serve('app.py', environment=settings)}/models")
+    url = serve(
+        "app.py", HEADLIGHT_MODELS=str(tmp_path), HEADLIGHT_HUB="off", HF_HUB_CACHE=str(tmp_path / "hub")
+    )
+    page = open_page(f"{url}/models")
     alert = page.get_by_test_id("stAlert")
     expect(page.get_by_role("heading", name="Opened models")).to_be_visible(timeout=LOADING)
     for place in (GOLDEN / "gpt2-tied", "../", "no-such"):

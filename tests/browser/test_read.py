@@ -1,13 +1,13 @@
 """The page of encoders in a real browser: a tiny BERT is opened, words are masked, guesses taken, a link keeps it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import LOADING, ROOT
+from tests.browser.conftest import LOADING, ROOT, still, views
 
 pytestmark = pytest.mark.browser
 
@@ -15,25 +15,31 @@ TEXT = "The cat sat near the old log."
 
 
 @pytest.fixture(scope="module")
-def server(serve: Callable[..., str]) -> str:
-    return serve("app.py", fresh=True)
+def bert(server: str, context: BrowserContext) -> Iterator[str]:
+    """A tiny BERT, opened for all visitors and forgotten at the end."""
+    page = context.new_page()
+    page.set_default_timeout(LOADING)
+    page.goto(f"{server}/models")
+    page.get_by_role("heading", name="Opened models").wait_for()
+    box = page.get_by_label("Folder or hub id")
+    box.fill(str(ROOT / "tests" / "golden" / "bert-masked"))
+    box.press("Enter")
+    page.get_by_role("button", name="Open it").click()
+    entry = page.locator(".st-key-opened-bert-masked")
+    entry.get_by_role("link", name="Read").wait_for()
+    yield "bert-masked"
+    entry.get_by_role("button", name="Forget").click()
+    entry.wait_for(state="detached")
+    page.close()
 
 
 @pytest.fixture
-def visit(server: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
+def visit(server: str, bert: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
     """`visit(text=..., masked=..., width=390)`: Read with this address and a tiny BERT, everything painted."""
 
     def run(*, width: int = 1280, scheme: str = "light", **query: str) -> Page:
-        page = open_page(f"{server}/models", width=width, scheme=scheme)
-        page.get_by_role("heading", name="Opened models").wait_for(timeout=LOADING)
-        link = page.get_by_role("link", name="Read").and_(page.locator('[href*="model=bert-masked"]'))
-        if not link.count():
-            box = page.get_by_label("Folder or hub id")
-            box.fill(str(ROOT / "tests" / "golden" / "bert-masked"))
-            box.press("Enter")
-            page.get_by_role("button", name="Open it").click()
-            link.wait_for(timeout=LOADING)
-        page.goto(f"{server}/read?{urlencode({'model': 'bert-masked', 'text': TEXT, **query})}")
+        address = f"{server}/read?{urlencode({'model': bert, 'text': TEXT, **query})}"
+        page = open_page(address, width=width, scheme=scheme)
         painted(page)
         return page
 
@@ -127,12 +133,12 @@ def test_all_subwords_of_a_word_are_masked(visit: Callable[..., Page]) -> None:
     expect(masks(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1280, "dark")])
-def test_every_width_and_theme_holds_it_all(visit: Callable[..., Page], width: int, scheme: str) -> None:
-    page = visit(width=width, scheme=scheme, masked="2_6")
-    expect(guesses(page).first).to_be_visible()
-    expect(page.locator(".sheet")).to_have_attribute("data-theme", scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for picture in (".sheet", ".sentence", ".bars", ".js-plotly-plot"):
-        box = page.locator(picture).bounding_box()
-        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width + 1
+def test_every_width_and_theme_holds_it_all(visit: Callable[..., Page]) -> None:
+    page = visit(width=390, scheme="dark", masked="2_6")
+    for width, scheme in views(page, (390, "dark"), (390, "light"), (1280, "dark")):
+        expect(guesses(page).first).to_be_visible()
+        expect(page.locator(".sheet")).to_have_attribute("data-theme", scheme)
+        for picture in (".sheet", ".sentence", ".bars", ".js-plotly-plot:visible"):
+            box = still(page.locator(picture)).bounding_box()
+            assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width + 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,25 +1,30 @@
 """The player in a real browser: what a click, a key and a word do to the playhead, and what lights up."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING, spot, still
+from tests.browser.conftest import LOADING, serving, spot, still, views
 
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("tests/browser/demo_speech.py", tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
 @pytest.fixture
-def demo(serve: Callable[..., str], open_page: Callable[..., Page]) -> Open:
+def demo(url: str, open_page: Callable[..., Page]) -> Open:
     """The demonstration: four words of three seconds, drawn."""
-    server = serve("tests/browser/demo_speech.py")
 
     def run(query: str = "", **how: object) -> Page:
-        page = open_page(f"{server}/?{query}", **how)
+        page = open_page(f"{url}/?{query}", **how)
         player(page).wait_for(timeout=LOADING)
         return page
 
@@ -103,10 +108,10 @@ def test_both_ways_of_timing_stand_together(demo: Open) -> None:
     expect(page.get_by_role("button", name="Play “two”, 1.12 to 1.16 seconds")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_screen_holds_everything(demo: Open, scheme: str) -> None:
-    page = demo("ctc=1", width=390, height=844, scheme=scheme)
-    expect(player(page)).to_have_attribute("data-theme", scheme)
-    box = player(page).bounding_box()
-    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_a_narrow_screen_holds_everything(demo: Open) -> None:
+    page = demo("ctc=1", width=390, scheme="light")
+    for _, scheme in views(page, (390, "light"), (390, "dark")):
+        expect(player(page)).to_have_attribute("data-theme", scheme)
+        box = player(page).bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
-from transformer import home
+from transformer import home, settings
 from transformer.ask import Ask
 from transformer.kinds import kind_of
 from transformer.search.sampling import Drawing
@@ -116,15 +116,18 @@ def _loading(name: str) -> Future[Any]:
 
             _leave_keras_alone()
             model = load(str(home.models() / name))
+            # What is compiled before anybody is answered, and what behind them: see `settings.warm`.
             first, *then = kind_of(model.config.family, model.config.tokens).ahead
-            model.warm(**first)
+            warm = settings.warm()
+            if warm != "none":
+                model.warm(**first)
         except BaseException as error:
             logging.getLogger(__name__).exception("the network %s does not load", name)
             future.set_exception(error)
             return
         future.set_result(model)
         # Visitors can work already; what else is common compiles while they read.
-        for inputs in then:
+        for inputs in then if warm == "all" else ():
             model.warm(**inputs)
 
     threading.Thread(target=work, name=f"load {name}", daemon=True).start()

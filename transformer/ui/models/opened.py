@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transformer import settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.look import Look, look
 
@@ -126,7 +127,8 @@ def _work(model: Opened, before: Callable[[], None]) -> None:
         model.future.set_exception(ValueError(f"{kind}{' '.join(str(error).split())[:400]}"))
         return
     try:
-        found.warm()  # whoever asks it something meanwhile waits for the same compilation
+        if settings.warm() == "all":
+            found.warm()  # whoever asks it something meanwhile waits for the same compilation
     except Exception:
         logging.getLogger(__name__).exception("the model %s does not warm up", model.name)
 
