@@ -6,7 +6,7 @@
 #   make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
-.PHONY: help setup app test lint bench clean
+.PHONY: help setup app test check lint bench clean
 
 export PORT ADDRESS PYTHON ARGS
 
@@ -21,6 +21,9 @@ app: ## start Headlight and print its address
 
 test: ## lint, types and every test
 	@bash scripts/test
+
+check: ## lint, types, and the tests that need neither a browser nor training
+	@bash scripts/check
 
 lint: ## ruff (lint and format) and mypy
 	@bash scripts/lint

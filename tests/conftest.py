@@ -31,6 +31,14 @@ CHROMIUM_ARGS = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of these folders can be left out, or run beside the others: `-m "not training"`."""
+    for item in items:
+        for name in ("pages", "training"):
+            if ROOT / "tests" / name in item.path.parents:
+                item.add_marker(name)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The folder of the repository."""

@@ -3,9 +3,11 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -219,3 +221,71 @@ def test_a_browser_that_does_not_start_does_not_count(root: Path, tmp_path: Path
         check=False,
     )
     assert answer.returncode == 1 and "does not start" in answer.stderr
+
+
+LANES = """set -uo pipefail
+. scripts/lanes
+lane one bash -c 'echo first; echo "2 passed"'
+lane two bash -c 'echo second; echo "1 failed"; exit 1'
+finish
+"""
+
+# As pytest does: a lane starts a process of its own, and sees to it when it is interrupted.
+SERVER = """set -uo pipefail
+. scripts/lanes
+lane one .venv/bin/python -c 'import subprocess, sys
+subprocess.run([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"])'
+finish
+"""
+
+
+@pytest.fixture
+def lanes(root: Path, tmp_path: Path) -> Path:
+    """A folder in which scripts/lanes can be sourced."""
+    (tmp_path / "scripts").symlink_to(root / "scripts")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    return tmp_path
+
+
+def test_lanes_are_shown_whole_and_one_that_fails_counts(lanes: Path) -> None:
+    answer = subprocess.run(["bash", "-c", LANES], cwd=lanes, capture_output=True, text=True, check=False)
+    said = answer.stdout
+    assert answer.returncode == 1 and not answer.stderr
+    places = [
+        said.index(text) for text in ("first", "second", "slowest", "2 passed", "1 failed", "failed: two")
+    ]
+    assert places == sorted(places)
+    healthy = LANES.replace("exit 1", "exit 0")
+    assert (
+        subprocess.run(["bash", "-c", healthy], cwd=lanes, capture_output=True, check=False).returncode == 0
+    )
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_what_lanes_have_started(lanes: Path, name: str) -> None:
+    log = lanes / ".pytest_cache" / "lanes" / "one.log"
+    process = subprocess.Popen(["bash", "-c", SERVER], cwd=lanes, stdout=subprocess.PIPE, text=True)
+    while not (log.exists() and log.read_text().endswith("\n")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(getattr(signal, name))
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == (130 if name == "SIGINT" else 143) and "interrupted" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(log.read_text().split()[0]), 0)
+
+
+def test_seconds_are_summed_by_file_over_lanes(root: Path, tmp_path: Path) -> None:
+    case = '<testcase classname="{}" name="test" time="{}"/>'
+    for lane, times in (("browser", [("tests.a", 2.25), ("tests.b", 1)]), ("rest", [("tests.a", 0.5)])):
+        cases = "".join(case.format(name, seconds) for name, seconds in times)
+        (tmp_path / f"{lane}.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    command = [sys.executable, str(root / "scripts" / "slowest"), str(tmp_path), "3"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [" ".join(line.split()) for line in answer.stdout.splitlines()] == [
+        "2.8 s tests.a",
+        "1.0 s tests.b",
+        "3.2 s lane browser, over the budget of 3 s",
+        "0.5 s lane rest",
+    ]

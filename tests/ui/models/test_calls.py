@@ -1,13 +1,15 @@
 """What stands between pages and models: choices out of an address, and what a network is."""
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from transformer import home
+from transformer import home, settings
 from transformer.config import ModelConfig
 from transformer.ui.models import calls
 from transformer.ui.shell.about import about
@@ -72,3 +74,36 @@ def test_every_shipped_model_has_a_description() -> None:
     assert calls.shipped()
     for name in calls.shipped():
         assert about(home.models() / name).startswith(f"`{name}` reads")
+
+
+class Cold:
+    """A network that notes what it is asked to compile."""
+
+    def __init__(self) -> None:
+        self.config = SimpleNamespace(family="seq2seq")
+        self.warmed: list[Any] = []
+
+    def warm(self, *lengths: Any, **inputs: Any) -> None:
+        self.warmed.append(lengths or inputs)
+
+
+@pytest.mark.parametrize("told", ["", "all", "first", "none"])
+def test_as_much_is_compiled_ahead_as_is_wished(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    cold, threads = Cold(), threading.enumerate()
+    monkeypatch.setenv(settings.WARM, told)
+    monkeypatch.setattr("transformer.pipeline.load", lambda place: cold)
+    monkeypatch.setattr(calls, "_leave_keras_alone", lambda: None)
+    future = calls._loading.__wrapped__("pt-en")
+    assert future.result(60) is cold
+    for thread in [thread for thread in threading.enumerate() if thread not in threads]:
+        thread.join(60)
+    ahead = {"none": [], "first": [((16,),)]}
+    assert cold.warmed == ahead.get(told, [((16,),), *calls.WARM["seq2seq"]])
+
+
+def test_what_is_compiled_ahead_has_three_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(settings.WARM, " First ")
+    assert settings.warm() == "first"
+    monkeypatch.setenv(settings.WARM, "some")
+    with pytest.raises(ValueError, match="expected HEADLIGHT_WARM to be all, first or none, received 'some'"):
+        settings.warm()

@@ -125,6 +125,23 @@ def test_a_model_opens_under_a_name_of_its_own(built: list[str], tmp_path: Path)
     assert opened.names("seq2seq") == ["marian-swish-3"] and opened.get("marian-swish") is None
 
 
+@pytest.mark.parametrize(("told", "warmed"), [("all", 1), ("first", 0), ("none", 0)])
+def test_an_opened_model_compiles_ahead_only_where_all_do(
+    monkeypatch: pytest.MonkeyPatch, told: str, warmed: int
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setenv(settings.WARM, told)
+    monkeypatch.setattr(
+        "transformer.pipeline.open_folder",
+        lambda path, name: SimpleNamespace(name=name, warm=lambda: calls.append(name)),
+    )
+    threads = threading.enumerate()
+    opened.open_model(GOLDEN / "gpt2-tied").future.result(60)
+    for thread in [thread for thread in threading.enumerate() if thread not in threads]:
+        thread.join(60)
+    assert calls == ["gpt2-tied"] * warmed
+
+
 def test_as_many_as_there_may_be_and_each_once(built: list[str], tmp_path: Path) -> None:
     for i in range(opened.MOST):
         shutil.copytree(GOLDEN / "gpt2-tied", tmp_path / str(i))
