@@ -193,9 +193,10 @@ def damaged(run: Path, place: Path) -> Path:
         (f"optimizer-{KILLED:08d}.safetensors", b"half"),
     ],
 )
-def test_a_damaged_checkpoint_is_one_clear_error(
-    run: Path, tmp_path: Path, name: str, content: bytes | None
+def test_a_damaged_checkpoint_is_one_clear_error_before_data_is_read(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None
 ) -> None:
+    monkeypatch.setattr(loop, "task_of", lambda _: pytest.fail("expected the checkpoint to be read first"))
     path = damaged(run, tmp_path) / name
     path.unlink()
     if content is not None:
@@ -228,7 +229,8 @@ def test_a_checkpoint_restores_weights_moments_and_steps_exactly(tmp_path: Path)
                 network.train_on_batch({"source": batch.source, "target": batch.target}, batch.labels)
             loop._State(3, 1.5).save(tmp_path, network, adam, keep=2)
         else:
-            state = loop._State.load(tmp_path, network, adam)
+            state = loop._State.read(tmp_path)
+            state.restore(tmp_path, network, adam)
             assert (state.step, state.seconds) == (3, 1.5)
             assert int(adam.iterations) == 3
         networks.append((network, adam))

@@ -29,12 +29,13 @@ def fit(job: Job) -> None:
     """Run `job` until its last step; the model folder in `job.out` is written anew at every checkpoint.
 
     Raises:
-        ValueError: no usable data, or a run that exists already without `resume`.
+        ValueError: no usable data, a run that exists already without `resume`, or with it a damaged checkpoint.
     """
     work = job.out / "checkpoints"
     if (work / "state.json").exists() and not job.resume:
         raise ValueError(f"expected a new folder or --resume, received {job.out} that holds a run")
     work.mkdir(parents=True, exist_ok=True)
+    state = _State.read(work) if job.resume else _State()  # a damaged one is told of before data is read
     keras.utils.set_random_seed(job.seed)
     keras.mixed_precision.set_dtype_policy(job.precision)
 
@@ -53,8 +54,9 @@ def fit(job: Job) -> None:
         # On a processor XLA is slower than TensorFlow's own kernels.
         jit_compile=False if on_tensorflow else "auto",
     )
-    state = _State.load(work, network, adam) if job.resume else _State()
-    if state.step == 0 and job.initial:
+    if state.weights:
+        state.restore(work, network, adam)
+    elif job.initial:
         folder.assign_weights(network, folder.load_weights(job.initial / folder.WEIGHTS))
     folder.save_config(job.out, config)
     history = _History(job.out / "history.csv", task.figures, state.step, job.tensorboard)
@@ -120,6 +122,8 @@ class _State:
 
     def __init__(self, step: int = 0, seconds: float = 0.0) -> None:
         self.step, self.seconds = step, seconds
+        self.weights: dict[str, np.ndarray] = {}
+        self.moments: dict[str, np.ndarray] = {}
 
     def save(self, work: Path, network: Any, adam: Any, keep: int) -> None:
         weights = work / f"step-{self.step:08d}.safetensors"
@@ -135,7 +139,8 @@ class _State:
             path.unlink()
 
     @classmethod
-    def load(cls, work: Path, network: Any, adam: Any) -> _State:
+    def read(cls, work: Path) -> _State:
+        """The newest checkpoint, or the beginning where there is none; a damaged one raises ValueError."""
         if not (work / "state.json").exists():
             return cls()
         try:
@@ -144,19 +149,25 @@ class _State:
             raise ValueError(
                 f"expected step and seconds in {work / 'state.json'}, received {error}"
             ) from error
-        folder.assign_weights(network, folder.load_weights(work / f"step-{state.step:08d}.safetensors"))
-        moments = folder.load_weights(work / f"optimizer-{state.step:08d}.safetensors")
+        state.weights = folder.load_weights(work / f"step-{state.step:08d}.safetensors")
+        state.moments = folder.load_weights(work / f"optimizer-{state.step:08d}.safetensors")
+        return state
+
+    def restore(self, work: Path, network: Any, adam: Any) -> None:
+        """Give a network and its optimizer what was read; ValueError where it is not theirs."""
+        folder.assign_weights(network, self.weights)
         variables = {f"{i:04d}": variable for i, variable in enumerate(adam.variables)}
         # A scalar is written as one number in a list: sizes are compared, not shapes.
-        if {n: math.prod(v.shape) for n, v in variables.items()} != {n: t.size for n, t in moments.items()}:
-            raise ValueError(f"expected the moments of this network at step {state.step}, received others")
+        sizes = {name: tensor.size for name, tensor in self.moments.items()}
+        if {name: math.prod(variable.shape) for name, variable in variables.items()} != sizes:
+            raise ValueError(f"expected the moments of this network at step {self.step}, received others")
         for name, variable in variables.items():
-            variable.assign(moments[name].reshape(variable.shape).astype(variable.dtype))
+            variable.assign(self.moments[name].reshape(variable.shape).astype(variable.dtype))
+        self.weights, self.moments = {}, {}
         # A kill between two writes can leave files newer than the state: they would spoil the average.
         for path in work.glob("*.safetensors"):
-            if int(path.stem.split("-")[1]) > state.step:
+            if int(path.stem.split("-")[1]) > self.step:
                 path.unlink()
-        return state
 
 
 class _History:
