@@ -13,7 +13,10 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads and a fork do not go together
-os.environ["HEADLIGHT_WARM"] = "none"  # tests of what is compiled ahead say so
+# Most tests ask a network for a few lengths once, which is not worth compiling for. Those of compiled networks, and of
+# what is compiled ahead, say so: tests/runtime and whoever takes the fixture `xla`.
+os.environ["HEADLIGHT_WARM"] = "none"
+os.environ["HEADLIGHT_XLA"] = "off"
 
 import pytest
 
@@ -43,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def xla(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that this test loads are compiled by XLA, as they are for visitors."""
+    monkeypatch.setenv("HEADLIGHT_XLA", "on")
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,6 @@ START_SECONDS = 90
 SLOW = 90_000  # ms that a page may take on two busy cores
 LOADING = 240_000  # ms; a server imports TensorFlow and compiles while its first visitor waits
 expect.set_options(timeout=SLOW)
-# Servers compile nothing ahead and nothing under XLA: most tests ask a network once or not at all. Those of a fresh
-# server, and of what is compiled, say otherwise.
-QUICK = {"HEADLIGHT_WARM": "none", "HEADLIGHT_XLA": "off"}
 
 
 def free_port() -> int:
@@ -61,7 +58,7 @@ def start(script: Path, log: Path, environment: dict[str, str]) -> tuple[subproc
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **QUICK, "PYTHONPATH": path, **environment},
+            env={**os.environ, "PYTHONPATH": path, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -71,7 +71,7 @@ def test_one_stack_says_and_sees_what_the_reference_does(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [name for name in STACKS if name.startswith("gpt2") and name.endswith("left")]
 )
-def test_a_decoder_writes_on_as_the_reference_does(name: str) -> None:
+def test_a_decoder_writes_on_as_the_reference_does(name: str, xla: None) -> None:
     from transformer.runtime import LanguageRuntime
 
     name, side = name.split("/")
@@ -86,7 +86,7 @@ def test_a_decoder_writes_on_as_the_reference_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MARIAN)
-def test_a_translator_agrees_with_the_reference(name: str) -> None:
+def test_a_translator_agrees_with_the_reference(name: str, xla: None) -> None:
     _, network = opened(name)
     wanted = expected(name)
     source, real = wanted["input_ids"].astype(np.int32), wanted["attention_mask"].astype(bool)
@@ -104,7 +104,7 @@ def test_a_translator_agrees_with_the_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WHISPER)
-def test_a_listener_agrees_with_the_reference(name: str) -> None:
+def test_a_listener_agrees_with_the_reference(name: str, xla: None) -> None:
     _, network = opened(name)
     wanted = expected(name)
     features = wanted["input_features"].transpose(0, 2, 1)  # theirs are (bins, frames)

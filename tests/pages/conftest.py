@@ -1,6 +1,6 @@
 """The pages run by Streamlit's own test driver, in this process: one network for all tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,18 +9,13 @@ from streamlit.testing.v1 import AppTest
 from transformer.ui.models import calls
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 120  # the first sentence of a length is compiled
+SECONDS = 120  # the first sentence of a length builds a graph
 
 
 @pytest.fixture(scope="session")
-def network() -> Iterator[None]:
-    """The shipped network, loaded; nothing is compiled before a test asks for it."""
-    from transformer.pipeline import Translator
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Translator, "warm", lambda *_, **__: None)
-        calls._loading(calls.FIRST.model).result(SECONDS)
-        yield
+def network() -> None:
+    """The shipped network, loaded."""
+    calls._loading(calls.FIRST.model).result(SECONDS)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from transformer import home
 from transformer.analysis import views
+from transformer.pipeline import load
 from transformer.trace import Trace
 from transformer.ui.models import calls
 
@@ -63,9 +64,9 @@ def test_it_opens_on_an_answer(open_page: Visit) -> None:
     assert not page.warning and not page.info
 
 
-def test_the_shipped_example_is_what_the_shipped_network_records(network: None) -> None:
+def test_the_shipped_example_is_what_the_shipped_network_records(xla: None) -> None:
     """The example is on screen before the network is: it must never be another network's."""
-    now = calls._loading(calls.FIRST.model).result().trace(calls.FIRST.given)
+    now = load(calls.FIRST.model).trace(calls.FIRST.given)
     kept = calls.example()
     assert kept is not None
     assert (kept.input, kept.output, kept.model) == (now.input, now.output, calls.FIRST.model)

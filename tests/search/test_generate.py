@@ -1,10 +1,12 @@
 """Greedy and beam search: against plain loops over whole forward passes, and against trying everything."""
 
+import functools
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import toy
 from transformer.config import END, PAD, START, UNKNOWN
@@ -14,10 +16,19 @@ LIMIT = 6
 BARRED = [PAD, START, UNKNOWN]
 
 
+@functools.cache
+def forward(network: Any) -> Any:
+    """(source, target) -> logits of a whole forward pass, as one graph: the loops below ask hundreds of times."""
+    ids = tf.TensorSpec((1, None), tf.int32)
+    return tf.function(
+        lambda source, target: network.forward(source, target).logits, input_signature=(ids, ids)
+    )
+
+
 def log_probabilities(network: Any, source: np.ndarray, written: list[int]) -> np.ndarray:
     """Of the token after `written`, by one whole forward pass, in float64."""
     target = np.array([[START, *written]], np.int32)
-    logits = np.asarray(network.forward(source, target).logits)[0, -1].astype(np.float64)
+    logits = forward(network)(source, target).numpy()[0, -1].astype(np.float64)
     return logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
 
 
