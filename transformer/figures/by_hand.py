@@ -103,7 +103,7 @@ def matrix(
     turned = columns is not None and size * labels.width(columns) > cell
     below = 24 if columns is None or not turned else 0.75 * size * labels.width(columns) + 16
     top = 8 if compact else 62
-    figure.update_layout(
+    figure.layout = dict(
         template=look.template,
         width=round(left + count * cell + 16),
         height=round(top + len(rows) * row + below),
@@ -143,7 +143,7 @@ def bars(
             hovertemplate="“\u2068%{x}\u2069”: %{y:+.3f}<extra></extra>",
         )
     )
-    figure.update_layout(
+    figure.layout = dict(
         template=look.template,
         width=min(600, 110 + 48 * len(words)),
         height=260,
