@@ -3,12 +3,14 @@
 import gc
 import threading
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from transformer import settings
+from transformer.ui.models import calls
 from transformer.ui.models.kept import Kept, size
 from transformer.ui.models.queue import Queue
 
@@ -133,3 +135,36 @@ def test_the_bound_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("", "much", "-1", "inf", "nan"):
         monkeypatch.setenv(settings.KEPT, text)
         assert settings.kept_bytes() == 600 * 2**20
+
+
+def test_who_waits_on_a_page_is_shown_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, free = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with calls.turn():
+            busy.set()
+            free.wait(30)
+
+    def script() -> None:
+        import streamlit as st
+
+        from transformer.ui.models import calls
+
+        st.session_state["answer"] = calls.kept(None, "a question of this test", lambda: 42)
+
+    def told(place: Any, before: int) -> None:
+        shown(place, before)
+        free.set()  # it is on screen: the other one may end
+
+    shown = calls._Place.__call__
+    monkeypatch.setattr(calls._Place, "__call__", told)
+    monkeypatch.setattr(calls._Place, "clear", lambda place: None)
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert busy.wait(30)
+    page = AppTest.from_function(script, default_timeout=60).run()
+    thread.join(30)
+    assert not page.exception and page.session_state["answer"] == 42
+    (caption,) = page.caption
+    assert "one visitor is before you" in caption.value
+    calls._answers.forget()
