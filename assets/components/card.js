@@ -39,10 +39,7 @@ class Card {
     step.alternatives.forEach((other, j) => {
       const button = make("button", "alternative", list);
       button.type = "button";
-      make("bdi", "name", button, other.text.trim() || "␣");
-      const track = make("span", "track", button);
-      make("span", "bar", track).style.width = `${(100 * other.probability) / most}%`;
-      make("span", "percent", button, percent(other.probability));
+      fillRow(button, other.text.trim() || "␣", other.probability / most, other.probability);
       button.disabled = other.written;
       if (other.written) button.setAttribute("aria-current", "true");
       const what = other.written ? "written" : "go on with it from here";
@@ -59,10 +56,4 @@ class Card {
   choices() {
     return this.open ? [...this.element.querySelectorAll("button:not(:disabled)")] : [];
   }
-}
-
-function percent(probability) {
-  const value = 100 * probability;
-  if (value > 0 && value < 0.1) return "< 0.1 %";
-  return `${value < 9.95 ? value.toFixed(1) : value > 99.5 && value < 100 ? value.toFixed(1) : value.toFixed(0)} %`;
 }

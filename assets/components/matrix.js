@@ -1,28 +1,18 @@
 // One matrix of numbers as a picture: a canvas of up to millions of cells, each with its exact value in reach of
 // the pointer and of the arrow keys.
 //
-// It is mounted with bytes (transformer/ui/matrix.py makes them): the length of a JSON header (4 bytes, little end
+// It is mounted with bytes (transformer/ui/parts/matrix.py makes them): the length of a JSON header (4 bytes, little end
 // first), the header, then float32 values row by row. NaN is a cell that has no value.
-
-const roots = new WeakMap(); // root -> Matrix
 
 export default function mount({ data, parentElement, setTriggerValue }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  let matrix = roots.get(parentElement);
-  if (!matrix) {
-    matrix = new Matrix(parentElement);
-    roots.set(parentElement, matrix);
-  }
-  matrix.update(data, (row, column) => setTriggerValue("picked", [row, column]));
-  return () => {
-    matrix.destroy();
-    roots.delete(parentElement);
-  };
+  const choose = (row, column) => setTriggerValue("picked", [row, column]);
+  return keep(parentElement, Matrix, (matrix) => matrix.update(data, choose));
 }
 
 class Matrix {
   constructor(root) {
-    this.host = make("div", "matrix");
+    this.host = make("div", "component drawn matrix", root);
     this.legend = make("div", "legend", this.host);
     this.frame = make("div", "frame", this.host);
     this.rows = make("div", "rows", this.frame);
@@ -36,7 +26,6 @@ class Matrix {
     this.tip = make("div", "tip", this.host);
     this.tip.setAttribute("role", "status");
     this.hideTip();
-    root.append(this.host);
     this.paints = 0;
     this.at = [0, 0];
     this.canvas.addEventListener("pointermove", (event) => this.onPointer(event));
@@ -60,18 +49,16 @@ class Matrix {
     this.applied = data !== this.data || this.theme !== themeOf(this.host);
     if (!this.applied) return;
     this.data = data;
-    const length = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true);
-    this.spec = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
+    const [spec, values] = unpack(data);
+    this.spec = spec;
     // A copy: float32 values must begin at a multiple of 4 bytes, and a message need not.
-    this.values = new Float32Array(data.slice(4 + length).buffer);
+    this.values = new Float32Array(values.slice().buffer);
     const [rows, columns] = this.spec.shape;
     if (this.values.length !== rows * columns) {
       throw new Error(`expected ${rows * columns} values, received ${this.values.length}`);
     }
     this.at = [Math.min(this.at[0], rows - 1), Math.min(this.at[1], columns - 1)];
-    this.theme = themeOf(this.host);
-    this.host.dataset.theme = this.theme;
-    this.host.style.setProperty("--accent", this.spec.accent[this.theme]);
+    this.theme = applyTheme(this.host, spec.accent);
     this.palette = decodePalette(this.spec.scale[this.theme]);
     this.canvas.setAttribute("aria-label", `${this.spec.title}. Arrow keys read single values.`);
     this.canvas.style.cursor = this.spec.pickable ? "pointer" : "crosshair";
@@ -83,16 +70,9 @@ class Matrix {
 
   describe() {
     const { low, high, unit, steps } = this.spec;
-    const stops = [];
-    for (let i = 0; i <= 16; i++) {
-      const [r, g, b] = channels(this.palette[Math.round((i / 16) * (steps - 1))]);
-      stops.push(`rgb(${r} ${g} ${b}) ${(100 * i) / 16}%`);
-    }
-    const bar = make("span", "bar");
-    bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
-    const scale = make("span", "scale");
+    const stops = Array.from({ length: 17 }, (_, i) => [this.palette[Math.round((i / 16) * (steps - 1))], i / 16]);
+    const scale = makeScale(format(low, 2), stops, `${format(high, 2)}${unit}`);
     const middle = low < 0 && high > 0 ? " · 0 in the middle" : "";
-    scale.append(make("span", "", null, format(low, 2)), bar, make("span", "", null, `${format(high, 2)}${unit}`));
     this.legend.replaceChildren(make("b", "", null, this.spec.title), scale);
     this.legend.title = `${format(low, 2)} to ${format(high, 2)}${unit}${middle}`;
   }

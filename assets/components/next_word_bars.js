@@ -1,37 +1,30 @@
-// The likeliest next words as bars, each a button that appends its word. card.js stands before this script: it knows
-// how a probability is written.
+// The likeliest next words as bars, each a button that appends its word.
 //
-// Data (made by transformer/ui/next_word_bars.py): {words: [{start, text, probability, own}], blocked, accent}.
+// Data (made by transformer/ui/next_word/bars.py): {words: [{start, text, probability, own}], blocked, accent}.
 // `start` is the part of a broken-off word that is typed already. An answer is [number of the list, place in it], so
 // that a click that comes late is never taken for a word of another list.
 
-const lists = new WeakMap(); // root -> Bars
-
 export default function mount({ data, parentElement, setTriggerValue }) {
-  let bars = lists.get(parentElement);
-  if (!bars) {
-    bars = new Bars(parentElement);
-    lists.set(parentElement, bars);
-  }
-  bars.update(data, (answer) => setTriggerValue("taken", answer));
-  return () => {
-    bars.host.remove();
-    lists.delete(parentElement);
-  };
+  const take = (answer) => setTriggerValue("taken", answer);
+  return keep(parentElement, Bars, (bars) => bars.update(data, take));
 }
 
 class Bars {
   constructor(root) {
-    this.host = make("div", "bars", root);
+    this.host = make("div", "component bars", root);
     this.list = make("ol", "words", this.host);
     this.list.setAttribute("aria-label", "The likeliest next words");
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.updates = 0;
   }
 
+  destroy() {
+    this.host.remove();
+  }
+
   update(spec, take) {
     this.take = take;
-    this.host.style.setProperty("--accent", spec.accent[themeOf(this.host)]);
+    applyTheme(this.host, spec.accent);
     const content = JSON.stringify([spec.list, spec.words, spec.blocked]);
     if (content === this.content) return;
     this.content = content;
@@ -51,13 +44,9 @@ class Bars {
     const button = make("button", "word", item);
     button.type = "button";
     button.disabled = this.spec.blocked;
-    const name = make("bdi", "name", button);
-    if (start) make("span", "start", name, start);
-    name.append(text);
-    const track = make("span", "track", button);
-    make("span", "bar", track).style.width = `${(100 * probability) / most}%`;
+    const [name, track] = fillRow(button, text, probability / most, probability);
+    if (start) name.prepend(make("span", "start", null, start));
     make("span", "tick", track).style.left = `${(100 * own) / most}%`;
-    make("span", "percent", button, percent(probability));
     const numbers = `drawn with ${percent(probability)}, the network's own probability ${percent(own)}`;
     button.setAttribute("aria-label", `${start}${text}: ${numbers}. Append it.`);
     button.title = numbers;

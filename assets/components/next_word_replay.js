@@ -2,37 +2,27 @@
 // came about. At each step it stands there as far as it had been read, with what its last token looked at, and what was
 // foretold. Everything is here already: moving the slider asks nobody.
 //
-// Data (packed by transformer/ui/next_word_replay.py): uint32 length, JSON, then one byte per weight of the chosen view,
+// Data (packed by transformer/ui/next_word/replay.py): uint32 length, JSON, then one byte per weight of the chosen view,
 // (tokens, tokens), 255 = 1. A token that was foretold has `bits`, `probability` and `best`; what was foretold for token
 // i came from row i - 1. Step k is the moment when the first k tokens had been read.
 
-const SHOWN = 0.05; // weights from here on are also written above their token
 const REST = 500; // ms without a move after which the address is told the step
 const PACE = 450; // ms for each step of the replay
 const MOST_BITS = 12; // where the tint of surprise is full: one in 4,096
-const replays = new WeakMap(); // root -> Replay
 
 export default function mount({ data, parentElement, setTriggerValue }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  let replay = replays.get(parentElement);
-  if (!replay) {
-    replay = new Replay(parentElement);
-    replays.set(parentElement, replay);
-  }
-  const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
-  const spec = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
-  replay.update(spec, data.subarray(4 + length), (seen) => setTriggerValue("seen", seen));
-  return () => {
-    replay.destroy();
-    replays.delete(parentElement);
-  };
+  const tell = (seen) => setTriggerValue("seen", seen);
+  return keep(parentElement, Replay, (replay) => replay.update(...unpack(data), tell));
 }
 
 class Replay {
   constructor(root) {
-    this.host = make("div", "replay", root);
+    this.host = make("div", "component replay", root);
     this.top = make("div", "top", this.host);
-    this.switch = this.buildSwitch();
+    const tints = [["surprise", "Surprise"], ["attention", "Attention"]];
+    this.switch = makeSwitch("Tint of the text", "tint", tints, (tint) => this.pick(tint));
+    this.top.append(this.switch);
     this.legend = make("span", "legend", this.top);
     this.body = make("div", "body", this.host);
     const left = make("div", "left", this.body);
@@ -61,21 +51,10 @@ class Replay {
     this.host.remove();
   }
 
-  buildSwitch() {
-    const group = make("span", "switch", this.top);
-    group.setAttribute("role", "group");
-    group.setAttribute("aria-label", "Tint of the text");
-    for (const [tint, name] of [["surprise", "Surprise"], ["attention", "Attention"]]) {
-      const button = make("button", "", group, name);
-      button.type = "button";
-      button.dataset.tint = tint;
-      button.addEventListener("click", () => {
-        this.picked = tint;
-        this.refresh();
-        this.tell();
-      });
-    }
-    return group;
+  pick(tint) {
+    this.picked = tint;
+    this.refresh();
+    this.tell();
   }
 
   buildControls() {
@@ -103,9 +82,7 @@ class Replay {
     if (weights.length !== count * count) {
       throw new Error(`expected ${count * count} weights, received ${weights.length}`);
     }
-    const theme = themeOf(this.host);
-    this.host.dataset.theme = theme;
-    this.host.style.setProperty("--accent", spec.accent[theme]);
+    const theme = applyTheme(this.host, spec.accent);
     this.host.style.setProperty("--surprise", spec.surprise[theme]);
     // Another head is looked at: then its attention is what one wants to see.
     if (this.spec && this.spec.view !== spec.view) this.picked = "attention";
@@ -126,17 +103,12 @@ class Replay {
 
   build() {
     const letters = this.spec.tokens.reduce((sum, token) => sum + token.text.length, 0);
-    this.host.dataset.length = letters > 500 ? "page" : letters > 160 ? "paragraph" : "sentence";
+    this.host.dataset.length = lengthOf(letters, 160, 500);
     this.text.setAttribute("aria-label", `${this.spec.tokens.length} tokens, arrow keys move between them`);
     this.text.replaceChildren();
     this.pointed = null;
     this.tabStop = this.spec.tokens.length - 1;
-    let word = null;
-    this.tokens = this.spec.tokens.map((token, index) => {
-      if (!word || !token.joins || token.special) {
-        if (word) this.text.append(" ");
-        word = make("span", "word", this.text);
-      }
+    this.tokens = layTokens(this.text, this.spec.tokens, (word, token, index) => {
       const blank = token.text === "␣";
       const element = make("span", "token", word, token.text);
       element.classList.toggle("special", token.special);
@@ -146,7 +118,6 @@ class Replay {
       element.dataset.index = index;
       const surprise = token.bits === undefined ? "read first" : `${bits(token.bits)} of surprise`;
       element.setAttribute("aria-label", `${blank ? "space" : token.text}, ${surprise}`);
-      if (word.textContent.length > 18) word.classList.add("long");
       return element;
     });
   }
@@ -202,17 +173,14 @@ class Replay {
     this.slider.value = step;
     this.slider.setAttribute("aria-valuetext", `after ${step} of ${tokens.length} tokens`);
     this.count.textContent = `${step} / ${tokens.length}`;
-    for (const button of this.switch.children) {
-      button.setAttribute("aria-pressed", String(button.dataset.tint === this.tint));
-    }
+    setSwitch(this.switch, "tint", this.tint);
     tokens.forEach((element, index) => {
       const weight = index < step ? this.weight(step - 1, index) : 0;
       const token = this.spec.tokens[index];
       const tint = surprise ? Math.min((token.bits ?? 0) / MOST_BITS, 1) : weight;
       element.style.setProperty("--tint", index <= step ? tint.toFixed(3) : 0);
       element.dataset.weight = weight.toFixed(3);
-      delete element.dataset.number;
-      if (!surprise && weight >= SHOWN) element.dataset.number = weight.toFixed(2).replace(/^0/, "");
+      showWeight(element, surprise ? 0 : weight);
       element.classList.toggle("row", index === step - 1 && (!surprise || step < tokens.length));
       element.classList.toggle("came", index === step);
       element.classList.toggle("later", index > step);
@@ -230,7 +198,7 @@ class Replay {
     if (this.legend.dataset.tint === this.tint) return;
     this.legend.dataset.tint = this.tint;
     const ends = surprise ? ["0 bits: certain", `${MOST_BITS} bits or more: 1 in 4,096`] : ["weight 0", "1"];
-    this.legend.replaceChildren(make("span", "", null, ends[0]), make("span", "scale"), make("span", "", null, ends[1]));
+    this.legend.replaceChildren(make("span", "", null, ends[0]), make("span", "ramp"), make("span", "", null, ends[1]));
   }
 
   /** One line in words: of the token that is pointed at, else of the step. */
@@ -288,9 +256,7 @@ class Replay {
     const list = make("ol", "others");
     for (const other of rows) {
       const item = make("li", other.written ? "other written" : "other", list);
-      make("bdi", "name", item, shown(other.text));
-      make("span", "bar", make("span", "track", item)).style.width = `${(100 * other.probability) / most}%`;
-      make("span", "percent", item, percent(other.probability));
+      fillRow(item, shown(other.text), other.probability / most, other.probability);
     }
     this.foretold.setAttribute("aria-label", `Foretold at step ${this.step}`);
     this.foretold.replaceChildren(head, list);

@@ -1,4 +1,4 @@
-// From bytes to pixels: the arithmetic of sheet.js, without any state.
+// From bytes to pixels and colours: the arithmetic of the pictures, without any state.
 
 /**
  * Every matrix shrunk to at most (down, across) by the maximum of each block. Averaging or skipping
@@ -56,6 +56,18 @@ function decodePalette(base64) {
   return new Uint32Array(palette.buffer);
 }
 
-function channels(pixel) {
-  return [...new Uint8Array(Uint32Array.of(pixel).buffer, 0, 3)];
+/** A pixel as CSS has it. */
+function colourOf(pixel) {
+  const [r, g, b] = new Uint8Array(Uint32Array.of(pixel).buffer, 0, 3);
+  return `rgb(${r} ${g} ${b})`;
+}
+
+/** The key of a picture's colours between what its two ends stand for; stops are [pixel, place from 0 to 1]. */
+function makeScale(low, stops, high) {
+  const scale = make("span", "scale");
+  make("span", "", scale, low);
+  const colours = stops.map(([pixel, place]) => `${colourOf(pixel)} ${100 * place}%`);
+  make("span", "ramp", scale).style.backgroundImage = `linear-gradient(90deg, ${colours.join(", ")})`;
+  make("span", "", scale, high);
+  return scale;
 }

@@ -1,6 +1,6 @@
 // Groups of possibilities as bars: what could stand under each mask, or how likely each class is.
 //
-// Data (made by transformer/ui/read_bars.py): {groups: [{title, bars: [{text, probability, note}]}], verb}. With a verb
+// Data (made by transformer/ui/read/bars.py): {groups: [{title, bars: [{text, probability, note}]}], verb}. With a verb
 // each bar is a button; a click sends [group, bar]. The longest bar of a group has the full width of its track only if
 // its probability is 1, so that groups compare.
 
@@ -9,8 +9,8 @@ export default function mount({ data, parentElement, setTriggerValue }) {
   let host = parentElement.querySelector(".bars");
   const before = host?.getRootNode().activeElement?.dataset.at;
   host?.remove();
-  host = make("div", "bars", parentElement);
-  host.style.setProperty("--accent", data.accent[themeOf(host)]);
+  host = make("div", "component bars", parentElement);
+  applyTheme(host, data.accent);
   data.groups.forEach((group, i) => {
     const section = make("section", "group", host);
     section.setAttribute("aria-label", group.title);
@@ -29,10 +29,7 @@ export default function mount({ data, parentElement, setTriggerValue }) {
 function drawBar(section, { text, probability, note }, verb) {
   const row = make(verb ? "button" : "div", "row", section);
   const words = `${text}, ${percent(probability)}${note ? `, ${note}` : ""}`;
-  make("bdi", "name", row, text).title = text;
-  const track = make("span", "track", row);
-  make("span", "bar", track).style.width = `${100 * probability}%`;
-  make("span", "percent", row, percent(probability));
+  fillRow(row, text, probability, probability)[0].title = text;
   if (note) row.classList.add("noted");
   if (verb) {
     row.type = "button";
@@ -50,10 +47,4 @@ function onKey(event) {
   if (at < 0 || next === undefined) return;
   rows[next]?.focus();
   event.preventDefault();
-}
-
-function percent(probability) {
-  const value = 100 * probability;
-  if (value > 0 && value < 0.1) return "< 0.1 %";
-  return `${value < 9.95 || (value > 99.5 && value < 100) ? value.toFixed(1) : value.toFixed(0)} %`;
 }

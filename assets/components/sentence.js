@@ -5,41 +5,27 @@
 //   * where tokens of the input have the number of a `word`, a click or Enter sends that number: the word is to be
 //     masked, or its mask (`hidden` is what stands under it) taken off. A switch lets clicks lock tokens instead.
 //
-// Data (packed by transformer/ui/components.py): uint32 length, JSON, then one byte per weight of the
+// Data (packed by transformer/ui/parts/sentence.py): uint32 length, JSON, then one byte per weight of the
 // chosen view, (queries, keys), 255 = 1. `places.queries[i]` is the token that row i belongs to, counted
 // within its side; the same for keys and columns. -1 is the start marker that a decoder reads before its
 // own output; a side that has one names it as `lead`, and it is shown as a token before the first.
 
-const SHOWN = 0.05; // weights from here on are also written above their token
 const CARD_DELAY = 200; // ms; passing over a line of text should not flash a card per word
 const LEAVE_DELAY = 180; // ms to get from a token into its card
-const sentences = new WeakMap(); // root -> Sentence
 
 export default function mount({ data, parentElement, setTriggerValue }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  let sentence = sentences.get(parentElement);
-  if (!sentence) {
-    sentence = new Sentence(parentElement);
-    sentences.set(parentElement, sentence);
-  }
-  const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
-  const spec = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
-  sentence.update(spec, data.subarray(4 + length), setTriggerValue);
-  return () => {
-    sentence.destroy();
-    sentences.delete(parentElement);
-  };
+  return keep(parentElement, Sentence, (sentence) => sentence.update(...unpack(data), setTriggerValue));
 }
 
 class Sentence {
   constructor(root) {
-    this.host = make("div", "sentence");
+    this.host = make("div", "component sentence", root);
     this.status = make("div", "status", this.host); // above the words, where no card covers it
     this.status.setAttribute("aria-live", "polite");
     this.body = make("div", "body", this.host);
     this.footer = make("div", "footer", this.host);
     this.card = new Card(this.host, (step, j, other) => this.chooseAlternative(step, j, other));
-    root.append(this.host);
     this.direction = "forward"; // for self-attention: what a token looks at, or who looks at it
     this.clicking = "mask"; // where words can be masked: that, or "lock"
     this.tokens = { source: [], target: [] }; // elements in reading order, the lead included
@@ -77,12 +63,10 @@ class Sentence {
     this.spec = spec;
     this.weights = weights;
     this.send = send;
-    const theme = themeOf(this.host);
-    this.host.dataset.theme = theme;
-    this.host.style.setProperty("--accent", spec.accent[theme]);
-    // Type is large for a sentence and smaller for a page of text, the same on both sides.
+    applyTheme(this.host, spec.accent);
+    // The longer side decides for both.
     const longest = Math.max(...Object.values(spec.sides).map((side) => side.tokens.reduce((n, t) => n + t.text.length, 0)));
-    this.host.dataset.length = longest > 600 ? "page" : longest > 180 ? "paragraph" : "sentence";
+    this.host.dataset.length = lengthOf(longest, 180, 600);
     const text = JSON.stringify(spec.sides);
     if (text !== this.text) this.build(); // the same words keep their elements, focus and lock
     this.text = text;
@@ -109,16 +93,9 @@ class Sentence {
       text.dataset.side = side;
       text.setAttribute("role", "group");
       text.setAttribute("aria-label", `${title}: ${tokens.length} tokens, arrow keys move between them`);
-      let word = null;
-      shown.forEach((token, place) => {
-        if (!word || !token.joins || token.special) {
-          if (word) text.append(" ");
-          word = make("span", "word", text);
-        }
-        this.tokens[side].push(this.buildToken(word, side, lead ? place - 1 : place, token));
-        // A word is not broken over lines, unless it alone is longer than one.
-        if (word.textContent.length > 18) word.classList.add("long");
-      });
+      this.tokens[side] = layTokens(text, shown, (word, token, place) =>
+        this.buildToken(word, side, lead ? place - 1 : place, token),
+      );
       this.tokens[side][this.tabStop[side]].tabIndex = 0;
     }
     if (had) (this.tokenAt(had.side, had.index) ?? this.tokens[had.side].at(-1))?.focus();
@@ -176,22 +153,14 @@ class Sentence {
     this.footer.replaceChildren(...parts);
   }
 
-  /** Buttons, one of which is taken; it sets a field of this object. */
+  /** A switch that sets a field of this object. */
   buildSwitch(label, field, ways) {
-    const group = make("span", "switch");
-    group.setAttribute("role", "group");
-    group.setAttribute("aria-label", label);
-    for (const [value, text] of ways) {
-      const button = make("button", "", group, text);
-      button.type = "button";
-      button.dataset[field] = value;
-      button.setAttribute("aria-pressed", String(this[field] === value));
-      button.addEventListener("click", () => {
-        this[field] = value;
-        for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
-        this.refresh();
-      });
-    }
+    const group = makeSwitch(label, field, ways, (value) => {
+      this[field] = value;
+      setSwitch(group, field, value);
+      this.refresh();
+    });
+    setSwitch(group, field, this[field]);
     return group;
   }
 
@@ -250,7 +219,7 @@ class Sentence {
       const weight = byte / 255;
       token.style.setProperty("--light", weight.toFixed(3));
       token.dataset.light = weight.toFixed(3);
-      if (weight >= SHOWN) token.dataset.number = weight.toFixed(2).replace(/^0/, "");
+      showWeight(token, weight);
     }
     this.say(current, found);
     if (current !== this.carded) {

@@ -1,29 +1,19 @@
 // The same text several times, each time tinted by another answer to "which words matter?".
 //
-// Data (made by transformer/ui/sentiment_tints.py): {tokens: [{text, joins, special}], rows: [{title, about, signed, low,
+// Data (made by transformer/ui/sentiment/tints.py): {tokens: [{text, joins, special}], rows: [{title, about, signed, low,
 // high, unit, values}], colours: {light, dark: {share, for, against, accent}}}. A row's tint is full at its own largest
 // value, which the legend names; a signed row has one hue for each sign. Values of null: not computed yet.
 
 const FULL = 62; // percent of the hue where a tint is full: text stays readable on it
-const rowsOf = new WeakMap(); // root -> Tints
 
 export default function mount({ data, parentElement }) {
   if (!data) return undefined;
-  let tints = rowsOf.get(parentElement);
-  if (!tints) {
-    tints = new Tints(parentElement);
-    rowsOf.set(parentElement, tints);
-  }
-  tints.update(data);
-  return () => {
-    tints.host.remove();
-    rowsOf.delete(parentElement);
-  };
+  return keep(parentElement, Tints, (tints) => tints.update(data));
 }
 
 class Tints {
   constructor(root) {
-    this.host = make("div", "tints", root);
+    this.host = make("div", "component tints", root);
     this.grid = make("div", "grid", this.host);
     this.status = make("div", "status", this.host);
     this.status.setAttribute("aria-live", "polite");
@@ -43,12 +33,16 @@ class Tints {
     this.grid.addEventListener("keydown", (event) => this.onKey(event));
   }
 
+  destroy() {
+    this.host.remove();
+  }
+
   update(data) {
     this.data = data;
     const colours = data.colours[themeOf(this.host)];
     for (const name of ["share", "for", "against", "accent"]) this.host.style.setProperty(`--${name}`, colours[name]);
     const letters = data.tokens.reduce((sum, token) => sum + token.text.length, 0);
-    this.host.dataset.length = letters > 500 ? "page" : letters > 160 ? "paragraph" : "sentence";
+    this.host.dataset.length = lengthOf(letters, 160, 500);
     const scrolled = this.texts?.[0]?.scrollTop ?? 0;
     this.pointed = null;
     this.grid.replaceChildren();
@@ -72,16 +66,10 @@ class Tints {
     text.dir = "auto"; // Hebrew and Arabic run from the right
     text.setAttribute("role", "group");
     text.setAttribute("aria-label", `${row.title}, ${this.data.tokens.length} tokens, arrow keys move between them`);
-    let word = null;
-    this.data.tokens.forEach((token, index) => {
-      if (!word || !token.joins || token.special) {
-        if (word) text.append(" ");
-        word = make("span", "word", text);
-      }
+    layTokens(text, this.data.tokens, (word, token, index) => {
       const element = make("span", "token", word, token.text);
       element.classList.toggle("special", token.special);
       element.dataset.index = index;
-      if (word.textContent.length > 18) word.classList.add("long");
       if (!row.values) return;
       const value = row.values[index];
       element.dataset.value = number3(value, row.signed);
@@ -148,7 +136,7 @@ class Tints {
 function legend(row, most) {
   const line = make("div", "legend");
   make("span", "", line, row.signed ? `${row.low} ${number3(-most, true)}` : row.low);
-  make("span", row.signed ? "scale signed" : "scale", line);
+  make("span", row.signed ? "ramp signed" : "ramp", line);
   make("span", "", line, `${row.signed ? `${number3(most, true)} ` : ""}${row.signed ? row.high : number3(most, false)}`);
   return line;
 }

@@ -1,6 +1,6 @@
 // All attention heads of one map at once: a layers-by-heads sheet of thumbnails.
 //
-// The component is mounted twice for each sheet (transformer/ui/components.py does it):
+// The component is mounted twice for each sheet (transformer/ui/parts/sheet.py does it):
 //   * with bytes: a 16-byte digest, then one byte per weight, (layers, heads, queries, keys), 255 = 1.
 //     It draws nothing and only puts the weights on a shelf, under their digest. Its message is the
 //     same on every rerun, so Streamlit sends it once and afterwards only a reference to it.
@@ -18,54 +18,20 @@ const LARGEST = 168;
 const TALL = 440; // the whole sheet is no taller than this, unless thumbnails would get lower than LOW
 const LOW = 64;
 
-// One shelf for the page, wherever this file was loaded from: digest -> {bytes, holders}. An event named
-// after a digest says that its weights are there.
-const { shelf, arrivals } = (globalThis[Symbol.for("headlight.sheet")] ??= {
-  shelf: new Map(),
-  arrivals: new EventTarget(),
-});
-const held = new WeakMap(); // carrier's root -> digest it put on the shelf
-const sheets = new WeakMap(); // sheet's root -> Sheet
+const shelf = new Shelf("headlight.sheet"); // bytes of weights
 
 export default function mount({ data, parentElement, setTriggerValue }) {
   if (data instanceof Uint8Array) {
-    putOnShelf(parentElement, data);
-    return () => takeFromShelf(parentElement);
+    return shelf.put(parentElement, data.subarray(0, DIGEST_BYTES), () => data.subarray(DIGEST_BYTES));
   }
   if (!data) return undefined;
-  let sheet = sheets.get(parentElement);
-  if (!sheet) {
-    sheet = new Sheet(parentElement);
-    sheets.set(parentElement, sheet);
-  }
-  sheet.update(data, (layer, head) => setTriggerValue("selected", [layer, head]));
-  return () => {
-    sheet.destroy();
-    sheets.delete(parentElement);
-  };
-}
-
-function putOnShelf(root, data) {
-  const digest = Array.from(data.subarray(0, DIGEST_BYTES), (b) => b.toString(16).padStart(2, "0")).join("");
-  if (held.get(root) === digest) return; // a rerun with the same weights
-  takeFromShelf(root);
-  held.set(root, digest);
-  const entry = shelf.get(digest) ?? { bytes: data.subarray(DIGEST_BYTES), holders: 0 };
-  entry.holders += 1;
-  shelf.set(digest, entry);
-  arrivals.dispatchEvent(new Event(digest));
-}
-
-function takeFromShelf(root) {
-  const digest = held.get(root);
-  const entry = shelf.get(digest);
-  held.delete(root);
-  if (entry && --entry.holders === 0) shelf.delete(digest);
+  const choose = (layer, head) => setTriggerValue("selected", [layer, head]);
+  return keep(parentElement, Sheet, (sheet) => sheet.update(data, choose));
 }
 
 class Sheet {
   constructor(root) {
-    this.host = make("div", "sheet");
+    this.host = make("div", "component drawn sheet", root);
     this.scroller = make("div", "scroller", this.host);
     this.grid = make("div", "grid", this.scroller);
     this.canvas = make("canvas", "picture");
@@ -73,7 +39,6 @@ class Sheet {
     this.tip = make("div", "tip", this.host);
     this.tip.hidden = true;
     this.legend = make("div", "legend", this.host);
-    root.append(this.host);
     this.paints = 0;
     this.active = 0; // index of the cell that holds the tab stop
     this.grid.addEventListener("pointermove", (event) => this.onPointer(event));
@@ -91,7 +56,7 @@ class Sheet {
   destroy() {
     this.observer.disconnect();
     this.density?.removeEventListener("change", this.onDensity);
-    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
+    shelf.listen(null, this.onArrival, this.spec?.digest);
     this.host.remove();
   }
 
@@ -106,22 +71,19 @@ class Sheet {
   }
 
   update(spec, choose) {
-    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
-    arrivals.addEventListener(spec.digest, this.onArrival);
+    shelf.listen(spec.digest, this.onArrival, this.spec?.digest);
     const before = this.spec;
     this.spec = spec;
     this.choose = choose;
-    this.applyTheme();
+    this.colour();
     if (!before || String(before.shape) !== String(spec.shape) || before.title !== spec.title) this.build();
     this.select(spec.selected);
     this.describe();
     this.draw();
   }
 
-  applyTheme() {
-    const theme = themeOf(this.host);
-    this.host.dataset.theme = theme;
-    this.host.style.setProperty("--accent", this.spec.accent[theme]);
+  colour() {
+    const theme = applyTheme(this.host, this.spec.accent);
     this.palette = decodePalette(this.spec.scale[theme]);
     this.top = this.spec.top ?? 255; // the byte that has full colour
     this.stretched = this.palette.map((_, i) => this.palette[Math.min(255, Math.round((i * 255) / this.top))]);
@@ -194,14 +156,8 @@ class Sheet {
   /** The key of the picture: what the colours, the rows and the columns of a thumbnail mean. */
   describe() {
     const steps = [0, 16, 32, 48, 64, 96, 128, 160, 192, 224, 255];
-    const stops = steps.map((i) => {
-      const [r, g, b] = channels(this.palette[i]);
-      return `rgb(${r} ${g} ${b}) ${(100 * i) / 255}%`;
-    });
-    const bar = make("span", "bar");
-    bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
-    const scale = make("span", "scale");
-    scale.append(make("span", "", null, "weight 0"), bar, make("span", "", null, String(Number((this.top / 255).toPrecision(2)))));
+    const stops = steps.map((i) => [this.palette[i], i / 255]);
+    const scale = makeScale("weight 0", stops, String(Number((this.top / 255).toPrecision(2))));
     const text = `In each picture a row is one ${this.spec.rows}, a column one ${this.spec.columns} it looks at.`;
     this.legend.replaceChildren(scale, make("span", "", null, text));
   }
@@ -232,11 +188,11 @@ class Sheet {
   }
 
   draw() {
-    const entry = this.spec && shelf.get(this.spec.digest);
-    if (!entry || this.host.clientWidth === 0) return; // not here yet, or inside a closed tab
+    const weights = this.spec && shelf.get(this.spec.digest);
+    if (!weights || this.host.clientWidth === 0) return; // not here yet, or inside a closed tab
     const [layers, heads, queries, keys] = this.spec.shape;
-    if (entry.bytes.length !== layers * heads * queries * keys) {
-      throw new Error(`expected ${layers * heads * queries * keys} weights, received ${entry.bytes.length}`);
+    if (weights.length !== layers * heads * queries * keys) {
+      throw new Error(`expected ${layers * heads * queries * keys} weights, received ${weights.length}`);
     }
     const { width, height } = this.layout();
     const density = devicePixelRatio;
@@ -248,15 +204,14 @@ class Sheet {
     const down = Math.min(queries, Math.max(1, Math.round(height * density)));
     const reducedKey = [this.spec.digest, this.spec.shape, across, down].join();
     if (reducedKey !== this.reducedKey) {
-      this.reduced = reduceByMaximum(entry.bytes, layers * heads, queries, keys, down, across);
+      this.reduced = reduceByMaximum(weights, layers * heads, queries, keys, down, across);
       this.reducedKey = reducedKey;
     }
     const atlas = paintAtlas(this.reduced, layers, heads, down, across, this.stretched);
     this.canvas.width = Math.round((heads * (width + GAP) - GAP) * density);
     this.canvas.height = Math.round((layers * (height + GAP) - GAP) * density);
     const context = this.canvas.getContext("2d", { alpha: false });
-    const [r, g, b] = channels(this.palette[0]);
-    context.fillStyle = `rgb(${r} ${g} ${b})`;
+    context.fillStyle = colourOf(this.palette[0]);
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     context.imageSmoothingEnabled = false; // cells stay sharp squares
     for (let layer = 0; layer < layers; layer++) {
@@ -270,7 +225,7 @@ class Sheet {
     }
     this.painted = painted;
     this.paints += 1;
-    this.entry = entry;
+    this.weights = weights;
     // For tests and for timing from outside: how often, what, and how long.
     Object.assign(this.host.dataset, {
       digest: this.spec.digest,
@@ -290,7 +245,7 @@ class Sheet {
     let best = { query: q0, key: k0, value: -1 };
     for (let query = q0; query < q1; query++) {
       for (let key = k0; key < k1; key++) {
-        const value = this.entry.bytes[offset + query * keys + key];
+        const value = this.weights[offset + query * keys + key];
         if (value > best.value) best = { query, key, value };
       }
     }
@@ -299,7 +254,7 @@ class Sheet {
 
   onPointer(event) {
     const cell = event.target.closest?.(".cell");
-    if (!cell || !this.entry) return this.hideTip();
+    if (!cell || !this.weights) return this.hideTip();
     const [, , queries, keys] = this.spec.shape;
     const box = cell.getBoundingClientRect();
     // A screen pixel may stand for several matrix cells; it shows, and so names, their strongest.
@@ -313,7 +268,7 @@ class Sheet {
     const cell = event.target.closest?.(".cell");
     if (!cell) return;
     this.moveTabStop(Number(cell.dataset.index));
-    if (!cell.matches(":focus-visible") || !this.entry) return;
+    if (!cell.matches(":focus-visible") || !this.weights) return;
     const [, , queries, keys] = this.spec.shape;
     const box = cell.getBoundingClientRect();
     const best = this.strongest(this.active, 0, queries, 0, keys);

@@ -1,6 +1,6 @@
 // A clip on one axis of seconds: words, wave, spectrogram and one head's attention, and a playhead over all of them.
 //
-// It is mounted twice with bytes (transformer/ui/speech_player.py makes them):
+// It is mounted twice with bytes (transformer/ui/speech/player.py makes them):
 //   * "S", a 16-byte digest, then the sound: it draws nothing and puts the sound on a shelf under its digest. Its
 //     message is the same whatever head is chosen, so it travels once.
 //   * "V", the length of a JSON header (4 bytes, little end first), the header, then one byte per weight, row by row.
@@ -11,51 +11,18 @@ const ROW = 20; // of a token, where there is room for all
 const TALL = 440; // the attention is no taller, unless rows would get lower than a pixel
 const SPOT = 0.005; // seconds: rounding of a time that was set
 
-const { shelf, arrivals } = (globalThis[Symbol.for("headlight.speech")] ??= {
-  shelf: new Map(), // digest -> {sound, holders}
-  arrivals: new EventTarget(),
-});
-const held = new WeakMap(); // carrier's root -> digest it put on the shelf
-const players = new WeakMap(); // root -> Player
+const shelf = new Shelf("headlight.speech"); // sounds
 
 export default function mount({ data, parentElement }) {
   if (!(data instanceof Uint8Array)) return undefined;
   if (data[0] === "S".charCodeAt(0)) {
-    putOnShelf(parentElement, data);
-    return () => takeFromShelf(parentElement);
+    return shelf.put(parentElement, data.subarray(1, 17), () => unpackSound(data.slice(17)));
   }
-  let player = players.get(parentElement);
-  if (!player) {
-    player = new Player(parentElement);
-    players.set(parentElement, player);
-  }
-  player.update(data);
-  return () => {
-    player.destroy();
-    players.delete(parentElement);
-  };
-}
-
-function putOnShelf(root, data) {
-  const digest = Array.from(data.subarray(1, 17), (b) => b.toString(16).padStart(2, "0")).join("");
-  if (held.get(root) === digest) return;
-  takeFromShelf(root);
-  held.set(root, digest);
-  const entry = shelf.get(digest) ?? { sound: unpack(data.slice(17)), holders: 0 };
-  entry.holders += 1;
-  shelf.set(digest, entry);
-  arrivals.dispatchEvent(new Event(digest));
-}
-
-function takeFromShelf(root) {
-  const digest = held.get(root);
-  const entry = shelf.get(digest);
-  held.delete(root);
-  if (entry && --entry.holders === 0) shelf.delete(digest);
+  return keep(parentElement, Player, (player) => player.update(data));
 }
 
 /** Sizes, then the peaks of the wave, the spectrogram (frames, bins), and a wav file. */
-function unpack(bytes) {
+function unpackSound(bytes) {
   const view = new DataView(bytes.buffer);
   const [columns, frames, bins] = [0, 4, 8].map((at) => view.getUint32(at, true));
   const wave = bytes.subarray(16, 16 + columns);
@@ -70,7 +37,7 @@ function unpack(bytes) {
 
 class Player {
   constructor(root) {
-    this.host = make("div", "speech");
+    this.host = make("div", "component drawn speech", root);
     this.bar = make("div", "bar", this.host);
     this.button = make("button", "play", this.bar);
     this.button.type = "button";
@@ -96,7 +63,6 @@ class Player {
     this.axis = make("div", "axis", this.stack);
     this.head = make("div", "head", this.stack);
     this.tip = make("div", "tip", this.host);
-    root.append(this.host);
     this.audio = new Audio();
     this.until = Infinity;
     this.paints = 0;
@@ -116,7 +82,7 @@ class Player {
 
   destroy() {
     this.observer.disconnect();
-    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
+    shelf.listen(null, this.onArrival, this.spec?.digest);
     this.audio.pause();
     URL.revokeObjectURL(this.audio.src);
     this.host.remove();
@@ -125,14 +91,10 @@ class Player {
   update(data) {
     if (data === this.data && this.theme === themeOf(this.host)) return;
     this.data = data;
-    if (this.spec) arrivals.removeEventListener(this.spec.digest, this.onArrival);
-    const length = new DataView(data.buffer, data.byteOffset, 5).getUint32(1, true);
-    this.spec = JSON.parse(new TextDecoder().decode(data.subarray(5, 5 + length)));
-    this.weights = data.subarray(5 + length);
-    arrivals.addEventListener(this.spec.digest, this.onArrival);
-    this.theme = themeOf(this.host);
-    this.host.dataset.theme = this.theme;
-    this.host.style.setProperty("--accent", this.spec.accent[this.theme]);
+    const [spec, weights] = unpack(data, 1);
+    shelf.listen(spec.digest, this.onArrival, this.spec?.digest);
+    Object.assign(this, { spec, weights });
+    this.theme = applyTheme(this.host, spec.accent);
     this.palette = decodePalette(this.spec.scale[this.theme]);
     this.stack.setAttribute("aria-valuemin", this.said(0));
     this.stack.setAttribute("aria-valuemax", this.said(this.spec.seconds));
@@ -165,7 +127,7 @@ class Player {
   }
 
   takeSound() {
-    const found = shelf.get(this.spec.digest)?.sound;
+    const found = shelf.get(this.spec.digest);
     if (!found) return;
     if (found !== this.sound) {
       this.audio.pause();

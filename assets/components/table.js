@@ -7,30 +7,19 @@
 // Streamlit's own editor decides in a timer what Enter has ended, and forgets the cell if the browser was too busy to
 // come to that timer between the last letter and Enter. Here the keystroke itself decides.
 //
-// Data (made by transformer/ui/by_hand_table.py): {generation, columns, rows}. Rows are drawn when their generation
+// Data (made by transformer/ui/by_hand/table.py): {generation, columns, rows}. Rows are drawn when their generation
 // is new; otherwise they are what this table has sent, maybe some edits ago, and are left alone.
 
 const LONGEST = 60; // letters of a cell, and
 const MOST = 32; // rows: more than any good table has, so that the page can say what is wrong
 
-const tables = new WeakMap(); // root -> Table
-
 export default function mount({ data, parentElement, setStateValue }) {
-  let table = tables.get(parentElement);
-  if (!table) {
-    table = new Table(parentElement);
-    tables.set(parentElement, table);
-  }
-  table.update(data, (edited) => setStateValue("edited", edited));
-  return () => {
-    table.destroy();
-    tables.delete(parentElement);
-  };
+  return keep(parentElement, Table, (table) => table.update(data, (edited) => setStateValue("edited", edited)));
 }
 
 class Table {
   constructor(root) {
-    this.host = make("div", "typed", root);
+    this.host = make("div", "component typed", root);
     const table = make("table", "", this.host);
     this.head = make("tr", "", make("thead", "", table));
     this.body = make("tbody", "", table);
