@@ -3,7 +3,7 @@
 import streamlit as st
 
 from transformer.ui.models import calls
-from transformer.ui.parts.components import sheet
+from transformer.ui.parts.sheet import sheet
 from transformer.ui.shell.frame import PAGES, frame
 from transformer.ui.shell.front import example_picture
 

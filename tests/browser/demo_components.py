@@ -10,7 +10,8 @@ import numpy as np
 import streamlit as st
 
 from transformer.trace import Alternative, AttentionMap, Label, Step, Trace
-from transformer.ui.parts import components
+from transformer.ui.parts.sentence import sentence
+from transformer.ui.parts.sheet import sheet
 
 WORDS = {
     "latin": "The train lef|t the stat|ion on time and no|body on the plat|form had notic|ed it be|fore noon .",
@@ -81,7 +82,7 @@ left, right = st.columns(2)
 layer = left.selectbox("Layer", range(attention.layers), key="layer", format_func=lambda i: str(i + 1))
 head = right.selectbox("Head", range(attention.heads), key="head", format_func=lambda i: str(i + 1))
 
-chosen = components.sentence(
+chosen = sentence(
     trace,
     key="sentence",
     kind=kind,
@@ -90,7 +91,7 @@ chosen = components.sentence(
     titles=("Portuguese", "English"),
 )
 top = float(st.query_params.get("top", "1"))
-clicked = components.sheet(attention, selected=(layer, head), top=top, key="sheet", on_select=select)
+clicked = sheet(attention, selected=(layer, head), top=top, key="sheet", on_select=select)
 st.text(f"selected: layer {layer + 1} head {head + 1}")
 st.text(f"clicked: {clicked}")
 if chosen:

@@ -11,6 +11,23 @@ from transformer.trace import Label
 # Long enough for nearly every word; a web address must not push the picture off the page.
 LIMIT = 20
 
+# Markers of common tokenizers, and what they are called on the page.
+MARKERS = {
+    **dict.fromkeys(
+        ("end", "</s>", "<eos>", "[end]", "[sep]", "<|endoftext|>", "<|endoftranscript|>"), "⏎ end"
+    ),
+    **dict.fromkeys(("start", "<s>", "<bos>", "[start]", "[cls]", "<|startoftranscript|>"), "▸ start"),
+    **dict.fromkeys(("pad", "<pad>", "[pad]"), "pad"),
+    **dict.fromkeys(("unk", "<unk>", "[unk]"), "unknown"),
+}
+
+# What the maps of a trace are called.
+MAP_NAMES = {
+    "encoder": "Encoder self-attention",
+    "decoder": "Decoder self-attention",
+    "cross": "Cross-attention",
+}
+
 _VISIBLE = {"": "∅", " ": "␣", "\n": "↵", "\r": "↵", "\u2028": "↵", "\u2029": "↵", "\t": "⇥", "\u00a0": "⍽"}
 
 
@@ -23,6 +40,11 @@ def display(label: Label, limit: int = LIMIT) -> str:
         _VISIBLE.get(c, "�") if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text
     )
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown(label: Label) -> str:
+    """A marker by what it is called on the page, any other label by its text as it is."""
+    return MARKERS.get(label.text.strip().lower(), label.text) if label.special else label.text
 
 
 def escape(text: str) -> str:

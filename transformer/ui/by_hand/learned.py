@@ -20,8 +20,8 @@ from transformer.trace import AttentionMap, Label, Trace
 from transformer.ui.by_hand.steps import show, step, weights_picture
 from transformer.ui.models import calls
 from transformer.ui.parts.check import check_panel
-from transformer.ui.parts.components import sheet
 from transformer.ui.parts.explorer import segments
+from transformer.ui.parts.sheet import sheet
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import plain
 

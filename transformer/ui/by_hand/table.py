@@ -17,21 +17,16 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from transformer import home
 from transformer.analysis import typed
 from transformer.analysis.typed import Rows
+from transformer.ui.parts.component import component
 
 SENTENCE = "The train left the station on time."
 KEY = "typed-table"
 LETTERS = 300  # of a sentence
 MOST = (32, typed.MAX_WIDTH + 2, 60)  # rows, cells of a row and letters of a cell that the component can send
 
-_TABLE = st.components.v2.component(
-    "headlight.table",
-    js="\n".join((home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "table")),
-    css=(home.components() / "table.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_TABLE = component("table")
 
 
 class Sent(NamedTuple):

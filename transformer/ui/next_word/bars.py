@@ -12,22 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from transformer import home
-from transformer.figures.theme import THEMES
+from transformer.ui.parts.component import accents, component, integers
 
 if TYPE_CHECKING:
     from transformer.pipeline.writer import Word
 
 START_SHOWN = 16  # letters of a broken-off word that stand before its end
 
-_BARS = st.components.v2.component(
-    "headlight.next_word_bars",
-    js="\n".join(
-        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "card", "next_word_bars")
-    ),
-    css=(home.components() / "next_word_bars.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_BARS = component("next_word_bars")
 
 
 def bars(
@@ -55,7 +47,7 @@ def bars(
             for word in words
         ],
         "blocked": blocked,
-        "accent": {name: colours.accent for name, colours in THEMES.items()},
+        "accent": accents(),
     }
 
     def called() -> None:
@@ -79,8 +71,7 @@ def _spelled(text: str, word: str) -> dict[str, str]:
 
 def _place(answer: Any, number: int, count: int) -> int | None:
     """The word of this list that a browser named, or None."""
-    if not isinstance(answer, list) or len(answer) != 2:
+    numbers = integers(answer, 2)
+    if numbers is None or numbers[0] != number or not 0 <= numbers[1] < count:
         return None
-    if not all(isinstance(part, int) and not isinstance(part, bool) for part in answer):
-        return None
-    return answer[1] if answer[0] == number and 0 <= answer[1] < count else None
+    return numbers[1]

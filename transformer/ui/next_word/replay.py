@@ -6,34 +6,23 @@ component's script is `assets/components/next_word_replay.js`.
 
 from __future__ import annotations
 
-import json
 import math
-import struct
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from transformer import home
-from transformer.figures.labels import display
+from transformer.figures.labels import MARKERS, display
 from transformer.figures.theme import THEMES, hex_colour
 from transformer.trace import FloatArray, Label, Step, Trace
-from transformer.ui.parts.components import MARKERS
-from transformer.ui.parts.wire import quantise
+from transformer.ui.parts.component import accents, component
+from transformer.ui.parts.wire import headed, quantise
 
 STEP, TINT = "step", "tint"  # in the address
 TINTS = ("surprise", "attention")
 SURPRISE = 150  # of 255: the colour of the attention scale that full surprise has
 
-_REPLAY = st.components.v2.component(
-    "headlight.next_word_replay",
-    js="\n".join(
-        (home.components() / f"{name}.js").read_text("utf-8")
-        for name in ("common", "card", "next_word_replay")
-    ),
-    css=(home.components() / "next_word_replay.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_REPLAY = component("next_word_replay")
 
 
 def bits(step: Step) -> float:
@@ -72,10 +61,9 @@ def draw(trace: Trace, weights: FloatArray, view: str, key: str) -> None:
         "view": view,
         "step": _step(st.query_params.get(STEP), len(read)),
         "tint": tint if (tint := st.query_params.get(TINT, "")) in TINTS else "",
-        "accent": {name: colours.accent for name, colours in THEMES.items()},
+        "accent": accents(),
         "surprise": {name: hex_colour(colours.attention[SURPRISE]) for name, colours in THEMES.items()},
     }
-    text = json.dumps(header, ensure_ascii=False).encode("utf-8", "replace")
 
     def called() -> None:
         seen = st.session_state[key].get("seen")
@@ -83,7 +71,7 @@ def draw(trace: Trace, weights: FloatArray, view: str, key: str) -> None:
             _remember(STEP, _step(str(seen.get("step")), len(read)))
             _remember(TINT, seen.get("tint") if seen.get("tint") in TINTS else None)
 
-    _REPLAY(key=key, data=struct.pack("<I", len(text)) + text + quantise(weights), on_seen_change=called)
+    _REPLAY(key=key, data=headed(header, quantise(weights)), on_seen_change=called)
     with st.expander("Surprise of each token as a table", key=f"{key}-table", on_change="rerun") as box:
         if box.open:
             st.dataframe(table(trace), hide_index=True, width="stretch")

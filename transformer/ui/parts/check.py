@@ -13,9 +13,9 @@ import streamlit as st
 
 from transformer.analysis.check import TOLERANCE, Check, check, mask_of
 from transformer.figures.by_hand import matrix
+from transformer.figures.labels import MAP_NAMES
 from transformer.trace import Trace
 from transformer.ui.models import calls
-from transformer.ui.parts.components import NAMES
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import plain
 
@@ -45,9 +45,9 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
     st.latex(r"A = \operatorname{softmax}\!\left(\frac{Q K^{\mathsf T}}{\sqrt{d_k}}\right)")
     which = (
-        f"{NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
+        f"{MAP_NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
         if len(checks) == 1
-        else f"{NAMES[kind]}, {len(checks)} heads; the worst is layer {at_layer + 1}, head {at_head + 1}"
+        else f"{MAP_NAMES[kind]}, {len(checks)} heads; the worst is layer {at_layer + 1}, head {at_head + 1}"
     )
     passed = all(found.passed for found in checks.values())
     verdict = (

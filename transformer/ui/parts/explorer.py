@@ -15,8 +15,10 @@ import streamlit as st
 from transformer.analysis import views
 from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, heatmap
+from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Trace
-from transformer.ui.parts.components import NAMES, Choice, sentence, sheet
+from transformer.ui.parts.sentence import Choice, sentence
+from transformer.ui.parts.sheet import sheet
 from transformer.ui.parts.wire import packed
 from transformer.ui.shell.frame import theme
 
@@ -172,7 +174,7 @@ def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None, to
 def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
     """Such as "Cross-attention, layer 2, head 5" or "Encoder self-attention, layer 1, average of all heads"."""
     word = "average" if how == "mean" else "maximum"
-    parts = [NAMES[kind]]
+    parts = [MAP_NAMES[kind]]
     if layer is None and head is None:
         return f"{parts[0]}, {word} of all layers and heads"
     parts.append(f"{word} of all layers" if layer is None else f"layer {layer + 1}")

@@ -7,31 +7,22 @@ what the pointer or the arrow keys read is always one cell. The component's scri
 
 from __future__ import annotations
 
-import base64
-import json
-import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from transformer import home
 from transformer.figures.labels import display
 from transformer.figures.theme import THEMES
 from transformer.trace import Label
+from transformer.ui.parts.component import accents, component, pair, scales
+from transformer.ui.parts.wire import headed
 
 TALLEST = 420  # CSS pixels
 
-_MATRIX = st.components.v2.component(
-    "headlight.matrix",
-    js="\n".join(
-        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "pixels", "matrix")
-    ),
-    css=(home.components() / "matrix.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_MATRIX = component("matrix", "pixels")
 
 Scale = Literal["difference", "attention"]
 
@@ -101,26 +92,13 @@ def matrix(
         "missing": missing,
         "pickable": on_pick is not None,
         "steps": len(THEMES["light"].difference if scale == "difference" else THEMES["light"].attention),
-        "scale": {
-            name: base64.b64encode(getattr(look, scale).tobytes()).decode() for name, look in THEMES.items()
-        },
-        "accent": {name: look.accent for name, look in THEMES.items()},
+        "scale": scales(scale),
+        "accent": accents(),
     }
-    text = json.dumps(header, ensure_ascii=False).encode()
 
     def called() -> None:
-        chosen = _cell(st.session_state[key].get("picked"), rows, columns)
+        chosen = pair(st.session_state[key].get("picked"), rows, columns)
         if chosen and on_pick:
             on_pick(*chosen)
 
-    _MATRIX(key=key, data=struct.pack("<I", len(text)) + text + array.tobytes(), on_picked_change=called)
-
-
-def _cell(value: Any, rows: int, columns: int) -> tuple[int, int] | None:
-    """A cell out of what a browser sent, or None."""
-    if not isinstance(value, list) or len(value) != 2:
-        return None
-    if not all(isinstance(part, int) and not isinstance(part, bool) for part in value):
-        return None
-    row, column = value
-    return (row, column) if 0 <= row < rows and 0 <= column < columns else None
+    _MATRIX(key=key, data=headed(header, array.tobytes()), on_picked_change=called)

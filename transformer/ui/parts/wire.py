@@ -9,9 +9,12 @@ Letters for shapes: L layers, H heads, Q queries, K keys.
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 import weakref
+from collections.abc import Mapping
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +43,14 @@ def quantise(weights: npt.ArrayLike) -> bytes:
     scaled = np.multiply(array, np.float32(255))
     np.rint(scaled, out=scaled)
     return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8).tobytes()
+
+
+def headed(header: Mapping[str, Any], body: bytes) -> bytes:
+    """What common.js unpacks: the length of a JSON header (4 bytes, little end first), the header, then `body`."""
+    text = json.dumps(header, ensure_ascii=False).encode(
+        "utf-8", "replace"
+    )  # a text may hold half a character
+    return struct.pack("<I", len(text)) + text + body
 
 
 class Packed(NamedTuple):

@@ -7,15 +7,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from transformer import home
-from transformer.figures.theme import THEMES
+from transformer.ui.parts.component import accents, component, integers
 
-_BARS = st.components.v2.component(
-    "headlight.read_bars",
-    js="\n".join((home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "read_bars")),
-    css=(home.components() / "read_bars.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_BARS = component("read_bars")
 
 
 class Bar(NamedTuple):
@@ -65,7 +59,7 @@ def bars(
             for group in groups
         ],
         "verb": verb,
-        "accent": {name: colours.accent for name, colours in THEMES.items()},
+        "accent": accents(),
     }
     result = _BARS(key=key, data=data, on_taken_change=called)
     return _pair(result.get("taken"), groups) is not None
@@ -73,9 +67,10 @@ def bars(
 
 def _pair(value: object, groups: Sequence[Group]) -> tuple[int, int] | None:
     """(group, bar) out of what a browser sent, or None."""
-    if not isinstance(value, list) or [type(number) for number in value] != [int, int]:
+    numbers = integers(value, 2)
+    if numbers is None:
         return None
-    group, bar = value
+    group, bar = numbers
     if 0 <= group < len(groups) and 0 <= bar < len(groups[group].bars):
         return group, bar
     return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from transformer.trace import FloatArray, Trace
-from transformer.ui.parts.components import maskable
 from transformer.ui.parts.explorer import Words
+from transformer.ui.parts.sentence import maskable
 from transformer.ui.read import page as read
 from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.page import Reading

@@ -10,25 +10,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import streamlit as st
 
-from transformer import home
-from transformer.figures.labels import display
+from transformer.figures.labels import MARKERS, display
 from transformer.figures.theme import THEMES, hex_colour
 from transformer.trace import FloatArray, Label
-from transformer.ui.parts.components import MARKERS
+from transformer.ui.parts.component import component
 
 # Of the scales of the theme: a hue that text stays readable on.
 SHARE, FOR, AGAINST = 150, 208, 46
 
-_TINTS = st.components.v2.component(
-    "headlight.sentiment_tints",
-    js="\n".join(
-        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "sentiment_tints")
-    ),
-    css=(home.components() / "sentiment_tints.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_TINTS = component("sentiment_tints")
 
 
 class Row(NamedTuple):

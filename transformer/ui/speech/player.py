@@ -8,9 +8,7 @@ Letters for shapes: Q queries, K keys.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,25 +17,16 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from transformer import home
 from transformer.audio.decode import RATE
 from transformer.audio.wav import wav
-from transformer.figures.labels import display
-from transformer.figures.theme import THEMES
+from transformer.figures.labels import display, shown
 from transformer.trace import FloatArray, Label, Spectrogram, Word
-from transformer.ui.parts.components import MARKERS
-from transformer.ui.parts.wire import quantise
+from transformer.ui.parts.component import accents, component, scales
+from transformer.ui.parts.wire import headed, quantise
 
 WAVE = 1200  # columns of the wave's picture
 
-_SPEECH = st.components.v2.component(
-    "headlight.speech",
-    js="\n".join(
-        (home.components() / f"{name}.js").read_text("utf-8") for name in ("common", "pixels", "speech")
-    ),
-    css=(home.components() / "speech.css").read_text("utf-8"),
-    isolate_styles=True,
-)
+_SPEECH = component("speech", "pixels", "shelf")
 
 
 class Attention(NamedTuple):
@@ -97,8 +86,8 @@ def player(
             {"way": way, "words": [[w.text, round(w.start, 3), round(w.end, 3)] for w in found]}
             for way, found in words
         ],
-        "scale": {name: base64.b64encode(look.attention.tobytes()).decode() for name, look in THEMES.items()},
-        "accent": {name: look.accent for name, look in THEMES.items()},
+        "scale": scales(),
+        "accent": accents(),
     }
     body = b""
     if attention:
@@ -113,14 +102,13 @@ def player(
             "path": [[int(row), int(column)] for row, column in attention.path],
             "title": attention.title,
         }
-    text = json.dumps(header, ensure_ascii=False).encode()
     with st.container(gap=None):  # the part that draws nothing must not leave a gap
-        _SPEECH(key=key, data=b"V" + struct.pack("<I", len(text)) + text + body)
+        _SPEECH(key=key, data=b"V" + headed(header, body))
         _SPEECH(key=f"{key}-sound", data=b"S" + digest + sound)
 
 
 def _name(label: Label) -> str:
-    return MARKERS.get(label.text.strip().lower(), label.text) if label.special else display(label)
+    return shown(label) if label.special else display(label)
 
 
 def _sound(samples: npt.NDArray[np.float32], spectrogram: Spectrogram) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from transformer.ui.parts.components import Choice
+from transformer.ui.parts.sentence import Choice
 
 
 def forget_choices() -> None:

@@ -1,55 +1,27 @@
-"""The two pictures that Streamlit lacks: all heads at once (`sheet`), and sentences that answer (`sentence`).
+"""What does each word look at? Input and output as a person writes them, in large type, and they answer.
 
-Both are `st.components.v2` components; their scripts and styles are `assets/components/*.js` and `*.css`. They are
-registered once, when this module is imported. Weights travel as one byte each, and what the browser answers is checked
-here before a page sees it. Both draw in the colours of `transformer.figures.theme` and follow the switch between light
-and dark by themselves.
+The component's script is `assets/components/sentence.js`.
 
-Letters for shapes: L layers, H heads, Q queries, K keys.
+Letters for shapes: Q queries, K keys.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
-from transformer import home
-from transformer.figures.theme import THEMES
-from transformer.trace import AttentionMap, FloatArray, Label, Trace
-from transformer.ui.parts.wire import TOLERANCE, packed, quantise
+from transformer.figures.labels import shown
+from transformer.trace import FloatArray, Label, Trace
+from transformer.ui.parts.component import accents, component, integers
+from transformer.ui.parts.wire import TOLERANCE, headed, quantise
 
-# Markers of common tokenizers, and what they are called on the page.
-MARKERS = {
-    **dict.fromkeys(
-        ("end", "</s>", "<eos>", "[end]", "[sep]", "<|endoftext|>", "<|endoftranscript|>"), "⏎ end"
-    ),
-    **dict.fromkeys(("start", "<s>", "<bos>", "[start]", "[cls]", "<|startoftranscript|>"), "▸ start"),
-    **dict.fromkeys(("pad", "<pad>", "[pad]"), "pad"),
-    **dict.fromkeys(("unk", "<unk>", "[unk]"), "unknown"),
-}
-
-NAMES = {"encoder": "Encoder self-attention", "decoder": "Decoder self-attention", "cross": "Cross-attention"}
+# Whose tokens ask, and whose are asked.
 SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
-
-def _component(name: str, *scripts: str) -> Any:
-    """Registers `name`.js, joined with the scripts it builds on to the one that Streamlit takes, and `name`.css."""
-    parts = [(home.components() / f"{script}.js").read_text("utf-8") for script in (*scripts, name)]
-    style = (home.components() / f"{name}.css").read_text("utf-8")
-    return st.components.v2.component(
-        f"headlight.{name}", js="\n".join(parts), css=style, isolate_styles=True
-    )
-
-
-_SHEET = _component("sheet", "common", "pixels")
-_SENTENCE = _component("sentence", "common", "card")
+_SENTENCE = component("sentence", "card")
 
 
 class Choice(NamedTuple):
@@ -57,60 +29,6 @@ class Choice(NamedTuple):
 
     step: int
     alternative: int
-
-
-def sheet(
-    attention: AttentionMap,
-    *,
-    selected: tuple[int | None, int | None],
-    key: str,
-    title: str | None = None,
-    top: float = 1.0,
-    on_select: Callable[[int, int], None] | None = None,
-) -> tuple[int, int] | None:
-    """Every head of a map as a layers-by-heads sheet of thumbnails; a click, or Enter, selects one.
-
-    Args:
-        attention: the map; its weights are quantised once and sent once, however often the page runs. Of a map with
-            more than MOST weights each cell is the strongest of a block, and named by the block's first and last word.
-        selected: (layer, head), counted from 0, outlined in the accent colour; None stands for all of them, so that
-            a row, a column or the whole sheet is outlined. Values outside are clipped.
-        key: the component's name on its page; a second, invisible part takes `key` + "-weights".
-        title: what a screen reader calls the sheet; by default the name of the map's kind.
-        top: the weight that has full colour, 0 to 1.
-        on_select: called with (layer, head) before the page runs again: the moment to set pickers through
-            `st.session_state`, so that they agree with the sheet.
-
-    Returns:
-        (layer, head) in the one run that follows a click, otherwise None.
-    """
-    layers, heads = attention.layers, attention.heads
-    sent = packed(attention)
-    queries = _spans(attention.queries, sent.side)
-    keys = _spans(attention.keys, sent.side)
-    data = {
-        "shape": [layers, heads, len(queries), len(keys)],
-        "digest": sent.digest.hex(),
-        "selected": [_clipped(selected[0], layers), _clipped(selected[1], heads)],
-        "top": min(255, max(1, round(255 * top))),
-        "queries": queries,
-        "keys": keys,
-        "title": title or NAMES[attention.kind],
-        "rows": "output token" if attention.kind != "encoder" else "input token",
-        "columns": "output token" if attention.kind == "decoder" else "input token",
-        "scale": {name: _base64(colours.attention) for name, colours in THEMES.items()},
-        "accent": _accents(),
-    }
-
-    def called() -> None:
-        chosen = _pair(st.session_state[key].get("selected"), layers, heads)
-        if chosen is not None and on_select is not None:
-            on_select(*chosen)
-
-    with st.container(gap=None):  # the invisible part must not leave a gap
-        result = _SHEET(key=key, data=data, on_selected_change=called)
-        _SHEET(key=f"{key}-weights", data=sent.digest + sent.weights)
-    return _pair(result.get("selected"), layers, heads)
 
 
 def sentence(
@@ -187,7 +105,7 @@ def maskable(
     )
 
     def word_of(value: object) -> int | None:
-        number = _integers([value], 1)
+        number = integers([value], 1)
         return number[0] if number and number[0] in words else None
 
     def called() -> None:
@@ -205,7 +123,7 @@ def _packed_sentence(
     """What sentence.js reads: its header and one byte per weight. Errors as for `sentence`."""
     if (kind is None) != (weights is None):
         raise ValueError("expected kind and weights together, received only one of them")
-    header: dict[str, Any] = {"sides": sides, "view": view, "shape": [0, 0], "accent": _accents()}
+    header: dict[str, Any] = {"sides": sides, "view": view, "shape": [0, 0], "accent": accents()}
     body = b""
     if kind is not None and weights is not None:
         attention = trace[kind]
@@ -221,23 +139,11 @@ def _packed_sentence(
             "queries": _places(attention.queries, lists[header["queries"]]),
             "keys": _places(attention.keys, lists[header["keys"]]),
         }
-    text = json.dumps(header, ensure_ascii=False).encode()
-    return struct.pack("<I", len(text)) + text + body
-
-
-def _shown(label: Label) -> str:
-    return MARKERS.get(label.text.strip().lower(), label.text) if label.special else label.text
-
-
-def _spans(labels: Sequence[Label], length: int) -> list[str]:
-    """What each block of labels is called: a label alone by itself, several by the first and the last."""
-    names = [_shown(label) for label in labels]
-    blocks = [names[i : i + length] for i in range(0, len(names), length)]
-    return [block[0] if len(block) == 1 else f"{block[0]} … {block[-1]}" for block in blocks]
+    return headed(header, body)
 
 
 def _token(label: Label) -> dict[str, Any]:
-    return {"text": _shown(label), "joins": label.joins, "special": label.special}
+    return {"text": shown(label), "joins": label.joins, "special": label.special}
 
 
 def _source(trace: Trace, title: str) -> dict[str, Any]:
@@ -266,7 +172,7 @@ def _lead(trace: Trace) -> str:
     target = [label.text for label in trace.target]
     for axis in axes:
         if [label.text for label in axis] != target and _is_shifted(axis, trace.target):
-            return _shown(axis[0])
+            return shown(axis[0])
     return ""
 
 
@@ -287,36 +193,10 @@ def _places(labels: Sequence[Label], tokens: Sequence[Label]) -> list[int]:
     )
 
 
-def _clipped(index: int | None, count: int) -> int | None:
-    return None if index is None else min(max(int(index), 0), count - 1)
-
-
-def _accents() -> dict[str, str]:
-    return {name: colours.accent for name, colours in THEMES.items()}
-
-
-def _base64(table: npt.NDArray[np.uint8]) -> str:
-    return base64.b64encode(np.ascontiguousarray(table).tobytes()).decode()
-
-
-def _integers(value: object, count: int) -> list[int] | None:
-    """`count` plain integers out of what a browser sent, or None."""
-    if not isinstance(value, list) or len(value) != count:
-        return None
-    return value if all(isinstance(item, int) and not isinstance(item, bool) for item in value) else None
-
-
-def _pair(value: object, layers: int, heads: int) -> tuple[int, int] | None:
-    numbers = _integers(value, 2)
-    if numbers is None or not (0 <= numbers[0] < layers and 0 <= numbers[1] < heads):
-        return None
-    return numbers[0], numbers[1]
-
-
 def _choice(value: object, trace: Trace) -> Choice | None:
     if not isinstance(value, dict):
         return None
-    numbers = _integers([value.get("step"), value.get("alternative")], 2)
+    numbers = integers([value.get("step"), value.get("alternative")], 2)
     if numbers is None or not 0 <= numbers[0] < len(trace.steps):
         return None
     if not 0 <= numbers[1] < len(trace.steps[numbers[0]].alternatives):

@@ -1,0 +1,82 @@
+"""Where do all heads of a map look? Layers by heads as a sheet of thumbnails; each can be clicked.
+
+The component's script is `assets/components/sheet.js`. Weights travel as one byte each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from transformer.figures.labels import MAP_NAMES, shown
+from transformer.trace import AttentionMap, Label
+from transformer.ui.parts.component import accents, component, pair, scales
+from transformer.ui.parts.wire import packed
+
+_SHEET = component("sheet", "pixels", "shelf")
+
+
+def sheet(
+    attention: AttentionMap,
+    *,
+    selected: tuple[int | None, int | None],
+    key: str,
+    title: str | None = None,
+    top: float = 1.0,
+    on_select: Callable[[int, int], None] | None = None,
+) -> tuple[int, int] | None:
+    """Every head of a map as a layers-by-heads sheet of thumbnails; a click, or Enter, selects one.
+
+    Args:
+        attention: the map; its weights are quantised once and sent once, however often the page runs. Of a map with
+            more than MOST weights each cell is the strongest of a block, and named by the block's first and last word.
+        selected: (layer, head), counted from 0, outlined in the accent colour; None stands for all of them, so that
+            a row, a column or the whole sheet is outlined. Values outside are clipped.
+        key: the component's name on its page; a second, invisible part takes `key` + "-weights".
+        title: what a screen reader calls the sheet; by default the name of the map's kind.
+        top: the weight that has full colour, 0 to 1.
+        on_select: called with (layer, head) before the page runs again: the moment to set pickers through
+            `st.session_state`, so that they agree with the sheet.
+
+    Returns:
+        (layer, head) in the one run that follows a click, otherwise None.
+    """
+    layers, heads = attention.layers, attention.heads
+    sent = packed(attention)
+    queries = _spans(attention.queries, sent.side)
+    keys = _spans(attention.keys, sent.side)
+    data = {
+        "shape": [layers, heads, len(queries), len(keys)],
+        "digest": sent.digest.hex(),
+        "selected": [_clipped(selected[0], layers), _clipped(selected[1], heads)],
+        "top": min(255, max(1, round(255 * top))),
+        "queries": queries,
+        "keys": keys,
+        "title": title or MAP_NAMES[attention.kind],
+        "rows": "output token" if attention.kind != "encoder" else "input token",
+        "columns": "output token" if attention.kind == "decoder" else "input token",
+        "scale": scales(),
+        "accent": accents(),
+    }
+
+    def called() -> None:
+        chosen = pair(st.session_state[key].get("selected"), layers, heads)
+        if chosen is not None and on_select is not None:
+            on_select(*chosen)
+
+    with st.container(gap=None):  # the invisible part must not leave a gap
+        result = _SHEET(key=key, data=data, on_selected_change=called)
+        _SHEET(key=f"{key}-weights", data=sent.digest + sent.weights)
+    return pair(result.get("selected"), layers, heads)
+
+
+def _spans(labels: Sequence[Label], length: int) -> list[str]:
+    """What each block of labels is called: a label alone by itself, several by the first and the last."""
+    names = [shown(label) for label in labels]
+    blocks = [names[i : i + length] for i in range(0, len(names), length)]
+    return [block[0] if len(block) == 1 else f"{block[0]} … {block[-1]}" for block in blocks]
+
+
+def _clipped(index: int | None, count: int) -> int | None:
+    return None if index is None else min(max(int(index), 0), count - 1)
