@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from transformer import home
 from transformer.figures import theme
-from transformer.ui.parts.component import component, integers, pair, scales
+from transformer.ui.parts.component import _brief, component, integers, pair, scales
 
 
 def test_scripts_and_styles_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +87,8 @@ def test_scripts_bring_text_in_as_text_and_fetch_nothing(path: Path) -> None:
     content = path.read_text("utf-8")
     for word in (*forbidden[path.suffix], "http:", "https:"):
         assert word not in content
+
+
+def test_a_style_is_sent_without_what_people_read() -> None:
+    style = "/* A note\n   of two lines. */\na {\n  color: red; /* why */\n  margin: 0 1px;\n}\n\nb > c {}\n"
+    assert _brief(style) == "a {\ncolor: red;\nmargin: 0 1px;\n}\nb > c {}"

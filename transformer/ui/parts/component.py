@@ -8,6 +8,7 @@ in the colours of `transformer.figures.theme` and follow the switch between ligh
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Literal
 
 import streamlit as st
@@ -23,8 +24,13 @@ def component(name: str, *scripts: str) -> Any:
     parts = [(folder / f"{script}.js").read_text("utf-8") for script in ("common", *scripts, name)]
     styles = [(folder / f"{style}.css").read_text("utf-8") for style in ("common", name)]
     return st.components.v2.component(
-        f"headlight.{name}", js="\n".join(parts), css="\n".join(styles), isolate_styles=True
+        f"headlight.{name}", js="\n".join(parts), css=_brief("\n".join(styles)), isolate_styles=True
     )
+
+
+def _brief(style: str) -> str:
+    """A style without comments and indentation: Streamlit sends it with every run of a page."""
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)).strip()
 
 
 def accents() -> dict[str, str]:
