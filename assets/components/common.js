@@ -20,11 +20,10 @@ function keep(root, Component, update) {
   };
 }
 
-/** Bytes as transformer/ui/parts/wire.py packs them: from `at` on a JSON header after its length, and what follows. */
-function unpack(data, at = 0) {
-  const start = at + 4;
-  const end = start + new DataView(data.buffer, data.byteOffset + at, 4).getUint32(0, true);
-  return [JSON.parse(new TextDecoder().decode(data.subarray(start, end))), data.subarray(end)];
+/** Bytes as transformer/ui/parts/wire.py packs them: a JSON header after its length, and what follows. */
+function unpack(data) {
+  const end = 4 + new DataView(data.buffer, data.byteOffset).getUint32(0, true);
+  return [JSON.parse(new TextDecoder().decode(data.subarray(4, end))), data.subarray(end)];
 }
 
 /** Text only ever enters the page as text, never as markup. */

@@ -1,29 +1,22 @@
 // All attention heads of one map at once: a layers-by-heads sheet of thumbnails.
 //
-// The component is mounted twice for each sheet (transformer/ui/parts/sheet.py does it):
-//   * with bytes: a 16-byte digest, then one byte per weight, (layers, heads, queries, keys), 255 = 1.
-//     It draws nothing and only puts the weights on a shelf, under their digest. Its message is the
-//     same on every rerun, so Streamlit sends it once and afterwards only a reference to it.
-//   * with JSON: shape, labels, colours, the selected head and the digest of the weights to draw.
-//     It is small, so choosing another head never sends the weights again.
+// Data (made by transformer/ui/parts/sheet.py): shape, labels, colours, the selected head and the digest of the
+// weights to draw. It is small, so choosing another head never sends the weights again: carrier.js brings them,
+// one byte each, (layers, heads, queries, keys), 255 = 1.
 //
 // Thumbnails are one canvas. Over it lies a CSS grid of empty cells, one per head, which brings what a
 // canvas lacks: roles and names for screen readers, a roving tab stop, native hit tests, and outlines
 // for hover, focus and selection that cost no repainting of the picture.
 
-const DIGEST_BYTES = 16;
 const GAP = 4; // CSS pixels between thumbnails
 const SMALLEST = 20; // CSS pixels; narrower sheets scroll sideways
 const LARGEST = 168;
 const TALL = 440; // the whole sheet is no taller than this, unless thumbnails would get lower than LOW
 const LOW = 64;
 
-const shelf = new Shelf("headlight.sheet"); // bytes of weights
+const shelf = new Shelf();
 
 export default function mount({ data, parentElement, setTriggerValue }) {
-  if (data instanceof Uint8Array) {
-    return shelf.put(parentElement, data.subarray(0, DIGEST_BYTES), () => data.subarray(DIGEST_BYTES));
-  }
   if (!data) return undefined;
   const choose = (layer, head) => setTriggerValue("selected", [layer, head]);
   return keep(parentElement, Sheet, (sheet) => sheet.update(data, choose));

@@ -1,29 +1,28 @@
-// What travels once, however often the component that draws it is sent anew: a part that draws nothing puts it on a
-// shelf under its digest, and whoever needs it takes it from there.
+// One shelf for the page, on which carrier.js puts bytes under their digest and from which a component takes them.
 
 class Shelf {
-  /** One shelf a name for the whole page, wherever this file was loaded from. */
-  constructor(name) {
-    // kept: digest -> {content, holders}. An event named after a digest says that its content is there.
-    Object.assign(this, (globalThis[Symbol.for(name)] ??= { kept: new Map(), arrivals: new EventTarget() }));
+  constructor() {
+    // kept: digest -> {bytes, holders}. An event named after a digest says that its bytes are there.
+    const shared = { kept: new Map(), arrivals: new EventTarget() };
+    Object.assign(this, (globalThis[Symbol.for("headlight.shelf")] ??= shared)); // wherever this file was loaded from
     this.held = new WeakMap(); // carrier's root -> digest it put here
   }
 
   get(digest) {
-    return this.kept.get(digest)?.content;
+    return this.kept.get(digest)?.bytes;
   }
 
-  /** Puts `unpack()` under a digest of 16 bytes, and returns what takes it away again with its last carrier. */
-  put(root, bytes, unpack) {
-    const digest = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+  /** Puts bytes there, and returns what takes them away again with their last carrier. */
+  put(root, name, bytes) {
+    const digest = Array.from(name, (b) => b.toString(16).padStart(2, "0")).join("");
     if (this.held.get(root) !== digest) {
       this.drop(root);
       this.held.set(root, digest);
-      const entry = this.kept.get(digest) ?? { content: unpack(), holders: 0 };
+      const entry = this.kept.get(digest) ?? { bytes, holders: 0 };
       entry.holders += 1;
       this.kept.set(digest, entry);
       this.arrivals.dispatchEvent(new Event(digest));
-    }
+    } // else a rerun with the same bytes
     return () => this.drop(root);
   }
 

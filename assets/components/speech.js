@@ -1,9 +1,7 @@
 // A clip on one axis of seconds: words, wave, spectrogram and one head's attention, and a playhead over all of them.
 //
-// It is mounted twice with bytes (transformer/ui/speech/player.py makes them):
-//   * "S", a 16-byte digest, then the sound: it draws nothing and puts the sound on a shelf under its digest. Its
-//     message is the same whatever head is chosen, so it travels once.
-//   * "V", the length of a JSON header (4 bytes, little end first), the header, then one byte per weight, row by row.
+// Data (packed by transformer/ui/speech/player.py): uint32 length, JSON, then one byte per weight, row by row. The sound
+// is the same whatever head is chosen: carrier.js brings it, once, and the JSON says under which digest.
 
 const WAVE = 46; // CSS pixels
 const MEL = 132;
@@ -11,19 +9,16 @@ const ROW = 20; // of a token, where there is room for all
 const TALL = 440; // the attention is no taller, unless rows would get lower than a pixel
 const SPOT = 0.005; // seconds: rounding of a time that was set
 
-const shelf = new Shelf("headlight.speech"); // sounds
+const shelf = new Shelf();
 
 export default function mount({ data, parentElement }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  if (data[0] === "S".charCodeAt(0)) {
-    return shelf.put(parentElement, data.subarray(1, 17), () => unpackSound(data.slice(17)));
-  }
   return keep(parentElement, Player, (player) => player.update(data));
 }
 
 /** Sizes, then the peaks of the wave, the spectrogram (frames, bins), and a wav file. */
 function unpackSound(bytes) {
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
   const [columns, frames, bins] = [0, 4, 8].map((at) => view.getUint32(at, true));
   const wave = bytes.subarray(16, 16 + columns);
   const mel = bytes.subarray(16 + columns, 16 + columns + frames * bins);
@@ -91,7 +86,7 @@ class Player {
   update(data) {
     if (data === this.data && this.theme === themeOf(this.host)) return;
     this.data = data;
-    const [spec, weights] = unpack(data, 1);
+    const [spec, weights] = unpack(data);
     shelf.listen(spec.digest, this.onArrival, this.spec?.digest);
     Object.assign(this, { spec, weights });
     this.theme = applyTheme(this.host, spec.accent);
@@ -127,14 +122,15 @@ class Player {
   }
 
   takeSound() {
-    const found = shelf.get(this.spec.digest);
-    if (!found) return;
-    if (found !== this.sound) {
+    const bytes = shelf.get(this.spec.digest);
+    if (!bytes) return;
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.sound = unpackSound(bytes);
       this.audio.pause();
       URL.revokeObjectURL(this.audio.src);
-      this.audio.src = URL.createObjectURL(new Blob([found.file], { type: "audio/wav" }));
+      this.audio.src = URL.createObjectURL(new Blob([this.sound.file], { type: "audio/wav" }));
       this.until = Infinity;
-      this.sound = found;
     }
     this.painted = "";
     this.draw();

@@ -14,9 +14,12 @@ from transformer.figures import theme
 from transformer.ui.parts.component import _brief, component, integers, pair, scales
 
 
-def test_scripts_and_styles_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("common.js", "base.js", "mine.js", "common.css", "mine.css"):
-        (tmp_path / name).write_text(name)
+def test_scripts_and_styles_are_joined_without_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("common.css", "mine.css", "common.js", "base.js"):
+        (tmp_path / name).write_text(f"/* About\n   it. */\n\n{name}\n")
+    (tmp_path / "mine.js").write_text("// About it.\nif (a) {\n  /** b */\n  b('x // y'); // c\n}\n")
     given: dict[str, Any] = {}
     monkeypatch.setattr(home, "components", lambda: tmp_path)
     monkeypatch.setattr(
@@ -25,7 +28,7 @@ def test_scripts_and_styles_are_joined_in_order(tmp_path: Path, monkeypatch: pyt
     component("mine", "base")
     assert given == {
         "name": "headlight.mine",
-        "js": "common.js\nbase.js\nmine.js",
+        "js": "common.js\nbase.js\nif (a) {\nb('x // y'); // c\n}",
         "css": "common.css\nmine.css",
         "isolate_styles": True,
     }
@@ -92,3 +95,11 @@ def test_scripts_bring_text_in_as_text_and_fetch_nothing(path: Path) -> None:
 def test_a_style_is_sent_without_what_people_read() -> None:
     style = "/* A note\n   of two lines. */\na {\n  color: red; /* why */\n  margin: 0 1px;\n}\n\nb > c {}\n"
     assert _brief(style) == "a {\ncolor: red;\nmargin: 0 1px;\n}\nb > c {}"
+
+
+@pytest.mark.parametrize("path", sorted(home.components().glob("*.js")), ids=lambda path: path.name)
+def test_no_text_runs_over_lines_or_looks_like_a_comment(path: Path) -> None:
+    """Comments and indentation are taken out line by line."""
+    for line in path.read_text("utf-8").splitlines():
+        assert line.count("`") % 2 == 0
+        assert "/*" not in line or line.strip().startswith("/*")

@@ -12,6 +12,7 @@ import pytest
 from transformer.analysis.alignment import Alignment
 from transformer.audio.wav import wav
 from transformer.trace import AttentionMap, Label, Spectrogram, Word
+from transformer.ui.parts import component
 from transformer.ui.speech import files as speech_files
 from transformer.ui.speech import page as speech
 from transformer.ui.speech import player as speech_player
@@ -26,6 +27,7 @@ MEL = Spectrogram(np.random.default_rng(0).random((20, 8), np.float32), 0.01)
 def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     parts: dict[str, bytes] = {}
     monkeypatch.setattr(speech_player, "_SPEECH", lambda key, data: parts.update({key: data}))
+    monkeypatch.setattr(component, "_CARRIER", lambda key, data: parts.update({key: data}))
     return parts
 
 
@@ -39,17 +41,17 @@ def test_the_sound_travels_apart_from_the_head(sent: dict[str, bytes]) -> None:
     words = [("Attention", [Word("two", 0.05, 0.2, 0.9)])]
     player(SAMPLES, MEL, key="p", words=words, attention=head())
     view, sound = sent["p"], sent["p-sound"]
-    (length,) = struct.unpack("<I", view[1:5])
-    header = json.loads(view[5 : 5 + length])
-    assert header["seconds"] == 0.2 and header["digest"] == sound[1:17].hex()
+    (length,) = struct.unpack("<I", view[:4])
+    header = json.loads(view[4 : 4 + length])
+    assert header["seconds"] == 0.2 and header["digest"] == sound[:16].hex()
     assert header["words"] == [{"way": "Attention", "words": [["two", 0.05, 0.2]]}]
     assert header["attention"]["rows"] == ["▸ start", "two"] and header["attention"]["top"] == 0.5
-    assert list(view[5 + length :]) == [0, 255, 128, 51, 102, 0], "colours reach to the strongest weight"
+    assert list(view[4 + length :]) == [0, 255, 128, 51, 102, 0], "colours reach to the strongest weight"
     player(SAMPLES, MEL, key="p", words=[], attention=None)
     assert sent["p-sound"] == sound, "another head sends the same sound, which travels once"
-    columns, frames, bins, step = struct.unpack("<IIIf", sound[17:33])
+    columns, frames, bins, step = struct.unpack("<IIIf", sound[16:32])
     assert (columns, frames, bins) == (1200, 20, 8) and step == pytest.approx(0.01)
-    assert sound[33 + columns + frames * bins :] == wav(SAMPLES)
+    assert sound[32 + columns + frames * bins :] == wav(SAMPLES)
 
 
 def test_the_sound_is_a_wav_file() -> None:

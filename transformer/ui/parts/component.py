@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import streamlit as st
@@ -18,19 +19,33 @@ from transformer.figures.theme import THEMES
 
 
 def component(name: str, *scripts: str) -> Any:
-    """Registers `name`.js and `name`.css, of which Streamlit takes one each: joined with `common`, and with the scripts
-    that `name`.js builds on."""
-    folder = home.components()
-    parts = [(folder / f"{script}.js").read_text("utf-8") for script in ("common", *scripts, name)]
-    styles = [(folder / f"{style}.css").read_text("utf-8") for style in ("common", name)]
+    """Registers a script and its style, of which Streamlit takes one each, joined with `common` and the scripts that it
+    builds on."""
     return st.components.v2.component(
-        f"headlight.{name}", js="\n".join(parts), css=_brief("\n".join(styles)), isolate_styles=True
+        f"headlight.{name}",
+        js=_joined(f"{script}.js" for script in ("common", *scripts, name)),
+        css=_joined(("common.css", f"{name}.css")),
+        isolate_styles=True,
     )
 
 
-def _brief(style: str) -> str:
-    """A style without comments and indentation: Streamlit sends it with every run of a page."""
-    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)).strip()
+def _joined(names: Iterable[str]) -> str:
+    return _brief("\n".join((home.components() / name).read_text("utf-8") for name in names))
+
+
+def _brief(text: str) -> str:
+    """A script or style without comments and indentation, a quarter of it: it travels with every run of a page."""
+    lines = (line.strip() for line in re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+# Draws nothing, so it has no style and needs nothing of what the others share.
+_CARRIER = st.components.v2.component("headlight.carrier", js=_joined(("shelf.js", "carrier.js")))
+
+
+def carry(digest: bytes, content: bytes, *, key: str) -> None:
+    """Brings bytes to the page once, however often it runs: a component finds them by their digest of 16 bytes."""
+    _CARRIER(key=key, data=digest + content)
 
 
 def accents() -> dict[str, str]:

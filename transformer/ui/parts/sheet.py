@@ -11,7 +11,7 @@ import streamlit as st
 
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.trace import AttentionMap, Label
-from transformer.ui.parts.component import accents, component, pair, scales
+from transformer.ui.parts.component import accents, carry, component, pair, scales
 from transformer.ui.parts.wire import packed
 
 _SHEET = component("sheet", "pixels", "shelf")
@@ -67,7 +67,7 @@ def sheet(
 
     with st.container(gap=None):  # the invisible part must not leave a gap
         result = _SHEET(key=key, data=data, on_selected_change=called)
-        _SHEET(key=f"{key}-weights", data=sent.digest + sent.weights)
+        carry(sent.digest, sent.weights, key=f"{key}-weights")
     return pair(result.get("selected"), layers, heads)
 
 

@@ -21,7 +21,7 @@ from transformer.audio.decode import RATE
 from transformer.audio.wav import wav
 from transformer.figures.labels import display, shown
 from transformer.trace import FloatArray, Label, Spectrogram, Word
-from transformer.ui.parts.component import accents, component, scales
+from transformer.ui.parts.component import accents, carry, component, scales
 from transformer.ui.parts.wire import headed, quantise
 
 WAVE = 1200  # columns of the wave's picture
@@ -103,8 +103,8 @@ def player(
             "title": attention.title,
         }
     with st.container(gap=None):  # the part that draws nothing must not leave a gap
-        _SPEECH(key=key, data=b"V" + headed(header, body))
-        _SPEECH(key=f"{key}-sound", data=b"S" + digest + sound)
+        _SPEECH(key=key, data=headed(header, body))
+        carry(digest, sound, key=f"{key}-sound")
 
 
 def _name(label: Label) -> str:
