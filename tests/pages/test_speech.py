@@ -17,7 +17,7 @@ from transformer.checkpoints import folder
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
 from transformer.ui.models import calls, opened
-from transformer.ui.parts import explorer
+from transformer.ui.parts import component, explorer
 from transformer.ui.speech import calls as speech_calls
 from transformer.ui.speech import player as speech_player
 
@@ -47,12 +47,13 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What the player sent last, by the key of its part."""
     parts: dict[str, bytes] = {}
     monkeypatch.setattr(speech_player, "_SPEECH", lambda key, data: parts.update({key: data}))
+    monkeypatch.setattr(component, "_CARRIER", lambda key, data: parts.update({key: data}))
     return parts
 
 
 def header(data: bytes) -> tuple[dict[str, Any], bytes]:
-    (length,) = struct.unpack("<I", data[1:5])
-    return json.loads(data[5 : 5 + length]), data[5 + length :]
+    (length,) = struct.unpack("<I", data[:4])
+    return json.loads(data[4 : 4 + length]), data[4 + length :]
 
 
 def upload(page: AppTest, data: bytes, name: str = "clip.wav") -> AppTest:
@@ -83,7 +84,7 @@ def test_a_clip_is_written_down(whisper: None, visit: Visit, sent: dict[str, byt
     assert (trace.model, trace.input, trace.options["seconds"]) == ("whisper-english", "clip.wav", 0.5)
     assert trace.output in page.subheader[0].value
     said, weights = header(sent["player"])
-    assert said["seconds"] == 0.5 and said["digest"] == sent["player-sound"][1:17].hex()
+    assert said["seconds"] == 0.5 and said["digest"] == sent["player-sound"][:16].hex()
     cross = trace["cross"].weights[0, 0, :, :-1]  # its last column is the silence behind the clip
     assert said["attention"]["shape"] == list(cross.shape) and said["attention"]["step"] == 0.02
     found = np.frombuffer(weights, np.uint8).reshape(cross.shape) / 255 * said["attention"]["top"]
