@@ -262,15 +262,25 @@ def test_lanes_are_shown_whole_and_one_that_fails_counts(lanes: Path) -> None:
     )
 
 
+def _listens() -> None:
+    """A shell that was started with SIGINT ignored, as in the background of another, cannot be told to hear it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_what_lanes_have_started(lanes: Path, name: str) -> None:
     log = lanes / ".pytest_cache" / "lanes" / "one.log"
-    process = subprocess.Popen(["bash", "-c", SERVER], cwd=lanes, stdout=subprocess.PIPE, text=True)
-    while not (log.exists() and log.read_text().endswith("\n")):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(getattr(signal, name))
-    said, _ = process.communicate(timeout=60)
+    with subprocess.Popen(
+        ["bash", "-c", SERVER], cwd=lanes, stdout=subprocess.PIPE, text=True, preexec_fn=_listens
+    ) as process:
+        try:
+            while not (log.exists() and log.read_text().endswith("\n")):
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(getattr(signal, name))
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == (130 if name == "SIGINT" else 143) and "interrupted" in said
     with pytest.raises(ProcessLookupError):
         os.kill(int(log.read_text().split()[0]), 0)
