@@ -37,8 +37,9 @@ class Kind(NamedTuple):
     tokens: str = "subwords"
 
 
+BEAMS = 4  # of the wider search that pages offer
 # What builds the graphs of outputs that are too long for the compiled ones.
-_BEYOND: dict[str, Any] = {"lengths": (), "beams": (1, 4), "beyond": True}
+_BEYOND: dict[str, Any] = {"lengths": (), "beams": (1, BEAMS), "beyond": True}
 
 KINDS = (
     Kind(
@@ -52,7 +53,7 @@ KINDS = (
         ahead=(
             {"lengths": (16,)},
             {"lengths": (32, 48)},
-            {"lengths": (16, 32), "beams": (4,)},
+            {"lengths": (16, 32), "beams": (BEAMS,)},
             _BEYOND,
         ),
     ),
@@ -64,7 +65,7 @@ KINDS = (
         measure="evaluation.measure:of_pairs",
         page="recurrence",
         does="reads a text and writes another",
-        ahead=({"lengths": (16,)}, {"lengths": (32,)}, {"lengths": (16,), "beams": (4,)}, _BEYOND),
+        ahead=({"lengths": (16,)}, {"lengths": (32,)}, {"lengths": (16,), "beams": (BEAMS,)}, _BEYOND),
     ),
     Kind(
         "decoder",

@@ -1,10 +1,7 @@
 """The page of speech, run without a browser, with a tiny random Whisper: what it says means nothing."""
 
-import json
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from tests import toy
 from tests.audio.sounds import encode, tone
+from tests.sent import by_the_player, unpacked
 from transformer import home
 from transformer.checkpoints import folder
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
 from transformer.ui.models import calls, opened
-from transformer.ui.parts import component, explorer
+from transformer.ui.parts import explorer
 from transformer.ui.speech import calls as speech_calls
-from transformer.ui.speech import player as speech_player
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/speech.py"
@@ -45,15 +42,7 @@ def whisper() -> Iterator[None]:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What the player sent last, by the key of its part."""
-    parts: dict[str, bytes] = {}
-    monkeypatch.setattr(speech_player, "_SPEECH", lambda key, data: parts.update({key: data}))
-    monkeypatch.setattr(component, "_CARRIER", lambda key, data: parts.update({key: data}))
-    return parts
-
-
-def header(data: bytes) -> tuple[dict[str, Any], bytes]:
-    (length,) = struct.unpack("<I", data[:4])
-    return json.loads(data[4 : 4 + length]), data[4 + length :]
+    return by_the_player(monkeypatch)
 
 
 def upload(page: AppTest, data: bytes, name: str = "clip.wav") -> AppTest:
@@ -83,7 +72,7 @@ def test_a_clip_is_written_down(whisper: None, visit: Visit, sent: dict[str, byt
     trace = heard(page)
     assert (trace.model, trace.input, trace.options["seconds"]) == ("whisper-english", "clip.wav", 0.5)
     assert trace.output in page.subheader[0].value
-    said, weights = header(sent["player"])
+    said, weights = unpacked(sent["player"])
     assert said["seconds"] == 0.5 and said["digest"] == sent["player-sound"][:16].hex()
     cross = trace["cross"].weights[0, 0, :, :-1]  # its last column is the silence behind the clip
     assert said["attention"]["shape"] == list(cross.shape) and said["attention"]["step"] == 0.02
@@ -99,15 +88,15 @@ def test_every_kind_of_head_and_another_choice_of_heads(
     whisper: None, visit: Visit, sent: dict[str, bytes]
 ) -> None:
     page = upload(visit(PAGE, model="whisper-english", attention="Encoder", layer="2", head="3"), CLIP)
-    said, weights = header(sent["player"])
+    said, weights = unpacked(sent["player"])
     encoder = heard(page)["encoder"].weights[1, 2, :, :-1]
     assert said["attention"]["timed"] and said["attention"]["path"] == []
     assert weights == np.rint(255 * (encoder / encoder.max())).astype(np.uint8).tobytes()
     (heads,) = (box for box in page.multiselect if box.label == "Heads")
     heads.set_value([]).run()
-    assert not page.exception and header(sent["player"])[0]["words"] == []
+    assert not page.exception and unpacked(sent["player"])[0]["words"] == []
     page = upload(visit(PAGE, model="whisper-english", attention="Decoder"), CLIP)
-    assert "attention" not in header(sent["player"])[0] and len(page.get("plotly_chart")) == 1
+    assert "attention" not in unpacked(sent["player"])[0] and len(page.get("plotly_chart")) == 1
 
 
 def test_a_network_of_several_languages_lets_one_choose(
@@ -199,7 +188,7 @@ def test_a_shipped_network_and_clip_appear_by_themselves(
     assert (trace.model, trace.input, trace.options["decoding"]) == (digits, "One two", "beam")
     found = page.session_state["heard"].ctc
     assert len(found[0]) == 13 and found[1] == 0, "half a second: 50 frames, 4 a position"
-    assert {way["way"] for way in header(sent["player"])[0]["words"]} <= {"Attention", "CTC"}
+    assert {way["way"] for way in unpacked(sent["player"])[0]["words"]} <= {"Attention", "CTC"}
     page.segmented_control(key="search").set_value("Greedy").run()
     assert not page.exception and heard(page).options["decoding"] == "greedy"
 
@@ -236,5 +225,5 @@ def test_a_clip_longer_than_a_pass_is_cut_at_its_pauses_and_stitched(
     shown = page.session_state["heard"]
     assert shown.offset == found.parts[1].start
     assert len(shown.samples) == round(16_000 * (found.parts[1].end - found.parts[1].start))
-    assert header(sent["player"])[0]["offset"] == shown.offset
+    assert unpacked(sent["player"])[0]["offset"] == shown.offset
     assert shown.trace.output == found.parts[1].text

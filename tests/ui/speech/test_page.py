@@ -1,7 +1,6 @@
 """What the player sends to the browser, and what the tables beside it say."""
 
 import io
-import json
 import struct
 from typing import Any
 
@@ -9,13 +8,12 @@ import av
 import numpy as np
 import pytest
 
+from tests.sent import by_the_player, unpacked
 from transformer.analysis.alignment import Alignment
 from transformer.audio.wav import wav
 from transformer.trace import AttentionMap, Label, Spectrogram, Word
-from transformer.ui.parts import component
 from transformer.ui.speech import files as speech_files
 from transformer.ui.speech import page as speech
-from transformer.ui.speech import player as speech_player
 from transformer.ui.speech.calls import Heard, Part
 from transformer.ui.speech.player import Attention, player
 
@@ -25,10 +23,7 @@ MEL = Spectrogram(np.random.default_rng(0).random((20, 8), np.float32), 0.01)
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    parts: dict[str, bytes] = {}
-    monkeypatch.setattr(speech_player, "_SPEECH", lambda key, data: parts.update({key: data}))
-    monkeypatch.setattr(component, "_CARRIER", lambda key, data: parts.update({key: data}))
-    return parts
+    return by_the_player(monkeypatch)
 
 
 def head(**changes: Any) -> Attention:
@@ -40,13 +35,11 @@ def head(**changes: Any) -> Attention:
 def test_the_sound_travels_apart_from_the_head(sent: dict[str, bytes]) -> None:
     words = [("Attention", [Word("two", 0.05, 0.2, 0.9)])]
     player(SAMPLES, MEL, key="p", words=words, attention=head())
-    view, sound = sent["p"], sent["p-sound"]
-    (length,) = struct.unpack("<I", view[:4])
-    header = json.loads(view[4 : 4 + length])
+    (header, weights), sound = unpacked(sent["p"]), sent["p-sound"]
     assert header["seconds"] == 0.2 and header["digest"] == sound[:16].hex()
     assert header["words"] == [{"way": "Attention", "words": [["two", 0.05, 0.2]]}]
     assert header["attention"]["rows"] == ["▸ start", "two"] and header["attention"]["top"] == 0.5
-    assert list(view[4 + length :]) == [0, 255, 128, 51, 102, 0], "colours reach to the strongest weight"
+    assert list(weights) == [0, 255, 128, 51, 102, 0], "colours reach to the strongest weight"
     player(SAMPLES, MEL, key="p", words=[], attention=None)
     assert sent["p-sound"] == sound, "another head sends the same sound, which travels once"
     columns, frames, bins, step = struct.unpack("<IIIf", sound[16:32])

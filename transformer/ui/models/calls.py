@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import streamlit as st
 
 from transformer import home, settings
-from transformer.ask import Ask
-from transformer.kinds import kind_of
+from transformer.ask import MAX_CHARACTERS, Ask
+from transformer.kinds import BEAMS, kind_of
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui.models import opened
@@ -33,10 +33,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BEAMS = 4
 SEARCHES = {"Greedy": 1, "Beam": BEAMS}
-# Characters that a box takes; the networks read far fewer, and an address must stay one that a server accepts.
-LONGEST = 4000
+# Characters that a box takes: as many as a question may have, and an address must stay one that a server accepts.
+LONGEST = MAX_CHARACTERS
 # Tokens of a text that a decoder reads at most: a published network has room for more, but its maps would be large.
 MOST_READ = 256
 

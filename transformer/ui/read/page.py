@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -139,10 +139,8 @@ def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Read
 
 
 def _read(name: str, text: str, masked: str) -> Reading:
-    if calls.known(name) and not calls.ready(name):
-        with st.spinner("The network is loading. This takes a few seconds, once."):
-            calls.network(name)
-    model = cast("TextReader", calls.network(name))
+    with calls.waiting(name):
+        model: TextReader = calls.network(name)
     numbers = parse_masked(masked)
     words = model.words(text)
     if model.config.output != "masked_tokens" or model.config.mask_id < 0:

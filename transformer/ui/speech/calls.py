@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from transformer.pipeline import Listener
 
 BY_ATTENTION, BY_CTC = "Attention", "CTC"
-SEARCHES = {"Greedy": 1, "Beam": calls.BEAMS}
+
 SILENT = 1e-3  # of full scale: what is quieter holds no speech
 
 
@@ -106,7 +106,7 @@ def abilities(name: str) -> Abilities:
     model = listener(name)
     spoken = model.spoken
     return Abilities(
-        tuple(reversed(SEARCHES)) if model.beams > 1 else tuple(SEARCHES),
+        tuple(reversed(calls.SEARCHES)) if model.beams > 1 else tuple(calls.SEARCHES),
         tuple(spoken.languages),
         tuple(spoken.tasks),
         model.longest_seconds,
@@ -115,11 +115,8 @@ def abilities(name: str) -> Abilities:
 
 def listener(name: str) -> Listener:
     """The speech model of this name, waited for with a word about it; Unavailable where it does not load."""
-    if calls.ready(name):
-        found: Any = calls.network(name)
-    else:
-        with st.spinner("The network is loading. This takes a few seconds, once."):
-            found = calls.network(name)
+    with calls.waiting(name):
+        found: Listener = calls.network(name)
     return found
 
 

@@ -23,7 +23,7 @@ from transformer.analysis.alignment import (
 )
 from transformer.ask import Ask
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
-from transformer.ui.models import opened
+from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import summary
 from transformer.ui.shell.markdown import plain
@@ -108,7 +108,7 @@ def decoding_pickers(model: str, able: Abilities) -> Ask:
         language = "" if chosen in (None, "detect") else chosen
     if len(able.tasks) > 1:
         task = explorer.segments("Task", sorted(able.tasks), "task")
-    return Ask(model=model, beams=speech_calls.SEARCHES[search], language=language, task=task)
+    return Ask(model=model, beams=calls.SEARCHES[search], language=language, task=task)
 
 
 @st.fragment
