@@ -19,7 +19,12 @@ LONGEST = 32
 def runtime() -> Runtime:
     """Of a toy network that likes to end, so that outputs differ in length; padded to 16 or 32."""
     config = toy.config(
-        decoder_layers=1, max_source=LONGEST, max_target=LONGEST, tied_logits=False, logits_bias=True
+        encoder_layers=1,
+        decoder_layers=1,
+        max_source=LONGEST,
+        max_target=LONGEST,
+        tied_logits=False,
+        logits_bias=True,
     )
     network = toy.network(config)
     network.output_projection.bias.assign(np.eye(23, dtype=np.float32)[END] * 2)
@@ -80,7 +85,7 @@ def test_what_is_recorded_is_what_the_logits_say(runtime: Runtime) -> None:
     best = np.argsort(-written, axis=-1)[:, :ALTERNATIVES]
     np.testing.assert_array_equal(found.alternatives, best)
     np.testing.assert_allclose(found.probabilities, np.exp(np.take_along_axis(log_p, best, -1)), atol=1e-5)
-    for kind, shape in (("encoder", (2, 2, 7, 7)), ("decoder", (1, 2, 5, 5)), ("cross", (1, 2, 5, 7))):
+    for kind, shape in (("encoder", (1, 2, 7, 7)), ("decoder", (1, 2, 5, 5)), ("cross", (1, 2, 5, 7))):
         weights = getattr(found, kind)
         assert weights.shape == shape
         assert weights.dtype == np.float32
@@ -110,7 +115,7 @@ def test_lengths_at_the_edges_of_the_padding_are_whole(runtime: Runtime, length:
 
 def test_gates_switch_heads_off_in_the_recording_pass(runtime: Runtime) -> None:
     ids, target = source(7), source(5, seed=2)
-    gate = np.array([[1, 0], [1, 1]], np.float32)
+    gate = np.array([[1, 0]], np.float32)
     found = runtime.record(ids, target, Alter(Gates(encoder=gate)))
     result = runtime.network.forward(
         np.array([ids]), np.array([[START, *target[:-1]]]), alter=Alter(Gates(encoder=gate))
@@ -118,7 +123,7 @@ def test_gates_switch_heads_off_in_the_recording_pass(runtime: Runtime) -> None:
     np.testing.assert_allclose(found.cross, np.asarray(result.cross)[0], atol=1e-5)
     usual = runtime.record(ids, target)
     assert np.abs(found.log_probability - usual.log_probability).max() > 1e-3
-    open_gates = Gates(*(np.ones((layers, 2), np.float32) for layers in (2, 1, 1)))
+    open_gates = Gates(*(np.ones((1, 2), np.float32) for _ in range(3)))
     np.testing.assert_array_equal(
         runtime.record(ids, target, Alter(open_gates)).log_probability, usual.log_probability
     )
@@ -168,8 +173,9 @@ def test_what_cannot_be_recorded_is_refused(runtime: Runtime, ids: list, target:
         runtime.record(ids, target)
 
 
-def test_source_and_target_may_have_different_longest_lengths() -> None:
+def test_source_and_target_may_have_different_longest_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the padded source is longer than any output may be, and the other way round."""
+    monkeypatch.setenv("HEADLIGHT_XLA", "off")  # a question of shapes, which are the same under XLA
     for longest in ({"max_source": 40, "max_target": 20}, {"max_source": 20, "max_target": 40}):
         narrow = Runtime(toy.network(toy.config(encoder_layers=1, decoder_layers=1, **longest)))
         ids = source(19)
