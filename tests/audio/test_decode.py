@@ -1,6 +1,7 @@
 """Bytes to samples: every format, every oddity a person may upload, and where long clips are cut."""
 
 import itertools
+import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.audio.sounds import FORMATS, encode, film, picture, tone, wav
+from transformer.audio import decode as decoding
 from transformer.audio.decode import AudioLimits, cut, decode, resample
 
 
@@ -201,7 +203,7 @@ def test_a_header_that_claims_hours_is_not_believed() -> None:
         (lambda: b"%PDF-1.7\n", "received a PDF document"),
         (lambda: b"What I wanted to say", "received text"),
         (lambda: bytes(1000), "received another kind of file"),
-        (lambda: b"ID3", "received another kind of file|received text"),
+        (lambda: b"ID3", "received ID3 tags without such a file behind them"),
         (lambda: film(sound=False), "expected a file with sound, received one without an audio track"),
         (lambda: wav(np.zeros(0, "<i2")), "expected sound that can be decoded, received none"),
         (lambda: encode(tone())[:30], "expected a whole wav file, received one that cannot be opened"),
@@ -252,8 +254,58 @@ def test_too_long_a_clip_is_refused_before_it_fills_the_memory() -> None:
     assert peak < 8_000_000
 
 
+def test_nothing_but_tags_is_refused_at_once() -> None:
+    """24 MB of them: each was once found by a copy of the rest."""
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match="received ID3 tags without such a file behind them"):
+        decode((b"ID3\x04" + bytes(6)) * 2_400_000)
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"RIFF\xff\xff\xff\xffWAVE" + (b"abcd" + bytes(4)) * 300_000,
+        b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\1\0\x80>\0\0\0}\0\0\2\0\x10\0"
+        + b"abcd\0\0\0\0" * 300_000,
+        b"OggS" * 600_000,
+    ],
+    ids=["wav", "wav with its format", "ogg"],
+)
+def test_a_file_is_not_read_in_circles(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of nothing are four seeks each, and pages of nothing are each looked for from their beginning."""
+    steps, read = 0, 0
+
+    class Counted(decoding._File):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal steps, read
+            found = super().read(size)
+            steps, read = steps + bool(found), read + len(found)
+            return found
+
+    monkeypatch.setattr(decoding, "_STEPS", 10_000)
+    monkeypatch.setattr(decoding, "_File", Counted)
+    with pytest.raises(ValueError, match=r"expected a whole (wav|ogg) file"):
+        decode(data)
+    assert steps <= 10_000 and 0 < read <= 1.5 * len(data) + 1_100_000
+    assert read < len(data) or data.startswith(b"OggS"), (
+        "the chunks after ten thousand seeks are not looked at"
+    )
+
+
+def test_what_unfolds_to_too_much_is_refused() -> None:
+    """103 kB of FLAC can hold ten minutes at 768 kHz: 460 million samples."""
+    data = encode(np.zeros((8, 48_000), np.float32), "flac", 48_000, "7.1")
+    assert decode(data, limits=AudioLimits(values=384_000)).seconds == 1.0
+    for kind in (data, wav(np.zeros((48_000, 8), "<i2"), 48_000)):
+        with pytest.raises(
+            ValueError, match="expected at most 383,999 samples in all channels, received more"
+        ):
+            decode(kind, limits=AudioLimits(values=383_999))
+
+
 def test_limits_can_be_set() -> None:
-    assert AudioLimits() == AudioLimits(bytes=25_000_000, seconds=600.0)
+    assert AudioLimits() == AudioLimits(bytes=25_000_000, seconds=600.0, values=240_000_000)
     data = wav(int16(tone(seconds=2.0)))
     assert decode(data, limits=AudioLimits(seconds=2.0)).seconds == 2.0
     with pytest.raises(ValueError, match=r"expected at most 0\.025 minutes of sound"):

@@ -188,7 +188,10 @@ def test_a_long_clip_needs_memory_for_its_frames_only() -> None:
 @pytest.mark.parametrize("features", [T2T, WHISPER])
 def test_what_is_no_clip_is_refused(features: Features) -> None:
     for wrong in (np.zeros(0), np.zeros(1), np.zeros((2, 16_000))):
-        with pytest.raises(ValueError, match="expected mono samples of at least one frame"):
+        with pytest.raises(
+            ValueError,
+            match=r"expected (mono|a sound of at least (2|201)) samples at 16 kHz",
+        ):
             log_mel(wrong, features)
     with pytest.raises(ValueError, match="expected finite samples"):
         log_mel(np.array([0.0, np.nan] * 500), features)

@@ -6,6 +6,7 @@ ISO 13818-7 (AAC), ID3v2.4 for the tags that may stand before the last two.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import av
@@ -26,7 +27,10 @@ _OTHERS = (
     (b"\x30\x26\xb2\x75", "a Windows Media file"),
     (b"MThd", "a MIDI file"),
     (b"#EXTM3U", "a playlist"),
+    (b"ID3", "ID3 tags without such a file behind them"),
 )
+_TAGS = 16  # before a sound stand one or two: a file of nothing else is not read to its end
+_PADDING = re.compile(rb"\0*")
 
 
 def container_of(data: bytes) -> tuple[str, int]:
@@ -36,11 +40,14 @@ def container_of(data: bytes) -> tuple[str, int]:
         ValueError: anything but the sound files that are known, with a word on what it looks like.
     """
     first = 0
-    while data[first : first + 3] == b"ID3" and len(data) > first + 10:
+    for _ in range(_TAGS):
+        if data[first : first + 3] != b"ID3" or len(data) <= first + 10:
+            break
         size = 0
         for byte in data[first + 6 : first + 10]:  # seven bits of each count (ID3v2.4, section 6.2)
             size = size << 7 | byte & 0x7F
-        first = len(data) - len(data[first + 10 + size :].lstrip(b"\0"))
+        padding = _PADDING.match(data, first + 10 + size)  # in place: a copy of the rest for each tag adds up
+        first = padding.end() if padding else len(data)
     head = data[first : first + 12]
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "wav", first

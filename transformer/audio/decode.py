@@ -26,14 +26,17 @@ _CLIPPED_SHARE = 0.002
 _SILENT = 1e-3  # -60 dB of full scale
 _SHORT = 0.1  # seconds
 _EARLY = 0.15  # seconds by which a file may fall short of its header: encoders round to frames
+_STEPS = 500_000  # reads and seeks of one file, each of which Python answers
 
 
 @dataclass(frozen=True)
 class AudioLimits:
-    """How much is taken: bytes of file, seconds of sound."""
+    """How much is taken: bytes of file, seconds of sound, and values, which are its samples in all channels as the file
+    has them; those of the default are ten minutes of eight channels at 48 kHz."""
 
     bytes: int = 25_000_000
     seconds: float = 600.0
+    values: int = 240_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +62,8 @@ class Sound:
 def decode(data: bytes, *, limits: AudioLimits = AudioLimits()) -> Sound:
     """Decode the first sound track of a file, mean of its channels, resampled to 16 kHz.
 
-    The samples that are there count, not the length that the header claims. Decoding ends as soon as the limit of
-    seconds is passed, so that memory stays bounded by the limits.
+    The samples that are there count, not the length that the header claims. Decoding ends as soon as a limit is passed,
+    so that time and memory stay bounded by the limits; what promises to unfold beyond them is not begun.
 
     Raises:
         ValueError: an empty, too large or too long file, one of another kind, one without sound, a damaged one.
@@ -72,9 +75,10 @@ def decode(data: bytes, *, limits: AudioLimits = AudioLimits()) -> Sound:
             f"expected a file of at most {limits.bytes / 1e6:g} MB, received {len(data) / 1e6:.1f} MB"
         )
     kind, first = container_of(data)
+    file = _File(data)
     try:
         container = av.open(
-            io.BytesIO(data),
+            file,
             format=kind,
             io_open=_refuse,
             container_options={"protocol_whitelist": "none"},
@@ -88,10 +92,13 @@ def decode(data: bytes, *, limits: AudioLimits = AudioLimits()) -> Sound:
     with container:
         if not container.streams.audio:
             raise ValueError("expected a file with sound, received one without an audio track")
+        file.again()
         reader = _Reader(container, limits)
+        promised = promised_seconds(container, kind, data, first)
+        if kind != "wav":  # which does not unfold, and whose header is often wrong
+            reader.bound(promised or 0.0)
         samples = reader.read()
         notes = list(reader.notes())
-        promised = promised_seconds(container, kind, data, first)
     seconds = len(samples) / RATE
     if seconds < _SHORT:
         notes.append(f"The clip is very short: {seconds:.3f} s.")
@@ -135,20 +142,58 @@ def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:
     raise ValueError(f"expected a file that holds its own sound, received one that points to {url[:80]!r}")
 
 
+class _File(io.BytesIO):
+    """A file that ends for a reader whom damage sends back and forth, or through it again, far longer than sound does.
+
+    It may be read one and a half times while it is opened, and so once more (`again`) while it is decoded.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.most = len(data) * 3 // 2 + 1_000_000
+        self.again()
+
+    def again(self) -> None:
+        """Begin to count anew."""
+        self.left, self.steps = self.most, _STEPS
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.steps -= 1
+        found = super().read(size) if self.left > 0 and self.steps > 0 else b""
+        self.left -= len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.steps -= 1
+        return super().seek(offset, whence)
+
+
 class _Reader:
     """All samples of the first sound track, and what was noticed on the way."""
 
     def __init__(self, container: Any, limits: AudioLimits) -> None:
         self.container, self.limits = container, limits
         self.stream = container.streams.audio[0]
+        if self.stream.codec_context is None:
+            raise ValueError("expected sound of a known codec, received an unknown one")
         self.codec, self.rate, self.channels = "", 0, 0
         self.peak, self.loud, self.damaged = 0.0, False, False
         self.values = self.flat = self.over = self.absurd = 0  # counts of samples
 
+    def bound(self, seconds: float) -> None:
+        """Refuse what would unfold to too much, by what its header says."""
+        context = self.stream.codec_context
+        if seconds * (context.sample_rate or 0) * (context.channels or 0) > self.limits.values:
+            raise ValueError(self._too_much())
+
+    def _too_much(self) -> str:
+        return f"expected at most {self.limits.values:,} samples in all channels, received more"
+
     def read(self) -> np.ndarray:
         """Mono float32 `(N,)` at 16 kHz."""
-        pieces: list[np.ndarray] = []
-        seconds, resampler = 0.0, None
+        # One buffer: small pieces would lie between the decoder's large ones and keep them from being given back.
+        found = bytearray()
+        seconds, values, resampler = 0.0, 0, None
         for frame in self._frames():
             rate = frame.sample_rate
             if not _SLOWEST <= rate <= _FASTEST:
@@ -158,14 +203,17 @@ class _Reader:
                 raise ValueError(
                     f"expected at most {self.limits.seconds / 60:.3g} minutes of sound, received more"
                 )
+            values += frame.samples * frame.layout.nb_channels
+            if values > self.limits.values:
+                raise ValueError(self._too_much())
             # Each part of a chained stream may have a rate of its own.
             if resampler is None or resampler.rate != rate:
-                pieces += resampler.flush() if resampler else []
+                found += _joined(resampler.flush() if resampler else [])
                 resampler = _Resampler(rate)
                 self.rate, self.channels = self.rate or rate, self.channels or frame.layout.nb_channels
-            pieces += resampler.push(self._mono(frame))
-        pieces += resampler.flush() if resampler else []
-        samples = np.concatenate([*pieces, np.zeros(0, np.float32)])
+            found += _joined(resampler.push(self._mono(frame)))
+        found += _joined(resampler.flush() if resampler else [])
+        samples = np.frombuffer(found, np.float32)
         if not len(samples):
             raise ValueError(f"expected sound that can be decoded, received none in the {self.codec} track")
         self.peak = float(max(samples.max(), -samples.min()))
@@ -191,8 +239,6 @@ class _Reader:
 
     def _frames(self) -> Iterator[Any]:
         """Decoded frames; a packet that cannot be decoded is left out, and one that cannot be read ends the file."""
-        if self.stream.codec_context is None:
-            raise ValueError("expected sound of a known codec, received an unknown one")
         self.codec = self.stream.codec_context.name
         packets = self.container.demux(self.stream)
         while True:
@@ -239,6 +285,10 @@ class _Reader:
         self.over += int(((size > 1) & (size <= _ABSURD)).sum())
         self.absurd += int(absurd.sum())
         return np.where(absurd, np.float32(0), mono)
+
+
+def _joined(pieces: list[np.ndarray]) -> bytes:
+    return b"".join(piece.tobytes() for piece in pieces)
 
 
 class _Resampler:

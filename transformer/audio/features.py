@@ -101,11 +101,12 @@ def log_mel(samples: np.ndarray, features: Features = Features(), prior_frames: 
 def raw_log_mel(samples: np.ndarray, features: Features = Features()) -> np.ndarray:
     """The same before normalisation: logarithms of filter outputs, natural (t2t) or of base 10 (whisper)."""
     samples = np.asarray(samples, np.float32)
-    count = features.frames(len(samples)) if samples.ndim == 1 else 0
+    if samples.ndim != 1:
+        raise ValueError(f"expected mono samples at 16 kHz, received shape {samples.shape}")
+    count = features.frames(len(samples))
     if count < 1:
-        raise ValueError(
-            f"expected mono samples of at least one frame at 16 kHz, received shape {samples.shape}"
-        )
+        least = WINDOW // 2 + 1 if features.kind == "whisper" else 2
+        raise ValueError(f"expected a sound of at least {least} samples at 16 kHz, received {len(samples)}")
     if not np.isfinite(samples).all():
         raise ValueError("expected finite samples, received NaN or infinite ones")
     convention = _CONVENTIONS[features.kind]
