@@ -64,6 +64,7 @@ RULES: tuple[Only | Never, ...] = (
             "transformer/interventions.py",
             "transformer/kinds.py",
             "transformer/settings.py",
+            "transformer/untrusted.py",
         ),
         (),
     ),

@@ -127,7 +127,7 @@ def test_a_configuration_comes_back(tmp_path: Path) -> None:
     [
         (b"{", "expected JSON"),
         (b"\xff\xfe", "expected JSON"),
-        (b"[1]", "expected an object .* received list"),
+        (b"[1]", "expected a JSON object .* received list"),
         (b"{}", "expected family seq2seq .* received None"),
         (b'{"family": "diffusion"}', "received 'diffusion'"),
         (b'{"family": "seq2seq", "color": 1}', "received unknown color"),
@@ -144,5 +144,5 @@ def test_a_configuration_that_is_none_is_refused(tmp_path: Path, content: bytes,
 
 
 def test_a_folder_without_configuration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"expected config\.json in"):
+    with pytest.raises(ValueError, match=r"expected a file config\.json in"):
         folder.load_config(tmp_path)

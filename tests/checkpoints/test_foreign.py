@@ -209,7 +209,7 @@ def test_a_file_of_anything_else_is_refused(copy: Path, content: bytes) -> None:
 
 def test_a_pickle_is_refused_with_the_way_out(copy: Path) -> None:
     (copy / shards.SINGLE).rename(copy / "pytorch_model.bin")
-    refused(copy, "received pytorch_model.bin: such a file can run code .* safe_serialization=True")
+    refused(copy, "received pytorch_model.bin: a pickle, which can run code .* safe_serialization=True")
 
 
 def test_a_folder_without_weights_is_refused(copy: Path) -> None:

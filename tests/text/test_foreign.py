@@ -273,7 +273,7 @@ def test_a_damaged_file_is_refused_by_name(
         path.mkdir()
     elif damage == "huge":
         path.write_bytes(content)
-        monkeypatch.setattr(foreign_files, "LIMIT", len(content) - 1)
+        monkeypatch.setattr(foreign_files, "VOCABULARY", len(content) - 1)
     else:
         path.write_bytes(
             {

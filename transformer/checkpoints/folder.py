@@ -6,7 +6,6 @@ Weights are safetensors named by the path of the variable inside the network, su
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from transformer.config import ModelConfig
+from transformer.untrusted import read_object, shown
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
@@ -83,16 +83,9 @@ def save_config(folder: Path, config: ModelConfig) -> None:
 def load_config(folder: Path) -> ModelConfig:
     """Read `config.json`; anything else than a configuration of this project raises ValueError."""
     path = folder / CONFIG
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"expected {CONFIG} in {folder}, received a folder without it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"expected JSON in {path}, received {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"expected an object in {path}, received {type(values).__name__}")
+    values = read_object(path)
     family = values.pop("family", None)
     config = ModelConfig.from_dict(values)
     if family != config.family:
-        raise ValueError(f"expected family {config.family} in {path}, received {family!r}")
+        raise ValueError(f"expected family {config.family} in {path}, received {shown(family)}")
     return config

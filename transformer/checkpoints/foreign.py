@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.checkpoints.families import FAMILIES, Family, Row
-from transformer.checkpoints.shards import Header, headers, read_json, size, tensors
+from transformer.checkpoints.shards import Header, headers, size, tensors
 from transformer.config import ModelConfig
+from transformer.untrusted import read_object, shown
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
 # A network of these is far beyond what anyone opens here; a config of a stranger must not ask for more.
@@ -51,7 +52,7 @@ def memory(found: Collection[Header]) -> int:
 def is_foreign(folder: Path) -> bool:
     """Whether a folder's config.json is one of Hugging Face's, not of this project."""
     try:
-        return "family" not in read_json(folder / CONFIG)
+        return "family" not in read_object(folder / CONFIG)
     except ValueError:
         return False
 
@@ -62,17 +63,17 @@ def known(folder: Path) -> tuple[str, dict[str, Any], ModelConfig]:
     Raises:
         ValueError: no settings, or a family or setting that is not supported.
     """
-    settings = read_json(folder / CONFIG)
+    settings = read_object(folder / CONFIG)
     kind = settings.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
-        raise ValueError(f"expected a model_type out of {', '.join(FAMILIES)}, received {kind!r}")
+        raise ValueError(f"expected a model_type out of {', '.join(FAMILIES)}, received {shown(kind)}")
     for name, allowed in FAMILIES[kind].fixed.items():
         if settings.get(name) not in allowed:
             raise ValueError(
-                f"expected {name} to be {next(iter(allowed))!r}, received {settings[name]!r}: not supported"
+                f"expected {name} to be {next(iter(allowed))!r}, received {shown(settings[name])}: not supported"
             )
     if (folder / GENERATION).is_file():
-        settings = settings | read_json(folder / GENERATION)
+        settings = settings | read_object(folder / GENERATION)
     return kind, settings, FAMILIES[kind].settings(settings, ())
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
+from transformer import settings
 from transformer.checkpoints import foreign
 from transformer.checkpoints.folder import CONFIG, TOKENIZER, WEIGHTS, load_config
-from transformer.checkpoints.shards import headers, size
+from transformer.checkpoints.shards import headers, only_safetensors, size
 from transformer.config import ModelConfig
 
 OURS = "headlight"
@@ -52,6 +54,7 @@ def look(folder: Path) -> Look:
     """
     try:
         _plain_files(folder)
+        only_safetensors(folder)
         tokenizer = any((folder / name).is_file() for name in TOKENIZERS)
         if foreign.is_foreign(folder):
             found = foreign.inspect(folder)
@@ -72,7 +75,17 @@ def _plain_files(folder: Path) -> None:
     """Refuse what only looks like a file: a device or a pipe is read for ever."""
     if not folder.is_dir():
         raise ValueError(f"expected a folder at {folder.name}, received none")
+    directory = settings.models_directory()
+    if directory and folder.resolve().is_relative_to(
+        directory
+    ):  # not the hub's cache, which is links into itself
+        for path in folder.iterdir():
+            if not Path(os.path.realpath(path)).is_relative_to(directory):
+                raise ValueError(
+                    f"expected files of {folder.name} itself, received a link out of it: {path.name}"
+                )
     if not (folder / CONFIG).exists():
+        only_safetensors(folder)
         raise ValueError(f"expected {CONFIG} in {folder.name}, received a folder without it")
     for name in SETTINGS:
         if (folder / name).exists() and not (folder / name).is_file():

@@ -6,7 +6,6 @@ types are known from the files' headers before anything large is read. Format: h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -17,10 +16,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from safetensors import SafetensorError, deserialize, safe_open
 
+from transformer.untrusted import read_object, shown
+
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+# Other formats of weights: their name, the files that hold them, and the way to safetensors.
+_OPEN = "Open the checkpoint that it was made from"
+_SAVE = (
+    "Convert it where you trust it, by transformers: model.save_pretrained(folder, safe_serialization=True)"
+)
+_OTHERS = (
+    ("GGUF", ("*.gguf",), 'Convert it, by transformers: AutoModel.from_pretrained(folder, gguf_file="NAME")'
+     ".save_pretrained(other)"),
+    ("ONNX", ("*.onnx", "onnx/*.onnx"), _OPEN),
+    ("CTranslate2", ("model.bin",), _OPEN),
+    ("a pickle, which can run code when it is opened", ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl"), _SAVE),
+    ("Keras or Flax", ("*.h5", "*.msgpack"), _SAVE),
+)  # fmt: skip
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-LARGEST_JSON = 64_000_000
 
 
 class Header(NamedTuple):
@@ -32,25 +44,19 @@ class Header(NamedTuple):
     dtype: str
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of a stranger.
+def only_safetensors(folder: Path) -> None:
+    """Refuse a folder whose weights are in another format alone.
 
     Raises:
-        ValueError: no such file, one that is too large, or something else than an object.
+        ValueError: names the format and the way to safetensors.
     """
-    try:
-        if path.stat().st_size > LARGEST_JSON:
+    if (folder / SINGLE).is_file() or (folder / INDEX).is_file():
+        return
+    for format, patterns, way in _OTHERS:
+        if found := sorted(path.name for pattern in patterns for path in folder.glob(pattern)):
             raise ValueError(
-                f"expected at most {LARGEST_JSON:,} bytes in {path.name}, received {path.stat().st_size:,}"
+                f"expected {SINGLE} in {folder.name}, received {found[0]}: {format}. {way.replace('NAME', found[0])}"
             )
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"expected {path.name} in {path.parent.name}, received {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"expected JSON in {path.name}, received {str(error)[:100]}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"expected an object in {path.name}, received {type(found).__name__}")
-    return found
 
 
 def headers(folder: Path) -> dict[str, Header]:
@@ -108,22 +114,16 @@ def _files(folder: Path) -> dict[Path, list[str] | None]:
     if (folder / SINGLE).is_file():
         return {folder / SINGLE: None}
     if not (folder / INDEX).is_file():
-        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
-        if pickles:
-            raise ValueError(
-                f"expected {SINGLE} in {folder.name}, received {pickles[0]}: such a file can run code when it is "
-                "opened. Convert it where you trust it, by transformers: model.save_pretrained(folder, "
-                "safe_serialization=True)"
-            )
+        only_safetensors(folder)
         raise ValueError(f"expected {SINGLE} in {folder.name}, received a folder without it")
-    places = read_json(folder / INDEX).get("weight_map")
+    places = read_object(folder / INDEX).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise ValueError(f"expected a weight_map in {INDEX}, received none")
     files: dict[Path, list[str] | None] = {}
     for name, place in places.items():
         # A name such as ../../secret or /etc/passwd would lead out of the folder.
         if not isinstance(place, str) or Path(place).name != place or not place.endswith(".safetensors"):
-            raise ValueError(f"expected names of safetensors files in {INDEX}, received {str(place)[:80]!r}")
+            raise ValueError(f"expected names of safetensors files in {INDEX}, received {shown(place)}")
         if not (folder / place).is_file():
             raise ValueError(f"expected {place} in {folder.name}, received an index that names it without it")
         listed = files.setdefault(folder / place, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
@@ -31,7 +32,9 @@ class Record:
             raise ValueError(f"expected {path or cls.__name__} to be an object, received {values!r}")
         hints, start = get_type_hints(cls), f"{path}." if path else ""
         if unknown := sorted(start + str(name) for name in values.keys() - hints.keys()):
-            raise ValueError(f"expected the fields of {cls.__name__}, received unknown {', '.join(unknown)}")
+            raise ValueError(
+                f"expected the fields of {cls.__name__}, received unknown {', '.join(unknown)[:200]}"
+            )
         for field in dataclasses.fields(cls):  # type: ignore[arg-type]
             needed = field.default is field.default_factory is dataclasses.MISSING
             if needed and field.name not in values:
@@ -54,17 +57,19 @@ def _taken(value: Any, kind: Any, path: str) -> Any:
         return None if value is None else _taken(value, inner[0], path)
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
-            raise ValueError(f"expected {path} to be a list, received {value!r}")
+            raise ValueError(f"expected {path} to be a list, received {reprlib.repr(value)}")
         return tuple(_taken(item, inner[0], f"{path}[{i}]") for i, item in enumerate(value))
     if get_origin(kind) is Literal:
         if not any(type(value) is type(choice) and value == choice for choice in inner):
-            raise ValueError(f"expected {path} to be one of {', '.join(map(str, inner))}, received {value!r}")
+            raise ValueError(
+                f"expected {path} to be one of {', '.join(map(str, inner))}, received {reprlib.repr(value)}"
+            )
         return value
     if issubclass(kind, Record):
         return value if isinstance(value, kind) else kind.from_dict(value, path)
     if (type(value) is kind or (kind is float and type(value) is int)) and _plain(value):
         return value
-    raise ValueError(f"expected {path} to be {_CALLED[kind]}, received {value!r}")
+    raise ValueError(f"expected {path} to be {_CALLED[kind]}, received {reprlib.repr(value)}")
 
 
 def _plain(value: Any) -> bool:

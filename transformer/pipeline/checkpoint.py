@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transformer.checkpoints import folder, foreign
+from transformer.checkpoints.families.table import rows_of_ids
 from transformer.checkpoints.look import fits
 from transformer.config import NO_ID, ModelConfig
 from transformer.kinds import kind_of, named
@@ -15,6 +16,7 @@ from transformer.models.assembly import assemble
 from transformer.pipeline.listener import Listener, Spoken
 from transformer.pipeline.model import Model
 from transformer.text.numbers import Numbers
+from transformer.untrusted import shown
 
 
 def open_checkpoint(path: Path, name: str = "") -> Model:
@@ -46,11 +48,9 @@ def spoken(settings: Mapping[str, Any], tokenizer: Any) -> Spoken:
     languages = _ids(settings.get("lang_to_id"))
     tasks = _ids(settings.get("task_to_id"))
     without = settings.get("no_timestamps_token_id")
-    heads = settings.get("alignment_heads") or []
-    if not all(
-        isinstance(pair, list) and len(pair) == 2 and all(type(i) is int for i in pair) for pair in heads
-    ):
-        raise ValueError(f"expected alignment_heads as pairs of layer and head, received {str(heads)[:80]}")
+    heads = rows_of_ids(settings, "alignment_heads")
+    if not all(len(pair) == 2 for pair in heads):
+        raise ValueError(f"expected alignment_heads as pairs of layer and head, received {shown(heads)}")
     return Spoken(
         {code.strip("<|>"): i for code, i in languages.items()},
         tasks,

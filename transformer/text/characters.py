@@ -13,6 +13,7 @@ from pathlib import Path
 
 from transformer.text.tokenizer import Encoded
 from transformer.trace import Label
+from transformer.untrusted import VOCABULARY, read_object
 
 MASK, UNKNOWN_CHARACTER, FIRST = 0, 1, 2
 LINE_BREAK = "\n"
@@ -43,7 +44,7 @@ class CharacterTokenizer:
     def load(cls, path: Path) -> CharacterTokenizer:
         """Read `tokenizer.json`; a file that is none raises ValueError."""
         try:
-            return cls(json.loads(path.read_text(encoding="utf-8"))["characters"])
+            return cls(read_object(path, VOCABULARY)["characters"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ValueError(f"expected a list of characters at {path.name}, received {error}") from error
 

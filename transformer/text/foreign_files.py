@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sentencepiece import SentencePieceProcessor
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -28,11 +28,10 @@ from transformer.text.foreign_labels import (
     roles_of,
     word_piece,
 )
+from transformer.text.growth import check, check_tokens
 from transformer.text.tokenizer import WORD_START
 from transformer.trace import Label
-
-# A vocabulary of half a million subwords takes about 20 MB.
-LIMIT = 64 * 2**20
+from transformer.untrusted import VOCABULARY, read_bytes, read_object, shown
 
 STYLES: dict[type, Callable[[str], Label]] = {
     decoders.WordPiece: word_piece,
@@ -72,6 +71,7 @@ class LibrarySide(Side):
         self, tokenizer: Tokenizer, family: str, settings: Settings, special: set[str], name: str
     ) -> None:
         ids = tokenizer.get_vocab()
+        check_tokens(ids, name)
         roles = roles_of(ids, family, settings, name)
         markers = {ids[token] for token in special} | {i for i in roles.values() if i is not None}
         added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
@@ -104,8 +104,10 @@ class LibrarySide(Side):
 
 def whole_file(path: Path, family: str, settings: Settings) -> Side:
     """tokenizer.json. What it says of padding, cutting and tokens around a text is for batches of its own library."""
-    values, gap = _object(path), candidates(family, "mask", settings)
+    values, gap = read_object(path, VOCABULARY), candidates(family, "mask", settings)
     values |= {"padding": None, "truncation": None, "post_processor": None}
+    with reading(f"a tokenizer in {path.name}"):
+        check(values, path.name)
     with reading(f"a tokenizer in {path.name}"):
         special = set()
         for row in values.get("added_tokens") or []:
@@ -119,7 +121,7 @@ def whole_file(path: Path, family: str, settings: Settings) -> Side:
 def words(path: Path, family: str, settings: Settings) -> Side:
     """vocab.txt: WordPiece, one token a line, with BERT's own rules for text."""
     with reading(f"one subword a line in {path.name}"):
-        lines = _content(path).decode("utf-8").removesuffix("\n").split("\n")
+        lines = read_bytes(path, VOCABULARY).decode("utf-8").removesuffix("\n").split("\n")
     ids = {line.removesuffix("\r"): index for index, line in enumerate(lines)}
     unknown = next((token for token in candidates(family, "unknown", settings) if token in ids), "[UNK]")
     with reading(f"settings for {path.name} in tokenizer_config.json"):
@@ -143,7 +145,7 @@ def byte_pairs(path: Path, family: str, settings: Settings) -> Side:
         rows = settings.get("added_tokens_decoder", {})
         added |= {str(row["content"]): int(index) for index, row in rows.items()}
     with reading(f"merges of {path.name}, two subwords a line, in {merging.name}"):
-        lines = _content(merging).decode("utf-8").split("\n")
+        lines = read_bytes(merging, VOCABULARY).decode("utf-8").split("\n")
         pairs = [line.rstrip("\r").split(" ") for line in lines if line and not line.startswith("#version")]
         merges = [(first, second) for first, second in pairs]
         tokenizer = Tokenizer(models.BPE(ids | added, merges))
@@ -173,6 +175,7 @@ class SentencePieceSide(Side):
 
     def __init__(self, path: Path, vocabulary: Path, settings: Settings) -> None:
         ids = _ids(vocabulary)
+        check_tokens(ids, vocabulary.name)
         roles = roles_of(ids, "marian", settings, vocabulary.name)
         if roles["unknown"] is None:
             raise ValueError(f"expected <unk> in {vocabulary.name}, received a vocabulary without it")
@@ -184,7 +187,7 @@ class SentencePieceSide(Side):
         self.vocabulary = Vocabulary({i: token for token, i in ids.items()}, roles, markers, marked_word)
         self._name, self._unknown, self._model = path.name, roles["unknown"], SentencePieceProcessor()
         with reading(f"a SentencePiece model in {path.name}"):
-            self._model.LoadFromSerializedProto(_content(path))
+            self._model.LoadFromSerializedProto(read_bytes(path, VOCABULARY))
         self.text([piece.id for piece in self.pieces(TRIAL)])
 
     def pieces(self, text: str) -> list[Piece]:
@@ -209,35 +212,16 @@ class SentencePieceSide(Side):
 def settings_of(folder: Path) -> Settings:
     """What else the folder says of its tokenizer."""
     names = ("special_tokens_map.json", "tokenizer_config.json")
-    parts = [_object(folder / name) for name in names if (folder / name).exists()]
+    parts = [read_object(folder / name) for name in names if (folder / name).exists()]
     return {field: value for part in parts for field, value in part.items() if value is not None}
 
 
-def _content(path: Path) -> bytes:
-    if not path.is_file():
-        raise ValueError(f"expected a file {path.name} in {path.parent.name}, received none")
-    with path.open("rb") as file:
-        content = file.read(LIMIT + 1)
-    if not 0 < len(content) <= LIMIT:
-        size = f"more than {LIMIT >> 20} MB" if content else "an empty file"
-        raise ValueError(f"expected a tokenizer file at {path.name}, received {size}")
-    return content
-
-
-def _object(path: Path) -> dict[str, Any]:
-    with reading(f"JSON in {path.name}"):
-        values = json.loads(_content(path))
-    if not isinstance(values, dict):
-        raise ValueError(f"expected a JSON object in {path.name}, received {type(values).__name__}")
-    return values
-
-
 def _ids(path: Path) -> dict[str, int]:
-    ids = _object(path)
+    ids = read_object(path, VOCABULARY)
     wrong = [index for index in ids.values() if type(index) is not int or not 0 <= index < 2**31]
     if wrong or not ids:
         raise ValueError(
-            f"expected an id for each token in {path.name}, received {repr(wrong[0])[:40] if wrong else 'none'}"
+            f"expected an id for each token in {path.name}, received {shown(wrong[0]) if wrong else 'none'}"
         )
     return ids
 

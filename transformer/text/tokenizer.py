@@ -6,6 +6,7 @@ vocabulary and never leaves this file.
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import NamedTuple
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from transformer.config import END, PAD, START, UNKNOWN
+from transformer.text.growth import check
 from transformer.trace import Label
+from transformer.untrusted import VOCABULARY, read_object
 
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")  # at the ids PAD, START, END, UNKNOWN
 SHOWN = {PAD: "pad", START: "start", END: "end"}
@@ -71,7 +74,9 @@ class SubwordTokenizer:
     def load(cls, path: Path) -> SubwordTokenizer:
         """Read `tokenizer.json`; a file that is none raises ValueError."""
         try:
-            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            values = read_object(path, VOCABULARY)
+            check(values, path.name)
+            return cls(Tokenizer.from_str(json.dumps(values)))
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"expected a tokenizer file at {path.name}, received {error}") from error
 

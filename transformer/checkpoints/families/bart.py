@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from transformer.checkpoints.families.table import Family, Row, activation, dense, need, norm, token
+from transformer.checkpoints.families.table import (
+    Family,
+    Row,
+    activation,
+    dense,
+    need,
+    norm,
+    optional,
+    rows_of_ids,
+    token,
+)
 from transformer.config import (
     NO_ID,
     Attention,
@@ -96,10 +106,7 @@ def scale(config: Mapping[str, Any]) -> float:
 
 def _marian(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
     shared = config.get("share_encoder_decoder_embeddings") is not False
-    vocabulary = config.get("decoder_vocab_size") or need(config, "vocab_size")
-    never = config.get("bad_words_ids") or []
-    if not all(isinstance(word, list) and all(type(i) is int for i in word) for word in never):
-        raise ValueError(f"expected bad_words_ids as lists of ids, received {str(never)[:80]}")
+    vocabulary = optional(config, "decoder_vocab_size") or need(config, "vocab_size")
     longest = need(config, "max_position_embeddings")
     return seq2seq(
         config,
@@ -114,7 +121,7 @@ def _marian(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
         table=Table(kind="halves"),
         task=Task(bias=True),
         # A rule against several tokens in a row is one of search: here single tokens are barred.
-        suppressed=tuple(word[0] for word in never if len(word) == 1),
+        suppressed=tuple(word[0] for word in rows_of_ids(config, "bad_words_ids") if len(word) == 1),
     )
 
 

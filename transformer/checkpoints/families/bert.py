@@ -85,6 +85,7 @@ def _encoder(
 
 
 def _task(config: Mapping[str, Any], names: Collection[str]) -> Task:
+    _answered(config, names)
     tied = config.get("tie_word_embeddings") is not False
     if {"cls.predictions.bias", "lm_head.bias", "vocab_projector.bias"} & set(names):
         return Task(kind="masked_tokens", bias=True, tied=tied)
@@ -97,6 +98,47 @@ def _task(config: Mapping[str, Any], names: Collection[str]) -> Task:
             named = tuple(str(labels[str(i)]) for i in range(len(labels)))
             return Task(kind="classes", classes=len(named), names=named, pooler=pooler, tied=tied)
     return Task(kind="vectors", pooler=pooler, tied=tied)
+
+
+# Heads whose answers would be read as one class of the whole text, or not at all: by the end of an architecture's name.
+_HEADS = {
+    "ForTokenClassification": "a label for each token",
+    "ForMultipleChoice": "which of several texts fits",
+    "ForQuestionAnswering": "where an answer begins and ends",
+}
+_PROBLEMS = {
+    "multi_label_classification": "any number of labels",
+    "regression": "scores without a scale",
+}
+_POOLED = ("pooler.dense.weight", "pre_classifier.weight", "classifier.dense.weight")
+_INSTEAD = (
+    "That is not shown yet. The body opens without that head, by transformers: "
+    "AutoModel.from_pretrained(folder).save_pretrained(other)"
+)
+
+
+def _answered(config: Mapping[str, Any], names: Collection[str]) -> None:
+    """Refuse a head that says something else than one class of the whole text. Without `names` of tensors, as before a
+    model is fetched, its architecture alone tells.
+
+    Raises:
+        ValueError: says what it answers, and how to open the network without it.
+    """
+    heads, pooled = {"classifier.weight", "classifier.out_proj.weight", "qa_outputs.weight"}, set(_POOLED)
+    if names and not heads & set(names):
+        return
+    kinds, labels = config.get("architectures"), config.get("id2label")
+    kind = str(kinds[0])[:80] if isinstance(kinds, list) and kinds else "a classifier"
+    says = next((words for end, words in _HEADS.items() if kind.endswith(end)), None)
+    if says is None and "classifier.weight" in names and not pooled & set(names):
+        says = _HEADS["ForTokenClassification"]
+    if says is None and (names or kind.endswith("ForSequenceClassification")):
+        one = config.get("num_labels") == 1 or (isinstance(labels, dict) and len(labels) == 1)
+        says = _PROBLEMS.get(str(config.get("problem_type")), "a score" if one else None)
+    if says:
+        raise ValueError(
+            f"expected a head that says one class of a whole text, received {kind}: {says}. {_INSTEAD}"
+        )
 
 
 def _bert_rows(head: Callable[[ModelConfig], list[Row]]) -> Callable[[ModelConfig], list[Row]]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from transformer.checkpoints.families.table import Family, Row, activation, need, norm, token, untied
+from transformer.checkpoints.families.table import (
+    Family,
+    Row,
+    activation,
+    need,
+    norm,
+    optional,
+    token,
+    untied,
+)
 from transformer.config import (
     NO_ID,
     Attention,
@@ -29,13 +38,13 @@ def _gpt2(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
             layers=need(config, "n_layer"),
             attention=Attention.split(width, need(config, "n_head")),
             feed_forward=FeedForward(
-                width=config.get("n_inner") or 4 * width,
+                width=optional(config, "n_inner") or 4 * width,
                 activation=activation(config, "activation_function"),
             ),
             norm=Norm(place="pre", last=True, epsilon=need(config, "layer_norm_epsilon", float)),
             table=Table(kind="learned"),
         ),
-        max_target=config.get("n_positions") or need(config, "n_ctx"),
+        max_target=optional(config, "n_positions") or need(config, "n_ctx"),
         task=Task(tied=config.get("tie_word_embeddings") is not False),
         special=Special(
             pad=NO_ID, start=NO_ID, end=token(config, "eos_token_id"), unknown=NO_ID, suppressed=()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from transformer.config import NO_ID, ModelConfig
+from transformer.untrusted import shown
 
 ACTIVATIONS = {
     "relu": "relu",
@@ -60,16 +61,48 @@ def need(config: Mapping[str, Any], name: str, kind: type = int) -> Any:
     """
     value: Any = config.get(name)
     fits = type(value) is kind or (kind is float and type(value) is int)
-    if not fits or abs(value) > MOST:
-        raise ValueError(f"expected {name} in config.json as {kind.__name__}, received {value!r}")
+    if not fits or not abs(value) <= MOST:  # nor NaN
+        raise ValueError(f"expected {name} in config.json as {kind.__name__}, received {shown(value)}")
     return value
+
+
+def optional(config: Mapping[str, Any], name: str) -> int:
+    """A whole number that may be left out, or null: it is 0 then; errors as of `need`."""
+    return 0 if config.get(name) is None else int(need(config, name))
+
+
+def ids(config: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """A list of ids that may be left out; -1 stands for none of them.
+
+    Raises:
+        ValueError: anything but a list of whole numbers.
+    """
+    return tuple(i for i in _list(config, name, _is_id) if i >= 0)
+
+
+def rows_of_ids(config: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], ...]:
+    """Lists of ids that may be left out; errors as of `ids`."""
+    return tuple(map(tuple, _list(config, name, lambda row: isinstance(row, list) and all(map(_is_id, row)))))
+
+
+def _list(config: Mapping[str, Any], name: str, fits: Callable[[Any], bool]) -> list[Any]:
+    found = config.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(map(fits, found)):
+        raise ValueError(f"expected {name} as a list of ids, or of such lists, received {shown(found)}")
+    return found
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int and abs(value) <= MOST
 
 
 def activation(config: Mapping[str, Any], name: str) -> Any:
     """Our name of an activation."""
     theirs = config.get(name)
-    if theirs not in ACTIVATIONS:
-        raise ValueError(f"expected {name} to be one of {', '.join(ACTIVATIONS)}, received {theirs!r}")
+    if not isinstance(theirs, str) or theirs not in ACTIVATIONS:
+        raise ValueError(f"expected {name} to be one of {', '.join(ACTIVATIONS)}, received {shown(theirs)}")
     return ACTIVATIONS[theirs]
 
 

@@ -6,17 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from transformer.checkpoints.families.bart import both_stacks, seq2seq
-from transformer.checkpoints.families.table import Family, Row, dense, need, norm
+from transformer.checkpoints.families.table import Family, Row, dense, ids, need, norm
 from transformer.config import ModelConfig, Norm, Sound, Table
 
 
 def _whisper(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
-    def ids(name: str) -> tuple[int, ...]:
-        value = config.get(name) or ()
-        if not isinstance(value, list | tuple) or not all(type(i) is int for i in value):
-            raise ValueError(f"expected {name} as a list of ids, received {str(value)[:80]}")
-        return tuple(i for i in value if i >= 0)
-
     return seq2seq(
         config,
         vocabulary=need(config, "vocab_size"),
@@ -26,8 +20,8 @@ def _whisper(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
         norm=Norm(place="pre", last=True, epsilon=1e-5),  # not a setting there
         table=Table(kind="learned"),  # the encoder's are sinusoids, but stored like learned ones
         key_bias=False,
-        suppressed=ids("suppress_tokens"),
-        suppressed_first=ids("begin_suppress_tokens"),
+        suppressed=ids(config, "suppress_tokens"),
+        suppressed_first=ids(config, "begin_suppress_tokens"),
     )
 
 
