@@ -101,3 +101,21 @@ def test_without_attention_it_writes_and_says_so(
     status, out, said = run(capsys, "trace", lstm, "the ", "--out", tmp_path / "x.npz")
     assert (status, out) == (2, "")
     assert said.startswith("transformer trace: expected a network with attention") and said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("format", ["npz", "json", "html"])
+def test_a_full_disk_is_one_line(
+    format: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / f"trace.{format}").symlink_to("/dev/full")
+    said = run(capsys, "trace", place / "translator", "the cat", "--out", tmp_path / f"trace.{format}")
+    assert said == (2, "", "transformer trace: No space left on device\n")
+
+
+@pytest.mark.parametrize("beams", [0, -1, 9, 10**30])
+def test_a_search_of_no_width_is_one_line(
+    beams: int, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, said = run(capsys, "trace", place / "translator", "the cat", "--beam", beams)
+    assert (status, out, said) == (2, "", f"transformer trace: expected 1 to 8 beams, received {beams}\n")
