@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -40,23 +42,22 @@ class Graphs(NamedTuple):
     any: Any
 
 
-def graphs(function: Any, config: ModelConfig, signature: Any, *, wide: bool = False) -> Graphs:
+def graphs(function: Any, signature: Any, xla: bool) -> Graphs:
     """`function` for the shapes that are common, and for those that must not wait for a compilation.
 
     Args:
         function: takes and returns tensors.
-        config: of the network.
         signature: of its arguments, with None for every length.
-        wide: its matrices are large however narrow the network is.
+        xla: see `pays`.
     """
     one = plain(function, signature)
-    return Graphs(compiled(function, config) if _pays(config, wide) else one, one)
+    return Graphs(compiled(function, None, xla) if xla else one, one)
 
 
-def compiled(function: Any, config: ModelConfig, signature: Any = None, *, wide: bool = False) -> Any:
-    """`function` as a graph: under XLA for narrow networks, else without; `signature` then lets one graph serve all
+def compiled(function: Any, signature: Any, xla: bool) -> Any:
+    """`function` as a graph: under XLA where that pays, else without; `signature` then lets one graph serve all
     lengths."""
-    if _pays(config, wide):
+    if xla:
         return tf.function(function, jit_compile=True, autograph=False)
     return plain(function, signature)
 
@@ -66,8 +67,29 @@ def plain(function: Any, signature: Any = None) -> Any:
     return tf.function(function, autograph=False, input_signature=signature)
 
 
-def _pays(config: ModelConfig, wide: bool) -> bool:
-    return settings.xla() and config.width < WIDE and not wide
+_lasting = ContextVar("lasting", default=True)
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Networks that are made meanwhile will not stay for as long as the process: they run without XLA, whatever their
+    width. What it has compiled TensorFlow keeps to the end, and has no way to drop, 100 MB and more for a network; a
+    graph goes with its network."""
+    token = _lasting.set(False)
+    try:
+        yield
+    finally:
+        _lasting.reset(token)
+
+
+def pays(config: ModelConfig, *, wide: bool = False) -> bool:
+    """Whether a network that is made now is compiled by XLA: narrow ones are.
+
+    Args:
+        config: of the network.
+        wide: its matrices are large however narrow the network is.
+    """
+    return settings.xla() and _lasting.get() and config.width < WIDE and not wide
 
 
 IDS = tf.TensorSpec((None, None), tf.int32)

@@ -22,6 +22,7 @@ from transformer.runtime.common import (
     graphs,
     ids_row,
     ids_rows,
+    pays,
     plain,
     tf,
 )
@@ -51,7 +52,7 @@ class ReaderRuntime:
     def __init__(self, network: Reader) -> None:
         self.network = network
         altered = alter_signature(network.config)
-        self._forced = graphs(self._run_forced, network.config, [IDS, IDS, altered])
+        self._forced = graphs(self._run_forced, [IDS, IDS, altered], pays(network.config))
         self._projections = plain(self._run_projections, [IDS, IDS, altered])
         # For batches TensorFlow's own kernels are as fast as XLA, and one graph serves every length.
         self._classes = plain(self._run_classes, [IDS, tf.TensorSpec((None, None), tf.bool), altered])

@@ -23,6 +23,7 @@ from transformer.runtime.common import (
     graphs,
     ids_row,
     ids_rows,
+    pays,
     plain,
     tf,
 )
@@ -38,8 +39,9 @@ class Runtime:
     def __init__(self, network: Transformer) -> None:
         self.network = network
         self._altered = alter_signature(network.config)
-        self._greedy = graphs(self._run_greedy, network.config, [IDS, IDS, self._altered])
-        self._forced = graphs(self._run_forced, network.config, [IDS, IDS, self._altered])
+        self._xla = pays(network.config)
+        self._greedy = graphs(self._run_greedy, [IDS, IDS, self._altered], self._xla)
+        self._forced = graphs(self._run_forced, [IDS, IDS, self._altered], self._xla)
         self._beams: dict[int, Graphs] = {}  # by their number
         # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
         self._projections = plain(self._run_projections, [IDS, IDS, self._altered])
@@ -221,7 +223,7 @@ class Runtime:
             if beams not in self._beams:
                 scalar = tf.TensorSpec((), tf.float32)
                 self._beams[beams] = graphs(
-                    partial(self._run_beam, beams), self.network.config, [IDS, IDS, scalar, self._altered]
+                    partial(self._run_beam, beams), [IDS, IDS, scalar, self._altered], self._xla
                 )
             run = self._beams[beams].few if few else self._beams[beams].any
             ids = run(sources, start, tf.constant(alpha, tf.float32), alter)

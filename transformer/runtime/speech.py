@@ -24,6 +24,7 @@ from transformer.runtime.common import (
     graphs,
     ids_row,
     ids_rows,
+    pays,
     plain,
     tf,
 )
@@ -73,9 +74,10 @@ class SpeechRuntime:
         # Whisper's 1,500 positions are large matrices already in its narrowest network: see `common.WIDE`.
         sound = tf.TensorSpec((None, None, config.bins), tf.float32)
         count = tf.TensorSpec((None,), tf.int32)
-        self._encode = graphs(self._run_encode, config, [sound, count, altered], wide=self.whole)
-        self._forced = graphs(self._run_forced, config, [vectors, real, IDS, altered], wide=self.whole)
-        self._greedy = compiled(self._run_greedy, config, [vectors, real, IDS, altered])
+        self._xla, xla = pays(config), pays(config, wide=self.whole)
+        self._encode = graphs(self._run_encode, [sound, count, altered], xla)
+        self._forced = graphs(self._run_forced, [vectors, real, IDS, altered], xla)
+        self._greedy = compiled(self._run_greedy, [vectors, real, IDS, altered], self._xla)
         self._beams: dict[int, Any] = {}  # by their number
         self._first = plain(self._run_first, [vectors, real, altered])
 
@@ -138,7 +140,7 @@ class SpeechRuntime:
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
         if beams > 1 or self.network.ctc or self.ngram:
             if beams not in self._beams:
-                self._beams[beams] = compiled(partial(self._run_beam, beams), config)
+                self._beams[beams] = compiled(partial(self._run_beam, beams), None, self._xla)
             penalty = tf.constant(alpha, tf.float32)
             ids = self._beams[beams](heard.vectors, heard.real, heard.ctc, self.ngram, row, penalty, tensors)
         else:

@@ -5,6 +5,7 @@ A name is that of a shipped model, or of one that a visitor opened (`opened`): b
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -85,6 +86,9 @@ def forget(name: str) -> None:
     opened.forget(name)
     if model and model.future.done() and not model.future.exception():
         _answers.forget(model.future.result())
+        del model
+        # A network and its graphs refer to each other: else they would lie here until Python happens to look.
+        gc.collect()
 
 
 def _leave_keras_alone() -> None:
