@@ -144,3 +144,11 @@ def test_fields_that_are_not_known_are_refused() -> None:
         Ask.from_dict({"model": "m", "colour": "red"})
     with pytest.raises(ValueError, match="name of a model"):
         Ask.from_dict({"given": "a"})
+
+
+@pytest.mark.parametrize("wrong", ["a\n" * 1000, [0] * 1000, 10**1000], ids=["text", "list", "number"])
+@pytest.mark.parametrize("name", ["alpha", "position_scale", "beams", "words"])
+def test_what_is_received_is_told_in_one_short_line(name: str, wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected .*, received ") as caught:
+        Ask(model="pt-en", given="a", **{name: wrong})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200

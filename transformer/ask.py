@@ -90,7 +90,9 @@ class Ask:
             self._set(name, tuple(_pair(i) if name == "choices" else _place(name, i) for i in row))
         for name in ("whole", "words"):
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"expected {name} to be true or false, received {getattr(self, name)!r}")
+                raise ValueError(
+                    f"expected {name} to be true or false, received {repr(getattr(self, name))[:40]}"
+                )
         if not isinstance(self.interventions, Interventions):
             raise ValueError(
                 f"expected interventions such as Interventions(heads=(Head('encoder', 0, 2),)), "
@@ -168,7 +170,7 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
         raise ValueError(f"expected {name} as a whole number, received {repr(value)[:40]}")
     if number < least or (most is not None and number > most):
         wanted = f"at least {least}" if most is None else f"{least} to {most:,}"
-        raise ValueError(f"expected {wanted} {name}, received {number}")
+        raise ValueError(f"expected {wanted} {name}, received {repr(number)[:40]}")
     return number
 
 
@@ -207,7 +209,7 @@ def scale(name: str, value: Any) -> float:
     """A number from 0 to 10, as of an option of a trace that somebody else made; else ValueError in one line."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SCALE:
         a = "an" if name == "alpha" else "a"
-        raise ValueError(f"expected {a} {name} from 0 to {MOST_SCALE:g}, received {str(value)[:40]}")
+        raise ValueError(f"expected {a} {name} from 0 to {MOST_SCALE:g}, received {repr(value)[:40]}")
     return float(value)
 
 
