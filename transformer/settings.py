@@ -3,6 +3,8 @@
 HEADLIGHT_MODELS: the one directory below which the pages open model folders; not set, they open any folder.
 HEADLIGHT_HUB: "off" (or 0, no, false) keeps the program from fetching anything; on where it is not set.
 HEADLIGHT_KEPT: megabytes that the answers of networks may fill, kept for all visitors; 600 where it is not set.
+HEADLIGHT_HOSTS: further names that the server is reached by, as a browser has them in its address, `name` or
+    `name:port`, with blanks or commas between.
 HEADLIGHT_XLA: "off" runs the same graphs without XLA, so that nothing is compiled for a length: for tests and small
     servers. Read when a model is loaded; on where it is not set.
 HEADLIGHT_WARM: what the pages compile ahead. "all", as where it is not set: one length before a shipped network
@@ -17,7 +19,7 @@ import os
 from pathlib import Path
 
 MODELS, HUB, KEPT, XLA = "HEADLIGHT_MODELS", "HEADLIGHT_HUB", "HEADLIGHT_KEPT", "HEADLIGHT_XLA"
-WARM = "HEADLIGHT_WARM"
+WARM, HOSTS = "HEADLIGHT_WARM", "HEADLIGHT_HOSTS"
 MEGABYTES = 600.0
 
 
@@ -51,6 +53,11 @@ def warm() -> str:
     if told not in ("all", "first", "none"):
         raise ValueError(f"expected {WARM} to be all, first or none, received {told[:40]!r}")
     return told
+
+
+def hosts() -> frozenset[str]:
+    """Names that the server is reached by besides those it knows, each with the port that an address has, if any."""
+    return frozenset(os.environ.get(HOSTS, "").lower().replace(",", " ").split())
 
 
 def xla() -> bool:

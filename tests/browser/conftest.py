@@ -41,18 +41,10 @@ def free_port() -> int:
 
 
 def start(script: Path, log: Path, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str]:
-    """A server for `script`, run from the repository's root so that its own configuration holds, and its address."""
+    """A server for `script` as `make app` starts it, and its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(script),
-        f"--server.port={port}",
-        "--server.headless=true",
-    ]
+    command = [sys.executable, "-m", "transformer.ui.server", str(script), f"--port={port}"]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -71,7 +71,7 @@ def browser() -> Iterator[Row]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command = [sys.executable, "-m", "transformer.ui.server", f"--port={port}"]
     with tempfile.TemporaryFile() as log, sync_playwright() as playwright:
         server = subprocess.Popen(command, cwd=home.ROOT, stdout=log, stderr=log)
         try:
