@@ -169,6 +169,34 @@ def test_setup_starts_over_after_a_killed_install_and_tries_again_after_a_failed
     assert set_up(fake_tree)[:2] == (0, ["venv", "install"])
 
 
+def test_setup_leaves_alone_what_it_did_not_make_and_says_what_does_not_run(fake_tree: Path) -> None:
+    elsewhere, venv = fake_tree / "elsewhere", fake_tree / ".venv"
+    elsewhere.mkdir()
+    for make in (lambda: venv.symlink_to(elsewhere), lambda: venv.symlink_to("nowhere"), venv.touch):
+        make()
+        status, did, said = set_up(fake_tree)
+        assert (status, did) == (1, []) and "was not made here" in said and len(said.splitlines()) == 1
+        venv.unlink()
+    assert elsewhere.is_dir()
+    (fake_tree / "fake-venv-python").write_text("#!/nowhere\n")
+    status, did, said = set_up(fake_tree)
+    assert (status, did) == (1, ["venv"]) and said.splitlines()[-1].startswith(
+        "headlight: .venv was made and does not run"
+    )
+
+
+def test_setup_says_that_it_cannot_delete(fake_tree: Path) -> None:
+    (fake_tree / ".venv").mkdir()
+    (fake_tree / "bin" / "rm").write_text("#!/bin/sh\necho one; echo two >&2; exit 1\n")
+    (fake_tree / "bin" / "rm").chmod(0o755)
+    status, did, said = set_up(fake_tree)
+    assert (
+        (status, did) == (1, [])
+        and "cannot be deleted here" in said.splitlines()[-1]
+        and len(said.splitlines()) == 2
+    )
+
+
 def test_setup_says_what_is_missing(fake_tree: Path) -> None:
     status, did, said = set_up(fake_tree, NO_ENSUREPIP="1")
     assert (status, did) == (1, [])
@@ -204,9 +232,18 @@ def test_a_port_that_is_taken_is_refused_or_stepped_over(root: Path) -> None:
         assert answer.returncode == 1 and f"port {port} is taken" in answer.stderr
     assert free_port(root, port).stdout.strip() == port
     assert 8501 <= int(free_port(root).stdout) <= 8599
-    for wrong in ("abc", "0", "70000"):
+    for wrong in ("abc", "0", "22", "1023", "70000", "9" * 5000, "²", ""):
         answer = free_port(root, wrong)
-        assert answer.returncode == 1 and "from 1 to 65535" in answer.stderr
+        assert answer.returncode == 1 and "from 1024 to 65535" in answer.stderr
+        assert len(answer.stderr.splitlines()) == 1 and len(answer.stderr) < 160
+
+
+@pytest.mark.parametrize("host", ["no such name", "a" * 70, "192.0.2.1", "[::1"])
+def test_an_address_that_is_not_of_this_machine_is_refused_in_a_line(root: Path, host: str) -> None:
+    command = [sys.executable, str(root / "scripts" / "free_port.py"), host]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1 and "is no address of this machine" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1 and len(answer.stderr) < 160
 
 
 def test_a_browser_that_does_not_start_does_not_count(root: Path, tmp_path: Path) -> None:
