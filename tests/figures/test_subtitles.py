@@ -31,6 +31,13 @@ def test_vtt() -> None:
     )
 
 
+def test_no_blank_stands_where_the_text_has_none() -> None:
+    words = [Word("你好", 0.0, 0.4, 1), Word("世界", 0.4, 0.8, 1, True), Word("สวัสดี", 0.8, 1.2, 1)]
+    assert "\n你好世界 สวัสดี\n" in subtitles.srt(words)
+    assert "你好<00:00:00.400>世界 <00:00:00.800>สวัสดี\n" in subtitles.vtt(words)
+    assert [len(line) for line in subtitles.lines([words[1]] * 30)] == [21, 9]
+
+
 def test_lines_are_short() -> None:
     words = [Word("0123456789", i, i + 1, 1) for i in range(9)]
     assert [len(line) for line in subtitles.lines(words)] == [3, 3, 3]

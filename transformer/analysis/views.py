@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from transformer.trace import AttentionMap, FloatArray, Label
+from transformer.trace import AttentionMap, FloatArray, Label, spelt, word_starts
 
 Combination = Literal["mean", "max"]
 
@@ -90,12 +90,11 @@ def merge_words(view: View) -> View:
     """Subwords to words: summed over the keys of a word and averaged over its queries, so distributions stay such.
 
     This is the rule of Clark et al. 2019, "What Does BERT Look At?", section 4.1: attention *to* a word is the sum
-    over its tokens, attention *from* a word the mean over them. A label with `joins` continues the word before it,
-    unless one of the two is special.
+    over its tokens, attention *from* a word the mean over them. Words are those of `trace.word_starts`.
     """
     if not view.queries or not view.keys:
         return view
-    rows, columns = _word_starts(view.queries), _word_starts(view.keys)
+    rows, columns = word_starts(view.queries), word_starts(view.keys)
     summed = np.add.reduceat(view.values, columns, axis=-1, dtype=np.float64)
     lengths = np.diff([*rows, len(view.queries)])
     averaged = np.add.reduceat(summed, rows, axis=-2) / lengths[:, None]
@@ -106,18 +105,9 @@ def _ordinary(labels: Sequence[Label]) -> npt.NDArray[np.intp]:
     return np.array([i for i, label in enumerate(labels) if not label.special], np.intp)
 
 
-def _word_starts(labels: Sequence[Label]) -> list[int]:
-    return [
-        i
-        for i, label in enumerate(labels)
-        if i == 0 or not label.joins or label.special or labels[i - 1].special
-    ]
-
-
 def _words(labels: Sequence[Label], starts: Sequence[int]) -> tuple[Label, ...]:
     words = []
     for start, end in zip(starts, [*starts[1:], len(labels)], strict=True):
         parts = labels[start:end]
-        text = "".join(part.text for part in parts)
-        words.append(Label(text, special=parts[0].special, start=parts[0].start, end=parts[-1].end))
+        words.append(Label(spelt(parts), special=parts[0].special, start=parts[0].start, end=parts[-1].end))
     return tuple(words)

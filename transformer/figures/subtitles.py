@@ -18,11 +18,12 @@ PAUSE = 1.0  # seconds of silence that begin another line
 
 
 def lines(words: Sequence[Word]) -> list[list[Word]]:
-    """Words in lines of at most 42 characters, a new one after each second of silence."""
+    """Words in lines of at most 42 characters, a new one after each second of silence; blanks stand where the text has
+    them."""
     found: list[list[Word]] = []
     for word in words:
         if found:
-            length = len(" ".join(w.text for w in [*found[-1], word]))
+            length = len(_joined([*found[-1], word]))
             if length <= LONGEST and word.start - found[-1][-1].end < PAUSE:
                 found[-1].append(word)
                 continue
@@ -47,8 +48,9 @@ def vtt(words: Sequence[Word]) -> str:
         for word in line[1:]:
             # A time stamp must lie inside its cue and behind the one before it.
             inside = line[0].start < word.start < line[-1].end
+            said.append("" if word.joins else " ")
             said.append(f"<{_clock(word.start)}>{_escaped(word.text)}" if inside else _escaped(word.text))
-        cues.append(f"{_clock(line[0].start)} --> {_clock(line[-1].end)}\n{' '.join(said)}\n")
+        cues.append(f"{_clock(line[0].start)} --> {_clock(line[-1].end)}\n{''.join(said)}\n")
     return "\n".join(["WEBVTT\n", *cues])
 
 
@@ -126,7 +128,8 @@ def _clock(seconds: float, point: str = ".") -> str:
 
 
 def _joined(line: Sequence[Word]) -> str:
-    return " ".join(word.text for word in line)
+    said = "".join(word.text if word.joins else f" {word.text}" for word in line[1:])
+    return line[0].text + said
 
 
 def _escaped(text: str) -> str:

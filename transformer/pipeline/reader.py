@@ -18,7 +18,7 @@ from transformer.pipeline.model import Model, changes, ids_of, numbered, readabl
 from transformer.runtime import Projected, ReaderRuntime
 from transformer.text.tokenizer import Encoded, clean
 from transformer.text.words import Word, words
-from transformer.trace import Alternative, AttentionMap, FloatArray, Label, Trace
+from transformer.trace import Alternative, AttentionMap, FloatArray, Label, Trace, spelt
 
 MASK = "[MASK]"
 
@@ -193,11 +193,14 @@ class TextReader(Model):
         return [Alternative(self._spelt(run), math.prod(other.probability for other in run)) for run in best]
 
     def _spelt(self, run: Sequence[Alternative]) -> str:
-        text = ""
+        words: list[list[Label]] = []
         for other in run:
             label = self.tokenizer.label(other.id)
-            text += label.text.strip() if label.joins or not text else f" {label.text.strip()}"
-        return text
+            if label.joins and words:
+                words[-1].append(label)
+            else:
+                words.append([label])
+        return " ".join(spelt(word).strip() for word in words)
 
     def _encode(self, text: str) -> Encoded:
         encoded: Encoded = self.tokenizer.encode(readable(text))

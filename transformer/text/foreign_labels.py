@@ -6,13 +6,13 @@ Models are Unsupervised Multitask Learners"); `▁` as in SentencePiece (Kudo an
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from transformer.text.tokenizer import WORD_START
 from transformer.trace import Label
+from transformer.trace.labels import PART
 
 Settings = Mapping[str, Any]
 
@@ -162,11 +162,4 @@ def _byte_table() -> dict[str, int]:
     return {chr(byte): byte for byte in visible} | {chr(0x100 + n): byte for n, byte in enumerate(hidden)}
 
 
-def _part_of_a_character(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return f"‹{error.object[error.start : error.end].hex(' ').upper()}›", error.end
-
-
-BYTES, PART = _byte_table(), "headlight.part_of_a_character"
-codecs.register_error(PART, _part_of_a_character)
+BYTES = _byte_table()

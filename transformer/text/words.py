@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from transformer.trace import Label
+from transformer.trace import Label, word_starts
 
 NEAR = 64  # letters; farther away is another word that reads the same
 
@@ -26,7 +26,8 @@ class Word(NamedTuple):
 def words(text: str, labels: Sequence[Label]) -> list[Word]:
     """The words of a text in order; special labels belong to none.
 
-    A word is a run of labels that join and hold letters or digits; punctuation is a word of its own. A label that is
+    A word is a run of labels that join and hold letters or digits, of `trace.word_starts` where a script has no blanks;
+    punctuation is a word of its own. A label that is
     not found in the text, such as one byte of a letter, has what is left between its neighbours.
     """
     spans = _spans(text, labels)
@@ -43,8 +44,9 @@ def words(text: str, labels: Sequence[Label]) -> list[Word]:
 
 def _runs(labels: Sequence[Label]) -> Iterator[list[int]]:
     run: list[int] = []
+    starts = set(word_starts(labels))
     for place, label in enumerate(labels):
-        if run and not _goes_on(labels[place - 1], label):
+        if run and (place in starts or not _goes_on(labels[place - 1], label)):
             yield run
             run = []
         if not label.special:

@@ -149,9 +149,15 @@ def _meta(fields: Fields) -> dict[str, Any]:
             }
             for step in fields["steps"]
         ],
-        "words": [word._asdict() for word in fields["words"]],
+        "words": [_word_object(word) for word in fields["words"]],
         "seconds_per_frame": None if sound is None else float(sound.seconds_per_frame),
     }
+
+
+def _word_object(word: Word) -> dict[str, Any]:
+    """A word as an object that leaves out what is at its default."""
+    values = word._asdict()
+    return values if word.joins else {name: value for name, value in values.items() if name != "joins"}
 
 
 def _fields(

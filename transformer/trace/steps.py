@@ -32,12 +32,13 @@ class Alternative:
 
 
 class Word(NamedTuple):
-    """A word and when it was spoken: seconds, and a confidence from 0 to 1."""
+    """A word and when it was spoken: seconds, and a confidence from 0 to 1; joins: no blank stands before it."""
 
     text: str
     start: float
     end: float
     confidence: float
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
