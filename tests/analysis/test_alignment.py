@@ -13,6 +13,7 @@ from transformer.analysis.alignment import (
     ctc_path,
     prepared,
     rank_heads,
+    settled,
     time_warp,
     word_groups,
 )
@@ -104,14 +105,14 @@ def test_words_by_attention() -> None:
     certain = [0.0, log(0.9), log(0.4), log(0.5), 0.0]
     words, path = by_attention(sound(weights, queries, rest=True), [(0, 0)], certain)
     assert [word.text for word in words] == ["seven", "two"]
-    np.testing.assert_allclose([word[1:] for word in words], [[0, 0.3, 0.6], [0.3, 0.6, 0.5]])
+    np.testing.assert_allclose([word[1:4] for word in words], [[0, 0.3, 0.6], [0.3, 0.6, 0.5]])
     assert path[0] == (1, 0) and path[-1] == (4, 39)
 
 
 def test_the_last_word_of_an_unfinished_transcript_ends_with_the_clip() -> None:
     weights = np.eye(2).repeat(10, axis=1)[None, None] + 1e-4
     words, _ = by_attention(sound(weights, [Label("a"), Label("b")]), [(0, 0)])
-    np.testing.assert_allclose([word[1:] for word in words], [[0, 0.2, 1], [0.2, 0.4, 1]])
+    np.testing.assert_allclose([word[1:4] for word in words], [[0, 0.2, 1], [0.2, 0.4, 1]])
 
 
 def test_what_is_no_head_or_has_no_seconds_is_refused() -> None:
@@ -168,7 +169,7 @@ def test_words_by_ctc() -> None:
     words, cells = by_ctc(scores, labels, 0.04, blank=2)
     assert [word.text for word in words] == ["ab", "c"]
     expected = [[0.04, 0.16, (0.7 * 0.5 * 0.4) ** (1 / 3)], [0.24, 0.28, 0.6]]
-    np.testing.assert_allclose([word[1:] for word in words], expected)
+    np.testing.assert_allclose([word[1:4] for word in words], expected)
     assert cells == ((0, 1), (0, 2), (1, 3), (2, 6))
     assert by_ctc(scores, [labels[-1]], 0.04) == ((), ())
     with pytest.raises(ValueError, match="expected labels with the network's ids"):
@@ -178,3 +179,45 @@ def test_words_by_ctc() -> None:
 def test_words_of_subwords() -> None:
     labels = [Label("a", joins=True), Label("b", joins=True), END, Label("c", joins=True), Label("d")]
     assert word_groups(labels) == [[0, 1], [3], [4]]
+
+
+def test_punctuation_takes_no_time_from_a_word() -> None:
+    queries = [
+        Label("("),
+        Label("one", joins=True),
+        Label(",", joins=True),
+        Label("two"),
+        Label(".", joins=True),
+        END,
+    ]
+    weights = np.full((1, 1, 6, 30), 1e-4)
+    for row in range(6):
+        weights[0, 0, row, 5 * row : 5 * row + 5] = 1
+    words, _ = by_attention(sound(weights, queries), [(0, 0)])
+    assert [word.text for word in words] == ["(one,", "two."]
+    np.testing.assert_allclose([word[1:3] for word in words], [[0.1, 0.2], [0.3, 0.4]])
+
+
+def test_words_on_one_position_share_it() -> None:
+    spans = settled([(0.1, 0.1), (0.1, 0.1), (0.1, 0.1), (0.12, 0.2), (0.2, 0.2)], (), 0.02)
+    expected = [(0.1, 0.32 / 3), (0.32 / 3, 0.34 / 3), (0.34 / 3, 0.12), (0.12, 0.2), (0.2, 0.22)]
+    np.testing.assert_allclose(spans, expected)
+
+
+@pytest.mark.parametrize(
+    ("spans", "pauses", "expected"),
+    [
+        # 13 s of silence before the first word, 1.5 s between two, and some behind the last.
+        ([(0, 13.4), (13.4, 16)], [(0, 13), (13.4, 14.9), (15.5, 17)], [(13, 13.4), (14.9, 15.5)]),
+        # The path goes on too late, or too early: what lies on the other side of the pause is the neighbour's.
+        ([(0, 2.1), (2.1, 2.5)], [(0.5, 2)], [(0, 0.5), (2, 2.5)]),
+        ([(0, 0.4), (0.4, 2.5)], [(0.5, 2)], [(0, 0.5), (2, 2.5)]),
+        # All of a word within a pause, and no pause at all.
+        ([(1, 1.2), (1.2, 3)], [(0.5, 2)], [(1, 1.2), (2, 3)]),
+        ([(1, 1.2), (1.2, 3)], [], [(1, 1.2), (1.2, 3)]),
+    ],
+)
+def test_words_end_before_a_pause_and_begin_behind_it(
+    spans: list[tuple[float, float]], pauses: list[tuple[float, float]], expected: list[tuple[float, float]]
+) -> None:
+    np.testing.assert_allclose(settled(spans, pauses, 0.02), expected)

@@ -78,9 +78,10 @@ def test_a_clip_is_written_down(whisper: None, visit: Visit, sent: dict[str, byt
     assert said["attention"]["shape"] == list(cross.shape) and said["attention"]["step"] == 0.02
     found = np.frombuffer(weights, np.uint8).reshape(cross.shape) / 255 * said["attention"]["top"]
     np.testing.assert_allclose(found, cross, atol=said["attention"]["top"] / 500)
-    (way,) = said["words"]
-    assert way["way"] == "Attention" and len(way["words"]) == len(trace.output.split())
-    assert all(0 <= start <= end <= 0.52 for _, start, end in way["words"])
+    assert [way["way"] for way in said["words"]] == ["Named heads", "Ranked heads"]
+    for way in said["words"]:
+        assert len(way["words"]) == len(trace.output.split())
+        assert all(0 <= start < end <= 0.52 for _, start, end in way["words"])
     assert said["attention"]["path"][-1] == [len(trace.target) - 1, cross.shape[1] - 1]
 
 
@@ -94,7 +95,8 @@ def test_every_kind_of_head_and_another_choice_of_heads(
     assert weights == np.rint(255 * (encoder / encoder.max())).astype(np.uint8).tobytes()
     (heads,) = (box for box in page.multiselect if box.label == "Heads")
     heads.set_value([]).run()
-    assert not page.exception and unpacked(sent["player"])[0]["words"] == []
+    assert not page.exception
+    assert [way["way"] for way in unpacked(sent["player"])[0]["words"]] == ["Named heads"]
     page = upload(visit(PAGE, model="whisper-english", attention="Decoder"), CLIP)
     assert "attention" not in unpacked(sent["player"])[0] and len(page.get("plotly_chart")) == 1
 
@@ -186,9 +188,9 @@ def test_a_shipped_network_and_clip_appear_by_themselves(
     assert not page.exception and not page.warning
     trace = heard(page)
     assert (trace.model, trace.input, trace.options["decoding"]) == (digits, "One two", "beam")
-    found = page.session_state["heard"].ctc
+    found = page.session_state["heard"].evidence.ctc
     assert len(found[0]) == 13 and found[1] == 0, "half a second: 50 frames, 4 a position"
-    assert {way["way"] for way in unpacked(sent["player"])[0]["words"]} <= {"Attention", "CTC"}
+    assert {way["way"] for way in unpacked(sent["player"])[0]["words"]} <= {"Ranked heads", "CTC"}
     page.segmented_control(key="search").set_value("Greedy").run()
     assert not page.exception and heard(page).options["decoding"] == "greedy"
 

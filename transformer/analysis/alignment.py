@@ -3,7 +3,10 @@
 Warping: Sakoe and Chiba 1978, "Dynamic Programming Algorithm Optimization for Spoken Word Recognition", with steps to
 the next row, the next column, or both. What is warped follows whisper/timing.py of OpenAI's Whisper (Radford et al.
 2022): attention to the clip alone, each position standardised over the tokens, a median filter over time, a mean over
-heads. CTC: the Viterbi path of Graves et al. 2006, "Connectionist Temporal Classification", over the transcript with
+heads. `by_named` does so to the letter over the heads that a checkpoint names: its pass has the prompt, the text and
+the end, which is read once more, and positions are standardised over all of these (the library `transformers` takes
+the generated tokens alone). Where that algorithm shortens long words by their median, pauses decide: see `settled`.
+CTC: the Viterbi path of Graves et al. 2006, "Connectionist Temporal Classification", over the transcript with
 a blank before, between and behind its tokens.
 
 Letters for shapes: N heads, Q queries (tokens), K keys (positions of sound), T positions, U tokens, V vocabulary.
@@ -11,16 +14,16 @@ Letters for shapes: N heads, Q queries (tokens), K keys (positions of sound), T 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import exp
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from transformer.trace import AttentionMap, Label, Trace, Word
+from transformer.trace import AttentionMap, Label, Trace, Word, spelt, word_starts
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -28,6 +31,12 @@ Indices = npt.NDArray[np.int64]
 SMOOTHED = 0.14  # seconds of the median filter: Whisper's 7 positions of 20 ms
 MOST_HEADS = 6
 STEP = 0.5  # positions: a centre that moves by less has not moved
+# Punctuation has no sound: what stands before or behind the letters of a word takes no time from it (the lists of
+# `add_word_timestamps` in whisper/timing.py).
+BEFORE, BEHIND = frozenset("\"'“¿([{-"), frozenset("\"'.。,，!！?？:：”)]}、")
+
+# The ways to time words.
+BY_NAMED, BY_RANKED, BY_CTC = "Named heads", "Ranked heads", "CTC"
 
 
 class HeadRank(NamedTuple):
@@ -49,6 +58,29 @@ class Alignment(NamedTuple):
 
     words: tuple[Word, ...]
     path: tuple[tuple[int, int], ...]
+
+
+class Named(NamedTuple):
+    """Cross-attention of the heads that a checkpoint names, in a pass over prompt, text and end.
+
+    weights (N, P + U + 2, K): rows of the P tokens of the prompt, the U of the text, the end, and what is read behind
+    it where there is room; the positions of the clip, without silence behind it. prompt: P.
+    """
+
+    weights: npt.NDArray[np.float32]
+    prompt: int
+
+
+class Evidence(NamedTuple):
+    """What tells when words were spoken, besides a trace.
+
+    named: see `Named`; None where a checkpoint names no heads. ctc: log-probabilities (T, V) of the second output and
+    its blank; None without one. pauses: (start, end) in seconds where nothing is said.
+    """
+
+    named: Named | None = None
+    ctc: tuple[npt.NDArray[np.float32], int] | None = None
+    pauses: tuple[tuple[float, float], ...] = ()
 
 
 def time_warp(cost: npt.ArrayLike) -> tuple[Indices, Indices]:
@@ -141,31 +173,46 @@ def best_heads(ranked: Sequence[HeadRank]) -> list[tuple[int, int]]:
     return [(r.layer, r.head) for r in ranked[:MOST_HEADS] if r.score >= ranked[0].score / 2]
 
 
-def timed(
-    trace: Trace, ctc: tuple[npt.NDArray[np.float32], int] | None = None
-) -> dict[str, tuple[Word, ...]]:
-    """The words of a spoken trace by each way that works: "Attention", over `best_heads`, and "CTC".
+def timed(trace: Trace, evidence: Evidence) -> dict[str, Alignment]:
+    """The words of a spoken trace by each way that works, the best one first.
 
-    ctc: log-probabilities (T, V) of the second output and its blank; a text that it cannot say is left out.
+    "Named heads" where the checkpoint names some, "CTC" where there is such an output and it can say the text, and
+    "Ranked heads", over `best_heads`.
     """
-    found, key = {}, trace["cross"].keys[0]
-    if ranked := rank_heads(trace["cross"]):
-        certain = [step.log_probability for step in trace.steps]
-        found["Attention"] = by_attention(trace["cross"], best_heads(ranked), certain).words
-    if ctc and key.start is not None and key.end is not None:
+    found, cross = {}, trace["cross"]
+    certain = [step.log_probability for step in trace.steps]
+    if evidence.named:
+        found[BY_NAMED] = by_named(cross, evidence.named, certain, evidence.pauses)
+    if evidence.ctc:
         with suppress(ValueError):
-            found["CTC"] = by_ctc(ctc[0], trace.target, key.end - key.start, ctc[1]).words
+            found[BY_CTC] = by_ctc(evidence.ctc[0], trace.target, position(cross), evidence.ctc[1])
+    if ranked := rank_heads(cross):
+        found[BY_RANKED] = by_attention(cross, best_heads(ranked), certain, evidence.pauses)
     return found
 
 
+def position(cross: AttentionMap) -> float:
+    """Seconds of one position of sound.
+
+    Raises:
+        ValueError: keys without seconds.
+    """
+    begins, ends = _seconds(cross.keys, [0])
+    return float(ends[0] - begins[0])
+
+
 def by_attention(
-    cross: AttentionMap, heads: Sequence[tuple[int, int]], log_probabilities: Sequence[float] = ()
+    cross: AttentionMap,
+    heads: Sequence[tuple[int, int]],
+    log_probabilities: Sequence[float] = (),
+    pauses: Sequence[tuple[float, float]] = (),
 ) -> Alignment:
     """Word times by warping over these (layer, head) pairs of a cross-attention whose keys know their seconds.
 
-    A word begins where the path reaches its first token and ends where the next word begins; behind the last one
-    stands the end token, which takes the silence. Confidence is the geometric mean of the probabilities of a word's
-    tokens: `log_probabilities` holds one for each query; without them it is 1.
+    A word begins where the path reaches its first token and ends where the next word, or punctuation behind it, begins;
+    behind the last one stands the end token, which takes the silence. Then words are `settled`. Confidence is the
+    geometric mean of the probabilities of a word's tokens: `log_probabilities` holds one for each query; without them
+    it is 1.
 
     Raises:
         ValueError: no heads or one that is not there, keys without seconds, or another number of log-probabilities.
@@ -174,34 +221,121 @@ def by_attention(
         raise ValueError(
             f"expected heads of {cross.layers} x {cross.heads} as (layer, head), received {list(heads)}"
         )
+    rows, columns = _rows(cross.queries), _clip(cross.keys)
+    if not rows:
+        return Alignment((), ())
+    chosen = np.stack([cross.weights[i, j] for i, j in heads])[:, rows][..., columns]
+    return _warped(prepared(chosen, _width(cross)), cross, log_probabilities, pauses)
+
+
+def by_named(
+    cross: AttentionMap,
+    named: Named,
+    log_probabilities: Sequence[float] = (),
+    pauses: Sequence[tuple[float, float]] = (),
+) -> Alignment:
+    """The same over the heads that a checkpoint names, in a pass of their own, as whisper/timing.py has it.
+
+    Raises:
+        ValueError: weights that do not fit the text, keys without seconds, or another number of log-probabilities.
+    """
+    written = sum(not label.special for label in cross.queries)
+    if not written:
+        return Alignment((), ())
+    _, rows, positions = named.weights.shape
+    if rows < named.prompt + written + 1 or positions > len(_clip(cross.keys)):
+        raise ValueError(
+            f"expected weights of {named.prompt} + {written} tokens and their end, at most {len(_clip(cross.keys))} "
+            f"positions, received shape {named.weights.shape}"
+        )
+    matrix = prepared(named.weights, _width(cross))
+    return _warped(matrix[named.prompt : named.prompt + written + 1], cross, log_probabilities, pauses)
+
+
+def _width(cross: AttentionMap) -> int:
+    return round(SMOOTHED / max(position(cross), 1e-6)) // 2 * 2 + 1
+
+
+def _warped(
+    matrix: Array,
+    cross: AttentionMap,
+    log_probabilities: Sequence[float],
+    pauses: Sequence[tuple[float, float]],
+) -> Alignment:
+    """Words by the path through `matrix` (U or U + 1, K): the written tokens, and the end behind them."""
     if log_probabilities and len(log_probabilities) != len(cross.queries):
         raise ValueError(
             f"expected {len(cross.queries)} log-probabilities, received {len(log_probabilities)}"
         )
-    rows, columns = _rows(cross.queries), _clip(cross.keys)
+    labels, columns = cross.queries, _clip(cross.keys)[: matrix.shape[1]]
+    written = [i for i, label in enumerate(labels) if not label.special]
     begins, ends = _seconds(cross.keys, columns)
-    groups = word_groups(cross.queries)
-    if not groups:
-        return Alignment((), ())
-    chosen = np.stack([cross.weights[i, j] for i, j in heads])[:, rows][..., columns]
-    width = round(SMOOTHED / max(ends[0] - begins[0], 1e-6)) // 2 * 2 + 1
-    path_rows, path_columns = time_warp(-prepared(chosen, width))
-    # Where the path enters each row.
-    entered = dict(zip(rows, begins[path_columns[np.unique(path_rows, return_index=True)[1]]], strict=True))
-    words = []
+    path_rows, path_columns = time_warp(-matrix)
+    # Where the path enters each row, and behind the last one the end of the clip.
+    entered = [*begins[path_columns[np.unique(path_rows, return_index=True)[1]]], float(ends[-1])]
+    at = {row: i for i, row in enumerate(written)}
+    spans, groups = [], word_groups(labels)
     for group in groups:
-        behind = next((row for row in rows if row > group[-1]), None)
+        spoken = _spoken(labels, group)
+        spans.append((float(entered[at[spoken[0]]]), float(entered[at[spoken[-1]] + 1])))
+    spans = settled(spans, pauses, position(cross))
+    words = []
+    for group, (start, end) in zip(groups, spans, strict=True):
         certain = [log_probabilities[row] for row in group] if log_probabilities else [0.0]
-        words.append(
-            Word(
-                _text(cross.queries, group),
-                float(entered[group[0]]),
-                float(entered[behind]) if behind is not None else float(ends[-1]),
-                min(1.0, exp(sum(certain) / len(certain))),
-            )
-        )
-    path = tuple((rows[i], columns[j]) for i, j in zip(path_rows, path_columns, strict=True))
-    return Alignment(tuple(words), path)
+        words.append(_word(labels, group, start, end, exp(sum(certain) / len(certain))))
+    shown = _rows(labels)  # an unfinished text has no row for the end
+    path = [(shown[i], columns[j]) for i, j in zip(path_rows, path_columns, strict=True) if i < len(shown)]
+    return Alignment(tuple(words), tuple(path))
+
+
+def settled(
+    spans: Sequence[tuple[float, float]], pauses: Sequence[tuple[float, float]], step: float
+) -> list[tuple[float, float]]:
+    """Words' (start, end), in order, each with a time of its own and without the pauses around it.
+
+    Words that were put on one position of `step` seconds share it evenly. Of a word with pauses in it the longest
+    sound stays; what it gives up on the other side of a pause is the neighbour's. A word that has no sound at all
+    stays where it is.
+    """
+    apart = _apart(spans, step)
+    found, before, behind = [], [], []
+    for start, end in apart:
+        sounds = [sound for sound in _sounds(start, end, pauses) if sound[1] - sound[0] >= step - 1e-9]
+        first, last = max(sounds, key=lambda sound: sound[1] - sound[0], default=(start, end))
+        found.append((first, last))
+        before.append(first > start)
+        behind.append(last < end)
+    for i, j in pairwise(range(len(found))):
+        between = [pause for pause in pauses if found[i][1] <= pause[0] and pause[1] <= found[j][0]]
+        if between and behind[i] != before[j]:
+            if behind[i]:
+                found[j] = (between[-1][1], found[j][1])
+            else:
+                found[i] = (found[i][0], between[0][0])
+    return found
+
+
+def _apart(spans: Sequence[tuple[float, float]], step: float) -> list[tuple[float, float]]:
+    """Words of which each begins after the one before and ends after it has begun."""
+    found: list[tuple[float, float]] = []
+    for start, alike in groupby(spans, key=lambda span: span[0]):
+        ends = [end for _, end in alike]
+        share = step / len(ends)
+        found += [(start + i * share, start + (i + 1) * share) for i in range(len(ends) - 1)]
+        found.append((start + (len(ends) - 1) * share, max(ends[-1], start + step)))
+    return found
+
+
+def _sounds(start: float, end: float, pauses: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """What is left of [start, end) without the pauses."""
+    for first, last in pauses:
+        if last <= start or first >= end:
+            continue
+        if first > start:
+            yield start, first
+        start = last
+    if start < end:
+        yield start, end
 
 
 def ctc_path(
@@ -279,29 +413,32 @@ def by_ctc(
     for group in groups:
         at = np.flatnonzero(np.isin(spoken, group))
         likely = np.mean([scores[t, ids[said[t]]] for t in at])
-        words.append(
-            Word(
-                _text(labels, group),
-                float(at[0] * step),
-                float((at[-1] + 1) * step),
-                min(1.0, float(np.exp(likely))),
-            )
-        )
+        start, end = float(at[0] * step), float((at[-1] + 1) * step)
+        words.append(_word(labels, group, start, end, float(np.exp(likely))))
     path = tuple((int(row), t) for t, row in enumerate(spoken) if row >= 0)
     return Alignment(tuple(words), path)
 
 
 def word_groups(labels: Sequence[Label]) -> list[list[int]]:
-    """Which labels make up each word: one that `joins` continues the word before it; markers belong to none."""
-    groups: list[list[int]] = []
-    for i, label in enumerate(labels):
-        if label.special:
-            continue
-        if groups and label.joins and groups[-1][-1] == i - 1:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
+    """Which labels make up each word, as `trace.word_starts` has them; markers belong to none."""
+    starts = word_starts(labels)
+    groups = [list(range(first, last)) for first, last in pairwise([*starts, len(labels)])]
+    return [group for group in groups if not labels[group[0]].special]
+
+
+def _spoken(labels: Sequence[Label], group: Sequence[int]) -> Sequence[int]:
+    """The labels of a word without the punctuation around it; all of them where there is nothing else."""
+    first, last = 0, len(group)
+    while first < last and set(labels[group[first]].text.strip()) <= BEFORE:
+        first += 1
+    while last > first and set(labels[group[last - 1]].text.strip()) <= BEHIND:
+        last -= 1
+    return group[first:last] or group
+
+
+def _word(labels: Sequence[Label], group: Sequence[int], start: float, end: float, confidence: float) -> Word:
+    joins = group[0] > 0 and labels[group[0]].joins and not labels[group[0] - 1].special
+    return Word(spelt(labels[i] for i in group).strip(), start, end, min(1.0, confidence), joins)
 
 
 def _rows(queries: Sequence[Label]) -> list[int]:
@@ -328,7 +465,3 @@ def _distributions(weights: npt.ArrayLike) -> Array:
     rows = np.asarray(weights, np.float64)
     sums = rows.sum(-1, keepdims=True)
     return np.where(sums > 0, rows / np.where(sums > 0, sums, 1), 1 / rows.shape[-1])
-
-
-def _text(labels: Sequence[Label], group: Sequence[int]) -> str:
-    return "".join(labels[i].text for i in group).strip()

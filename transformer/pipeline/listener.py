@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.analysis.alignment import by_ctc, timed
+from transformer.analysis.alignment import Evidence, Named, by_ctc, timed
 from transformer.ask import MOST_BEAMS, Ask, whole
 from transformer.audio.decode import RATE, Sound, cut, decode
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
+from transformer.audio.quiet import pauses
 from transformer.interventions import NONE, Interventions
 from transformer.layers.stem import STRIDES
 from transformer.models.altering import AS_IT_IS, Alter
@@ -42,15 +43,17 @@ class Spoken:
 
 
 class Listened(NamedTuple):
-    """What the encoder has made of a clip, for `trace` and `ctc` to go on from: `listen` makes it once for both.
+    """What the encoder has made of a clip, for `trace` and `evidence` to go on from: `listen` makes it once for both.
 
     seconds: of the clip; features (frames, bins), as the network reads them; heard: stays where the network runs;
+    pauses: (start, end) in seconds where nothing is said (see `audio.quiet`);
     interventions, position_scale: what was changed in the network meanwhile, and is while it goes on.
     """
 
     seconds: float
     features: np.ndarray
     heard: Any
+    pauses: tuple[tuple[float, float], ...] = ()
     interventions: Interventions = NONE
     position_scale: float = 1.0
 
@@ -78,6 +81,11 @@ class Listener(Model):
         super().__init__(name, network, tokenizer)
         self.runtime = SpeechRuntime(network, ngram)
         self.spoken = spoken or Spoken()
+        layers, heads = network.config.attention_shapes()["cross"]
+        if not all(0 <= i < layers and 0 <= j < heads for i, j in self.spoken.alignment_heads):
+            raise ValueError(
+                f"expected alignment_heads of {layers} x {heads}, received {str(self.spoken.alignment_heads)[:80]}"
+            )
         self.features = Features(
             "whisper" if network.config.stem == "whisper" else "t2t", network.config.bins
         )
@@ -120,12 +128,36 @@ class Listener(Model):
             )
         features, frames = self.log_mel(samples)
         heard = self.runtime.hear(features, alter, frames)
-        return Listened(seconds, features, heard, interventions, position_scale)
+        return Listened(seconds, features, heard, pauses(samples), interventions, position_scale)
 
     def ctc(self, listened: Listened) -> tuple[np.ndarray, int] | None:
         """Natural log-probabilities (positions, vocabulary) of the CTC output and its blank; None without one."""
         likely = self.runtime.ctc(listened.heard)
         return None if likely is None else (likely, max(self.config.pad_id, 0))
+
+    def evidence(self, listened: Listened, trace: Trace) -> Evidence:
+        """What tells when the words of a trace of this clip were spoken, besides the trace."""
+        return Evidence(self._named(listened, trace), self.ctc(listened), listened.pauses)
+
+    def _named(self, listened: Listened, trace: Trace) -> Named | None:
+        """The heads that the checkpoint names, over the prompt without time stamps, the text, and its end."""
+        heads, labels = self.spoken.alignment_heads, trace.target
+        first = next((i for i, label in enumerate(labels) if not label.special), None)
+        if not heads or first is None:
+            return None
+        told = {*self.spoken.languages.values(), *self.spoken.tasks.values()}
+        prompt = [i for i in ids_of(labels[:first]) if i in told] if first else []
+        if self.spoken.without_times is not None:
+            prompt.append(self.spoken.without_times)
+        text = ids_of([label for label in labels if not label.special])
+        ids = [*prompt, *text, self.config.end_id]
+        if len(ids) > self.config.max_target:
+            return None
+        alter = self._alter(listened.interventions, listened.position_scale)
+        weights = self.runtime.cross(listened.heard, ids, alter)
+        # Two arrays of indices side by side: (layer, head) pairs, not all layers with all heads.
+        layers, numbers = np.array(heads).T
+        return Named(weights[layers, numbers, :, : listened.heard.positions], len(prompt))
 
     def trace(
         self,
@@ -155,7 +187,8 @@ class Listener(Model):
             name: what the trace calls the clip.
             whole: keep the attention to the silence that a network pads clips with; otherwise its columns are one, the
                 last, and its rows are left out.
-            words: find the times of the words, by the CTC output, or by attention where there is none.
+            words: find the times of the words: by the heads that the checkpoint names for it, or by the CTC output, or
+                where there is neither by heads that follow the sound (see `analysis.alignment`).
             position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10.
             interventions: heads that are changed, while it listens and writes as while it is recorded.
 
@@ -206,8 +239,8 @@ class Listener(Model):
         trace = self._trace(ask.name, listened.features, heard, ids, options, ask.whole, alter)
         if not ask.words:
             return trace
-        found = timed(trace, self.ctc(listened))
-        return dataclasses.replace(trace, words=found.get("CTC") or found.get("Attention", ()))
+        ways = timed(trace, self.evidence(listened, trace))
+        return dataclasses.replace(trace, words=next((way.words for way in ways.values()), ()))
 
     def _listened(self, ask: Ask, sound: Any) -> Listened:
         """What was heard, now or before; before, with the same changes as are asked for, or with those of its own."""

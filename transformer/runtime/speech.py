@@ -178,6 +178,17 @@ class SpeechRuntime:
             )
         return found
 
+    def cross(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> np.ndarray:
+        """Cross-attention (layers, H, T, S) while `target` is written, and where there is room one row more: of the
+        last token, which is read then."""
+        config = self.network.config
+        count = min(len(target) + 1, config.max_target)
+        row = ids_row(target, bucket(count, config.max_target), max(config.pad_id, 0))
+        found: np.ndarray = self._forced.few(heard.vectors, heard.real, row, alter_tensors(config, alter))[
+            1
+        ].numpy()
+        return found[0, :, :, :count, :]
+
     def first(self, heard: Heard, among: Sequence[int], alter: Alter = AS_IT_IS) -> int:
         """Which of these ids the network would most likely write first (Whisper: the language of the clip)."""
         tensors = alter_tensors(self.network.config, alter)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.sent import by_the_player, unpacked
-from transformer.analysis.alignment import Alignment
+from transformer.analysis.alignment import Alignment, Evidence
 from transformer.audio.wav import wav
 from transformer.trace import AttentionMap, Label, Spectrogram, Word
 from transformer.ui.speech import files as speech_files
@@ -33,11 +33,11 @@ def head(**changes: Any) -> Attention:
 
 
 def test_the_sound_travels_apart_from_the_head(sent: dict[str, bytes]) -> None:
-    words = [("Attention", [Word("two", 0.05, 0.2, 0.9)])]
+    words = [("Ranked heads", [Word("two", 0.05, 0.2, 0.9)])]
     player(SAMPLES, MEL, key="p", words=words, attention=head())
     (header, weights), sound = unpacked(sent["p"]), sent["p-sound"]
     assert header["seconds"] == 0.2 and header["digest"] == sound[:16].hex()
-    assert header["words"] == [{"way": "Attention", "words": [["two", 0.05, 0.2]]}]
+    assert header["words"] == [{"way": "Ranked heads", "words": [["two", 0.05, 0.2]]}]
     assert header["attention"]["rows"] == ["▸ start", "two"] and header["attention"]["top"] == 0.5
     assert list(weights) == [0, 255, 128, 51, 102, 0], "colours reach to the strongest weight"
     player(SAMPLES, MEL, key="p", words=[], attention=None)
@@ -77,22 +77,25 @@ def test_a_head_is_drawn_without_the_silence_behind_the_clip() -> None:
 
 def test_both_times_of_a_word_stand_in_one_row() -> None:
     found = {
-        "Attention": Alignment((Word("two", 0.1, 0.5, 0.9), Word("one", 0.5, 1.0, 0.25)), ()),
+        "Ranked heads": Alignment((Word("two", 0.1, 0.5, 0.9), Word("one", 0.5, 1.0, 0.25)), ()),
         "CTC": Alignment((Word("two", 0.2, 0.24, 1.0), Word("one", 0.6, 0.64, 0.5)), ()),
     }
     first, second = speech_files.rows(found)
     assert list(first.values()) == ["two", "0.10–0.50", "90%", "0.20–0.24", "100%"]
-    assert second["CTC: start – end, s"] == "0.60–0.64" and second["Attention: confidence"] == "25%"
+    assert second["CTC: start – end, s"] == "0.60–0.64" and second["Ranked heads: confidence"] == "25%"
     assert speech_files.rows({}) == []
 
 
 def test_the_files_hold_the_words_of_all_parts_in_seconds_of_the_clip() -> None:
     first, second = Word("one", 0.1, 0.4, 0.9), Word("two", 5.2, 5.5, 0.9)
-    parts = (Part(0.0, 5.0, "one", {"Attention": (first,)}), Part(5.0, 9.0, "two", {"Attention": (second,)}))
+    parts = (
+        Part(0.0, 5.0, "one", {"Ranked heads": (first,)}),
+        Part(5.0, 9.0, "two", {"Ranked heads": (second,)}),
+    )
     by_hand = {
-        "Attention": Alignment((Word("two", 0.3, 0.6, 0.9),), ())
+        "Ranked heads": Alignment((Word("two", 0.3, 0.6, 0.9),), ())
     }  # other heads, of the part that is shown
-    heard = Heard(None, "0", SAMPLES, (), None, (), offset=5.0, parts=parts)  # type: ignore[arg-type]
+    heard = Heard(None, "0", SAMPLES, (), Evidence(), (), offset=5.0, parts=parts)  # type: ignore[arg-type]
     assert heard.text == "one two"
-    assert speech_files.whole(heard, by_hand) == {"Attention": (first, Word("two", 5.3, 5.6, 0.9))}
-    assert speech_files.rows(by_hand, 5.0)[0]["Attention: start – end, s"] == "5.30–5.60"
+    assert speech_files.whole(heard, by_hand) == {"Ranked heads": (first, Word("two", 5.3, 5.6, 0.9))}
+    assert speech_files.rows(by_hand, 5.0)[0]["Ranked heads: start – end, s"] == "5.30–5.60"

@@ -16,7 +16,7 @@ import numpy as np
 import streamlit as st
 
 from transformer import home
-from transformer.analysis.alignment import timed
+from transformer.analysis.alignment import Evidence, timed
 from transformer.ask import Ask
 from transformer.audio.decode import RATE, decode
 from transformer.trace import FloatArray, Trace, Word
@@ -25,8 +25,6 @@ from transformer.ui.models.calls import Unavailable
 
 if TYPE_CHECKING:
     from transformer.pipeline import Listener
-
-BY_ATTENTION, BY_CTC = "Attention", "CTC"
 
 SILENT = 1e-3  # of full scale: what is quieter holds no speech
 
@@ -53,7 +51,7 @@ class Heard(NamedTuple):
     """A clip as the page shows it.
 
     samples: float32 (N,), mono at 16 kHz, read-only. notes: what is odd about the file, as sentences.
-    ctc: natural log-probabilities (positions, vocabulary) of the second output and its blank; None without one.
+    evidence: what tells when its words were spoken, besides the trace.
     alignment_heads: (layer, head) pairs that the checkpoint itself names as following the sound; often none.
     offset: seconds of the clip that lie before these samples. parts: all of a clip that takes several passes, of which
     this is one; empty where one is enough.
@@ -63,7 +61,7 @@ class Heard(NamedTuple):
     digest: str
     samples: FloatArray
     notes: tuple[str, ...]
-    ctc: tuple[FloatArray, int] | None
+    evidence: Evidence
     alignment_heads: tuple[tuple[int, int], ...]
     offset: float = 0.0
     parts: tuple[Part, ...] = ()
@@ -185,14 +183,13 @@ def _sound(data: bytes) -> tuple[FloatArray, tuple[str, ...]]:
 def _heard(model: Listener, question: Ask, samples: FloatArray, offset: float) -> Heard:
     listened = model.listen(samples)
     trace = model.ask(question, listened)
-    return Heard(
-        trace, question.given, samples, (), model.ctc(listened), model.spoken.alignment_heads, offset
-    )
+    evidence, heads = model.evidence(listened, trace), model.spoken.alignment_heads
+    return Heard(trace, question.given, samples, (), evidence, heads, offset)
 
 
 def _part(heard: Heard, place: tuple[int, int]) -> Part:
-    found = timed(heard.trace, heard.ctc)
-    words = {way: later(words, heard.offset) for way, words in found.items()}
+    found = timed(heard.trace, heard.evidence)
+    words = {way: later(alignment.words, heard.offset) for way, alignment in found.items()}
     return Part(place[0] / RATE, place[1] / RATE, heard.trace.output, words)
 
 

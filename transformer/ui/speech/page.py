@@ -14,11 +14,16 @@ import streamlit as st
 from transformer import home
 from transformer.analysis import views
 from transformer.analysis.alignment import (
+    BY_CTC,
+    BY_NAMED,
+    BY_RANKED,
     Alignment,
     HeadRank,
     best_heads,
     by_attention,
     by_ctc,
+    by_named,
+    position,
     rank_heads,
 )
 from transformer.ask import Ask
@@ -29,7 +34,7 @@ from transformer.ui.shell.about import summary
 from transformer.ui.shell.markdown import plain
 from transformer.ui.speech import calls as speech_calls
 from transformer.ui.speech import files as speech_files
-from transformer.ui.speech.calls import BY_ATTENTION, BY_CTC, Abilities, Heard, Part
+from transformer.ui.speech.calls import Abilities, Heard, Part
 from transformer.ui.speech.player import Attention, player
 
 HINTS = {
@@ -193,14 +198,21 @@ def times(heard: Heard) -> dict[str, Alignment]:
     found: dict[str, Alignment] = {}
     with st.expander("How the words got their times", key="times"):
         ranked = _ranked(trace["cross"])
+        _add_named(heard, found)
         heads = _choose_heads(heard, ranked)
         if heads:
-            found[BY_ATTENTION] = _aligned(trace, tuple(heads))
+            found[BY_RANKED] = _aligned(heard, tuple(heads))
         problem = _add_ctc(heard, found)
         if problem:
             st.caption(problem)
-        if len(found) > 1 and explorer.segments("Words play by", list(found), "times-by") == BY_CTC:
-            found = dict(reversed(found.items()))
+        if found:
+            st.caption(
+                "Words end before a pause and begin behind it, by either kind of heads: a pause is at least 0.25 s of "
+                "sound far below the rest, by its energy."
+            )
+        if len(found) > 1:
+            first = explorer.segments("Words play by", list(found), "times-by")
+            found = {first: found[first], **found}
     return found
 
 
@@ -210,12 +222,31 @@ def _ranked(cross: AttentionMap) -> list[HeadRank]:
     return _ranks[cross]
 
 
-def _aligned(trace: Trace, heads: tuple[tuple[int, int], ...]) -> Alignment:
-    known = _paths.setdefault(trace["cross"], {})
+def _aligned(heard: Heard, heads: tuple[tuple[int, int], ...]) -> Alignment:
+    """The path over heads of the trace; over those that the checkpoint names, in their own pass, for ()."""
+    cross, evidence = heard.trace["cross"], heard.evidence
+    known = _paths.setdefault(cross, {})
     if heads not in known:
-        certain = [step.log_probability for step in trace.steps]
-        known[heads] = by_attention(trace["cross"], heads, certain)
+        certain = [step.log_probability for step in heard.trace.steps]
+        known[heads] = (
+            by_named(cross, evidence.named, certain, evidence.pauses)
+            if evidence.named and not heads
+            else by_attention(cross, heads, certain, evidence.pauses)
+        )
     return known[heads]
+
+
+def _add_named(heard: Heard, found: dict[str, Alignment]) -> None:
+    """Adds the times by the heads that the checkpoint names."""
+    if heard.evidence.named is None:
+        return
+    found[BY_NAMED] = _aligned(heard, ())
+    named = "; ".join(f"layer {i + 1}, head {j + 1}" for i, j in heard.alignment_heads)
+    st.markdown(
+        f"**{BY_NAMED}**: the checkpoint says itself which heads read along with the sound ({named}). Over these, and "
+        "as Whisper’s own program does it, dynamic time warping finds the path: attention to the clip, each moment "
+        "standardised over all tokens, a median over 0.14 s, the mean over heads."
+    )
 
 
 def _choose_heads(heard: Heard, ranked: Sequence[HeadRank]) -> list[tuple[int, int]]:
@@ -225,10 +256,10 @@ def _choose_heads(heard: Heard, ranked: Sequence[HeadRank]) -> list[tuple[int, i
     names = {f"Layer {r.layer + 1}, head {r.head + 1}": (r.layer, r.head) for r in ranked}
     best = best_heads(ranked)
     st.markdown(
-        "**Attention**: a head that reads along with the sound shows when each token was spoken. Heads are ranked "
+        f"**{BY_RANKED}**: a head that reads along with the sound shows when each token was spoken. Heads are ranked "
         "by how steadily their look moves on (Kendall’s tau of its centres) times how sharp it is (1 − entropy). "
         "Those with at least half of the best score, at most six, are averaged, and dynamic time warping finds the "
-        "path. Silence before the first word counts as part of it."
+        "path."
     )
     chosen = st.multiselect(
         "Heads",
@@ -247,20 +278,16 @@ def _choose_heads(heard: Heard, ranked: Sequence[HeadRank]) -> list[tuple[int, i
             for r in ranked[:10]
         ]
     )
-    if heard.alignment_heads:
-        named = "; ".join(f"layer {i + 1}, head {j + 1}" for i, j in heard.alignment_heads)
-        st.caption(f"The checkpoint itself names these heads as following the sound: {named}.")
     return [names[name] for name in chosen]
 
 
 def _add_ctc(heard: Heard, found: dict[str, Alignment]) -> str:
     """Adds the times of the CTC output; says why not where there is one that cannot."""
-    key = heard.trace["cross"].keys[0]
-    if heard.ctc is None or key.start is None or key.end is None:
+    if heard.evidence.ctc is None:
         return ""
-    scores, blank = heard.ctc
+    scores, blank = heard.evidence.ctc
     try:
-        found[BY_CTC] = by_ctc(scores, heard.trace.target, key.end - key.start, blank)
+        found[BY_CTC] = by_ctc(scores, heard.trace.target, position(heard.trace["cross"]), blank)
     except ValueError as error:
         return f"The CTC output cannot say these words: {error}."
     st.markdown(
