@@ -51,8 +51,8 @@ trace = calls.answer(
     lambda: Ask(
         model=model,
         given=text,
-        beams=None if target else calls.SEARCHES[search],
-        target=target or None,
+        beams=calls.SEARCHES[search] if target is None else None,
+        target=target,
         choices=calls.parse_choices(choices),
     )
 )

@@ -119,3 +119,16 @@ def test_rollout_multiplies_the_layers() -> None:
 def test_rollout_of_heads_that_look_at_themselves_is_themselves() -> None:
     attention = AttentionMap("encoder", np.broadcast_to(np.eye(3), (4, 2, 3, 3)), "abc", "abc")
     np.testing.assert_array_equal(rollout(attention).values, np.eye(3))
+
+
+def test_rollout_of_a_decoder_is_not_corrected_for_how_many_keys_a_row_sees() -> None:
+    """Two layers whose rows look at all they see alike, by hand: the first key has more than its share."""
+    even = np.tri(3) / np.arange(1, 4)[:, None]
+    attention = AttentionMap("decoder", np.broadcast_to(even, (2, 1, 3, 3)), "abc", "abc")
+    # A = (even + I) / 2 = [1 0 0; 1/4 3/4 0; 1/6 1/6 2/3], and the last row of A A:
+    expected = [1 / 6 + 1 / 24 + 1 / 9, 1 / 8 + 1 / 9, 4 / 9]
+    np.testing.assert_allclose(rollout(attention).values[2], expected, rtol=1e-6)
+    assert rollout(attention).values[2, 0] > rollout(attention).values[2, 1], (
+        "although every row looks at both alike"
+    )
+    assert "not corrected" in (rollout.__doc__ or "")

@@ -88,3 +88,16 @@ def test_nothing_is_no_picture() -> None:
             draw(View(np.zeros((0, 0), np.float32), (), ()))
         with pytest.raises(ValueError, match="expected a theme"):
             draw(view(["a"], ["b"]), theme="sepia")
+
+
+def test_pictures_say_what_rows_add_up_to_where_that_is_not_1() -> None:
+    labels = (Label("a"), Label("b"))
+    whole, hidden = (
+        View(np.array(v, np.float32), labels, labels) for v in ([[1, 0], [0, 1]], [[0.5, 0.25], [0.25, 0.5]])
+    )
+    assert b"add up" not in export.svg(whole)
+    assert b"Rows add up to 0.75: the rest went to what is hidden." in export.svg(hidden)
+    most = View(np.array([[1, 0.5], [0.25, 1]], np.float32), labels, labels)
+    assert b"Rows add up to 1.25 to 1.50." in export.svg(most)
+    heights = [int(ElementTree.fromstring(export.svg(shown)).attrib["height"]) for shown in (whole, hidden)]
+    assert heights[1] == heights[0] + 20 and export.png(hidden)

@@ -226,3 +226,15 @@ def test_a_network_that_does_not_load_is_one_sentence(visit: Visit, monkeypatch:
     page = visit(PAGE, text=SENTENCE)
     assert "“pt-en” could not be loaded: expected a whole model" in warnings(page)
     assert page.get("plotly_chart"), "the example needs no network"
+
+
+def test_an_emptied_translation_is_forced_as_what_it_is(open_page: Visit) -> None:
+    page = open_page(target="The cat sleeps.")
+    page.text_input(key="target").set_value("").run()
+    assert not page.exception and page.query_params["emptied"] == "true"
+    trace = shown(page)
+    assert trace.options["decoding"] == "forced" and [label.text for label in trace.target] == ["end"]
+    assert any("translation of nothing" in caption.value for caption in page.caption)
+    (back,) = (button for button in page.button if button.label == "Back to the network's own")
+    back.click().run()
+    assert shown(page).options["decoding"] == "greedy" and "emptied" not in page.query_params

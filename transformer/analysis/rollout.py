@@ -5,6 +5,10 @@ of mixtures that the layers below have made; rollout follows the mixing down to 
 layer's flow going through its residual connection. It is a model of the flow by the weights alone: values,
 projections and feed-forward layers are left out.
 
+In a decoder a row sees the keys up to its own alone, and rollout is not corrected for that: under causal attention that
+looks everywhere alike, early keys collect more with every layer, because all later rows pass them on. What stands out
+there may be the mask's doing; hold it against `rollout` of such a map.
+
 Letters for shapes: L layers, H heads, T tokens.
 """
 
@@ -20,7 +24,7 @@ def rollout(attention: AttentionMap, layer: int | None = None) -> View:
     """Rollout of a self-attention up to and with `layer`: values (T, T), whose rows sum to one.
 
     A_l = (mean over heads of the weights + I) / 2, and the result is A_l A_(l-1) ... A_0. Layers count from 0;
-    None is the last.
+    None is the last. Of a decoder it is not corrected for how many keys a row sees.
 
     Raises:
         ValueError: for cross-attention, for other keys than queries, or where there is no such layer.

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from transformer.trace import AttentionMap, FloatArray, Label, spelt, word_starts
+from transformer.trace import ROW_TOLERANCE, AttentionMap, FloatArray, Label, spelt, word_starts
 
 Combination = Literal["mean", "max"]
 
@@ -99,6 +99,16 @@ def merge_words(view: View) -> View:
     lengths = np.diff([*rows, len(view.queries)])
     averaged = np.add.reduceat(summed, rows, axis=-2) / lengths[:, None]
     return View(averaged.astype(np.float32), _words(view.queries, rows), _words(view.keys, columns))
+
+
+def row_sums(view: View) -> str:
+    """What the rows of a view (Q, K) add up to, as a sentence for files that leave the page; "" where it is 1."""
+    sums = view.values.sum(-1, dtype=np.float64)
+    if not sums.size or np.abs(sums - 1).max() <= ROW_TOLERANCE:
+        return ""
+    lowest, highest = (f"{value:.2f}" for value in (sums.min(), sums.max()))
+    said = f"Rows add up to {lowest}" + (f" to {highest}" if lowest != highest else "")
+    return f"{said}: the rest went to what is hidden." if sums.max() <= 1 + ROW_TOLERANCE else f"{said}."
 
 
 def _ordinary(labels: Sequence[Label]) -> npt.NDArray[np.intp]:

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import numpy.typing as npt
 
-from transformer.analysis.views import View
+from transformer.analysis.views import View, row_sums
 from transformer.figures import labels
 from transformer.figures import theme as themes
 from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, check, scale_title
@@ -153,7 +153,7 @@ def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _
     bar_top = 34.0 + (30 if title else 0)
     top = bar_top + BAR_HEIGHT + 26
     right, bottom = left + columns * cell, top + rows * cell
-    below = (0.65 * key_width + 14 if turned else 22) + 24
+    below, sums = (0.65 * key_width + 14 if turned else 22) + 24, row_sums(view)
     texts = [_Text(title, left, 24, 16, look.text)] if title else []
     texts.append(_Text(scale_title(full), left, bar_top - 12, 12, look.muted))
     for i in range(5):
@@ -169,6 +169,8 @@ def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _
         )
     texts.append(_Text(LOOKS_FROM, 16, (top + bottom) / 2, 12, look.muted, "middle", 90))
     texts.append(_Text(LOOKS_AT, (left + right) / 2, bottom + below - 10, 12, look.muted, "middle"))
+    if sums:
+        texts.append(_Text(sums, left, bottom + below + 10, 12, look.muted))
     every = math.ceil(1.2 * size / cell)
     for row in range(0, rows, every):
         name = labels.display(view.queries[row])
@@ -179,8 +181,15 @@ def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _
         texts.append(_Text(name, x, bottom + (8 if turned else 12), size, look.text, *turn))
     # A narrow picture must still hold its bar, its title and what stands below it.
     needed = max(right, left + BAR_WIDTH, left + 0.62 * 16 * len(title or ""), (left + right) / 2 + 60)
+    needed = max(needed, left + 0.62 * 12 * len(sums))
     return _Layout(
-        math.ceil(needed + 16), math.ceil(bottom + below + 8), left, top, cell, bar_top, tuple(texts)
+        math.ceil(needed + 16),
+        math.ceil(bottom + below + (28 if sums else 8)),
+        left,
+        top,
+        cell,
+        bar_top,
+        tuple(texts),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from transformer.analysis.views import View
+from transformer.analysis.views import View, row_sums
 from transformer.figures.heatmap import check
 from transformer.figures.labels import display
 from transformer.trace import Label
@@ -30,10 +31,14 @@ def csv(view: View) -> str:
     """The same table as CSV (RFC 4180): keys in the first line, queries in the first column.
 
     Weights have 7 significant digits. Tokens that a spreadsheet would run as a formula have an apostrophe
-    before them.
+    before them. Where rows do not add up to 1, as with markers hidden, a last column says to what.
     """
     frame = table(view)
-    frame.columns = pd.Index([_harmless(name) for name in frame.columns])
+    names = [_harmless(name) for name in frame.columns]
+    if row_sums(view):
+        frame["sum"] = view.values.sum(-1, dtype=np.float64)
+        names.append("sum of the row")
+    frame.columns = pd.Index(names)
     frame.index = pd.Index([_harmless(name) for name in frame.index], name=frame.index.name)
     return frame.to_csv(float_format="%.7g", lineterminator="\r\n")
 

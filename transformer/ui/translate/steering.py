@@ -1,7 +1,8 @@
 """Steering a network that writes: a visitor's own output, alternatives that were chosen, and the way back.
 
-The state is the widgets "text", "example" and "target" and the address's `choices`. Each function below is a callback,
-run before the page runs again: what was forced or chosen belongs to one answer and goes with it.
+The state is the widgets "text", "example" and "target", and the address's `choices` and `emptied`: a box that somebody
+has emptied forces an output of nothing, one that nobody has touched leaves the network to itself. Each function below
+is a callback, run before the page runs again: what was forced or chosen belongs to one answer and goes with it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ def forget_choices() -> None:
 def forget_answer() -> None:
     """Another sentence, or back to what the network writes of its own accord."""
     st.session_state["target"] = ""
+    st.query_params.pop("emptied", None)
+    forget_choices()
+
+
+def take_answer() -> None:
+    """Force what stands in the box, which may be nothing."""
+    st.query_params.pop("emptied", None)
+    if not st.session_state["target"]:
+        st.query_params["emptied"] = "true"
     forget_choices()
 
 
@@ -42,30 +52,29 @@ def edit_answer() -> None:
     """Put the output on screen into the box for one's own."""
     if "shown" in st.session_state:
         st.session_state["target"] = st.session_state["shown"].output
-        forget_choices()
+        take_answer()
 
 
-def own_output(most: int) -> str:
-    """The box for an output of one's own; empty: the network writes its own."""
+def own_output(most: int) -> str | None:
+    """The box for an output of one's own; None: the network writes its own."""
     with st.popover("Your own translation", icon=":material/edit:"):
         target = st.text_input(
             "Force this output, and see what the heads would look at",
             max_chars=most,
             key="target",
             bind="query-params",
-            on_change=forget_choices,
-            help="Empty: the network writes its own.",
+            on_change=take_answer,
+            help="Until you write here the network writes its own; emptied again, an output of nothing is forced.",
         )
         st.button("Start from the one on screen", on_click=edit_answer)
-    return target
+    return target or ("" if st.query_params.get("emptied") == "true" else None)
 
 
-def way_back(target: str, choices: str) -> None:
+def way_back(target: str | None, choices: str) -> None:
     """Says whose words stand there where they are not the network's own, and leads back."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if target or choices:
-            whose = (
-                "You wrote this translation." if target else "You chose a word; the network went on from it."
-            )
+        if target is not None or choices:
+            wrote = "You wrote this translation." if target else "You forced a translation of nothing."
+            whose = wrote if target is not None else "You chose a word; the network went on from it."
             st.caption(whose, width="content")
             st.button("Back to the network's own", on_click=forget_answer, icon=":material/undo:")
