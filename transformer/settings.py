@@ -8,8 +8,8 @@ HEADLIGHT_HOSTS: further names that the server is reached by, as a browser has t
 HEADLIGHT_XLA: "off" runs the same graphs without XLA, so that nothing is compiled for a length: for tests and small
     servers. Read when a model is loaded; on where it is not set.
 HEADLIGHT_WARM: what the pages compile ahead. "all", as where it is not set: one length before a shipped network
-answers, and what else is common behind it, of opened models too; "first": that one length alone; "none": nothing, so
-that whoever asks for a length first waits for it.
+answers, what else is common behind it, and any other length behind the first question that has it; "first": that one
+length alone; "none": nothing. What is not compiled yet is answered without XLA: nobody waits for a compilation.
 """
 
 from __future__ import annotations

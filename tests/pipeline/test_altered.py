@@ -342,7 +342,7 @@ def test_an_output_that_never_ends_waits_for_no_compilation() -> None:
     watched = [runtime._greedy, runtime._forced, *runtime._beams.values()]
 
     def counts() -> list[int]:
-        return [graph.experimental_get_tracing_count() for pair in watched for graph in pair]
+        return [graph.experimental_get_tracing_count() for pair in watched for graph in (pair.few, pair.any)]
 
     before = counts()
     for beams in (1, 2):

@@ -4,7 +4,7 @@ Everything runs with shapes padded to a few fixed lengths, so that each is compi
 ones ahead of time. A runtime is shared by every visitor: it holds no state of a request.
 """
 
-from transformer.runtime.common import ALTERNATIVES, Projected, Recorded, passing
+from transformer.runtime.common import ALTERNATIVES, Projected, Recorded, passing, prompt
 from transformer.runtime.language import LanguageRuntime
 from transformer.runtime.reader import ReaderRuntime
 from transformer.runtime.seq2seq import Runtime
@@ -19,4 +19,5 @@ __all__ = [
     "Runtime",
     "SpeechRuntime",
     "passing",
+    "prompt",
 ]

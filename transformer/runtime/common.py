@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -34,12 +34,45 @@ _BUCKETS = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 WIDE = 768
 
 
-class Graphs(NamedTuple):
+class Graphs:
     """One function twice: `few` is compiled by XLA for each of a few shapes where that pays, `any` is one graph without
-    XLA for all others. Where it does not pay, they are the same one."""
+    XLA for all others. Where it does not pay, they are the same one.
 
-    few: Any
-    any: Any
+    Called, it runs through `few`, or `any` where a shape has not been compiled yet and who asks is not to wait for that
+    (see `prompt`): that shape is compiled behind the answer then.
+    """
+
+    def __init__(self, few: Any, any: Any) -> None:
+        self.few, self.any = few, any
+        self._compiled: set[Any] = set()
+
+    def __call__(self, *inputs: Any) -> Any:
+        if self.few is self.any:
+            return self.any(*inputs)
+        shapes = tuple(tuple(part.shape) for part in tf.nest.flatten(inputs) if part is not None)
+        if shapes in self._compiled:
+            return self.few(*inputs)
+        behind = _behind.get()
+        if behind is None:
+            found = self.few(*inputs)
+            self._compiled.add(shapes)
+            return found
+        behind(lambda: self(*inputs))
+        return self.any(*inputs)
+
+
+_behind: ContextVar[Callable[[Callable[[], Any]], Any] | None] = ContextVar("behind", default=None)
+
+
+@contextmanager
+def prompt(behind: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
+    """Who asks meanwhile waits for no compilation: what is not compiled yet is answered by graphs without XLA, and
+    `behind` is given a function that compiles it, to be called in another thread or not at all."""
+    token = _behind.set(behind)
+    try:
+        yield
+    finally:
+        _behind.reset(token)
 
 
 def graphs(function: Any, signature: Any, xla: bool) -> Graphs:

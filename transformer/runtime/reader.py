@@ -67,7 +67,7 @@ class ReaderRuntime:
         """
         row, kinds = self._rows(ids, types)
         altered = alter_tensors(self.network.config, alter)
-        found = self._forced.few if len(altered.scale) == 1 else self._forced.any
+        found = self._forced if len(altered.scale) == 1 else self._forced.any
         return self._cropped([part.numpy() for part in found(row, kinds, altered)], 0, len(ids))
 
     def record_rows(

@@ -148,7 +148,7 @@ class Runtime:
         few = rows == 1 and m <= (length if gated(alter) else self._room(length))
         # Two axes of buckets would be many compilations: both sides share the longer one's.
         s, t = (bucket(n, config.max_source, m), bucket(m, config.max_target, n)) if few else (n, m)
-        run = self._forced.few if few else self._forced.any
+        run = self._forced if few else self._forced.any
         *maps, log_probability, entropy, alternatives, probabilities = run(
             ids_rows(sources, s, config.pad_id, rows), ids_rows(targets, t, config.pad_id, rows), tensors
         )
@@ -225,10 +225,10 @@ class Runtime:
                 self._beams[beams] = graphs(
                     partial(self._run_beam, beams), [IDS, IDS, scalar, self._altered], self._xla
                 )
-            run = self._beams[beams].few if few else self._beams[beams].any
+            run = self._beams[beams] if few else self._beams[beams].any
             ids = run(sources, start, tf.constant(alpha, tf.float32), alter)
         else:
-            ids = (self._greedy.few if few else self._greedy.any)(sources, start, alter)
+            ids = (self._greedy if few else self._greedy.any)(sources, start, alter)
         return [[int(i) for i in row if i != EMPTY] for row in ids.numpy()]
 
     def _run_greedy(self, source: Any, prefix: Any, alter: Alter) -> Any:

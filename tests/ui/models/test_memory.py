@@ -40,6 +40,8 @@ def _each(graphs: Any) -> Any:
     """The graphs among what a runtime holds."""
     if hasattr(graphs, "get_concrete_function"):
         yield graphs
+    elif hasattr(graphs, "few"):
+        yield from (graphs.few, graphs.any)
     elif isinstance(graphs, tuple | dict):
         for part in graphs.values() if isinstance(graphs, dict) else graphs:
             yield from _each(part)

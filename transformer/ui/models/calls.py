@@ -25,6 +25,7 @@ from transformer.kinds import BEAMS, kind_of
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
 from transformer.ui.models import opened
+from transformer.ui.models.behind import promptly
 from transformer.ui.models.kept import Kept
 from transformer.ui.models.queue import Queue
 
@@ -192,7 +193,7 @@ class _Place:
 def turn() -> Iterator[None]:
     """Around whatever runs a network and is not kept: one visitor at a time, the others are told their place."""
     place = _Place()
-    with _answers.queue.turn(place):
+    with _answers.queue.turn(place), promptly():
         place.clear()
         yield
 
@@ -200,7 +201,12 @@ def turn() -> Iterator[None]:
 def kept(model: Any, question: Hashable, make: Callable[[], T]) -> T:
     """What `make` answers, kept for all visitors: see `Kept.answer`."""
     place = _Place()
-    answer = _answers.answer(model, question, make, place)
+
+    def made() -> T:
+        with promptly():
+            return make()
+
+    answer = _answers.answer(model, question, made, place)
     place.clear()
     return answer
 
