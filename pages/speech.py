@@ -5,7 +5,7 @@ import streamlit as st
 from transformer.ui.models import calls
 from transformer.ui.shell.about import about_model
 from transformer.ui.shell.frame import frame
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line
 from transformer.ui.shell.model_picker import choose_model, missing_model
 from transformer.ui.speech import calls as speech_calls
 from transformer.ui.speech import page as speech
@@ -26,7 +26,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
         able = speech_calls.abilities(model)
     except calls.Unavailable as error:
-        st.warning(str(error))
+        st.warning(line(error))
         st.button("Try to load it again", on_click=calls.retry)
         st.stop()
     question = speech.decoding_pickers(model, able)
@@ -36,5 +36,5 @@ heard = speech_calls.answer(question)
 if heard:
     speech.transcript(heard)
     for note in heard.notes:
-        st.caption(plain(note))
+        st.caption(line(note))
     speech.explore(heard, about_model(heard.trace.model, card=False))

@@ -53,7 +53,7 @@ def values(page: AppTest) -> np.ndarray[Any, Any]:
 
 def warnings(page: AppTest) -> str:
     assert not page.exception
-    return " ".join(warning.value for warning in page.warning)
+    return " ".join(warning.value for warning in page.warning).replace("\\", "")  # as it is read
 
 
 def test_it_opens_on_an_answer(open_page: Visit) -> None:

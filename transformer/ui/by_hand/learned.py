@@ -23,7 +23,7 @@ from transformer.ui.parts.check import check_panel
 from transformer.ui.parts.explorer import segments
 from transformer.ui.parts.sheet import sheet
 from transformer.ui.shell.frame import theme
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 
 STACKS = {"Decoder": "decoder", "Encoder": "encoder"}
 
@@ -66,7 +66,7 @@ def _with_network(sentence: str, word: str) -> None:
     try:
         layer = _choose(sentence)
     except (ValueError, calls.Unavailable) as error:
-        st.warning(plain(str(error)))
+        st.warning(line(error))
         return
     texts = [label.text for label in layer.labels]
     chosen = texts.index(word) if word in texts else min(1, len(texts) - 1)

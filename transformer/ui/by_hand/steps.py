@@ -22,7 +22,7 @@ from transformer.figures.by_hand import WRITTEN, bars, matrix, width_curve
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.trace import Label
 from transformer.ui.by_hand.vectors import Words, in_address
-from transformer.ui.parts.explorer import segments
+from transformer.ui.parts.explorer import number, segments
 from transformer.ui.shell.frame import theme
 
 PAPER = "Vaswani et al. 2017, section "
@@ -166,7 +166,7 @@ def masking(words: Words, scores: Array, divided: bool) -> Masked:
         st.latex(r"s_{ij} \leftarrow -\infty \quad\text{where } i \text{ may not look at } j")
         kind = segments("Mask", MASKS, "mask")
         if kind == "Padding":
-            empty = st.number_input("Empty places", 1, 4, 2, key="empty", bind="query-params", width=160)
+            empty = number("Empty places", 1, 4, 2, "empty", width=160)
             st.markdown(
                 "Sentences that are worked on together must be equally long, so shorter ones are filled up with empty "
                 "places. Nobody may look at those: their columns are closed."

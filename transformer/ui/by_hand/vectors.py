@@ -15,8 +15,8 @@ from transformer.checkpoints.embeddings import Embeddings
 from transformer.trace import Label
 from transformer.ui.by_hand import table as by_hand_table
 from transformer.ui.models import calls
-from transformer.ui.parts.explorer import segments
-from transformer.ui.shell.markdown import plain
+from transformer.ui.parts.explorer import number, segments
+from transformer.ui.shell.markdown import line, plain
 
 LONGEST = 20  # words; the pictures stay readable
 SOURCES = ["Typed", "Learned", "Random"]
@@ -114,9 +114,9 @@ def choose() -> Words | None:
             st.session_state["good"] = makers[source](text)
         except ValueError as error:
             st.warning(
-                f"{plain(str(error))} Shown below: the last words that were good."
+                f"{line(error)} Shown below: the last words that were good."
                 if "good" in st.session_state
-                else plain(str(error))
+                else line(error)
             )
     words: Words | None = st.session_state.get("good")
     return words
@@ -182,7 +182,7 @@ def _random(text: str) -> Words:
         width = st.select_slider(
             "Numbers in a vector", WIDTHS, 64, key="width", bind="query-params", width=260
         )
-        seed = st.number_input("Seed", 0, 9999, 0, key="seed", bind="query-params", width=140)
+        seed = number("Seed", 0, 9999, 0, "seed", width=140)
     st.caption(
         "Numbers drawn at random (mean 0, variance 1): they mean nothing. Equal words have equal vectors."
     )

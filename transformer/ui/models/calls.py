@@ -28,6 +28,7 @@ from transformer.ui.models import opened
 from transformer.ui.models.behind import promptly
 from transformer.ui.models.kept import Kept
 from transformer.ui.models.queue import Queue
+from transformer.ui.shell.markdown import line
 
 if TYPE_CHECKING:
     from transformer.pipeline import Embedded
@@ -303,17 +304,13 @@ def answer(question: Callable[[], Ask]) -> Trace | None:
         try:
             st.session_state["shown"] = ask(question())
         except ValueError as error:
-            problem = f"Not translated: {error}."
+            problem = f"Not translated: {line(error)}."
         except Unavailable as error:
-            problem = str(error)
+            problem = line(error)
             st.button("Try to load it again", on_click=retry)
         trace: Trace | None = st.session_state.get("shown") or example()
         if problem:
-            st.warning(f"{problem} Shown below: “{_short(trace.input)}”" if trace else problem)
+            st.warning(f"{problem} Shown below: “{line(trace.input, 60)}”" if trace else problem)
         elif trace and "unknown" in trace.options:
-            st.info(f"The network has never seen {trace.options['unknown']} and reads it as “unknown”.")
+            st.info(f"The network has never seen {line(trace.options['unknown'])} and reads it as “unknown”.")
     return trace
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -16,7 +16,7 @@ from transformer.kinds import kind_of
 from transformer.ui.models import calls, opened
 from transformer.ui.shell.about import counted, layers, sized, summary
 from transformer.ui.shell.frame import PAGES, Page
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 
 LONGEST = 1000  # characters of a path or an id
 TITLES = {
@@ -98,7 +98,7 @@ def shipped_models() -> None:
         try:
             found = look(folder)
         except ValueError as error:
-            st.warning(f"{plain(name)} cannot be opened: {plain(str(error))}.")
+            st.warning(f"{plain(name)} cannot be opened: {line(error)}.")
             continue
         card = folder / "README.md"
         with st.container(border=True, key=f"shipped-{name}"):
@@ -146,7 +146,7 @@ def open_your_own() -> None:
             with st.spinner("Looking."):
                 st.session_state["looked"] = look_at(text)
         except ValueError as error:
-            st.session_state["looked"] = f"Not found: {plain(str(error))}."
+            st.session_state["looked"] = f"Not found: {line(error)}."
     answer = st.session_state.get("looked")
     if isinstance(answer, str):
         st.warning(answer)
@@ -169,7 +169,7 @@ def _offer(found: Found) -> None:
             try:
                 calls.open_model(found.source)
             except ValueError as error:
-                st.warning(f"Not opened: {plain(str(error))}.")
+                st.warning(f"Not opened: {line(error)}.")
                 return
             st.session_state.pop("looked", None)
             st.rerun()
@@ -232,7 +232,7 @@ def _list(busy: bool) -> None:
 def _state(model: opened.Opened) -> None:
     name = f"**{plain(model.name)}**"
     if model.problem:
-        st.markdown(f"{name} was not opened: {plain(model.problem)}.", width="stretch")
+        st.markdown(f"{name} was not opened: {line(model.problem)}.", width="stretch")
     elif model.ready and model.found:
         config = model.found.config
         facts = f"{TITLES[model.found.kind]}, {counted(model.found.parameters)} learned numbers"

@@ -15,7 +15,8 @@ from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.next_word.bars import bars
 from transformer.ui.next_word.replay import forget
-from transformer.ui.shell.markdown import plain
+from transformer.ui.parts import explorer
+from transformer.ui.shell.markdown import line
 from transformer.ui.shell.model_picker import choose_model, missing_model
 
 EXAMPLES = {
@@ -92,18 +93,17 @@ def settings() -> tuple[Drawing, int]:
         help="Only the fewest tokens that together have this much of the probability can be drawn.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = st.number_input(
+        seed = explorer.number(
             "Seed",
             0,
             LAST_SEED,
             START["seed"],
-            key="seed",
-            bind="query-params",
+            "seed",
             help="The same text, settings and seed give the same words; another seed gives others.",
             width=140,
         )
         st.button("Start values", icon=":material/restart_alt:", type="tertiary", on_click=_restart)
-    return Drawing(temperature, None if top_k == ALL else int(top_k), top_p), int(seed or 0)
+    return Drawing(temperature, None if top_k == ALL else int(top_k), top_p), seed
 
 
 def foretell(model: str, text: str, how: Drawing) -> Shown | None:
@@ -118,11 +118,11 @@ def foretell(model: str, text: str, how: Drawing) -> Shown | None:
         last: Shown | None = st.session_state.get("next_word")
         if last and not calls.known(last.model):  # somebody has forgotten it
             last = None
-        below = f" Shown below: “{plain(last.text[-60:])}”" if last else ""
-        st.warning(f"Not read: {error}.{below}")
+        below = f" Shown below: “{line(last.text[-60:])}”" if last else ""
+        st.warning(f"Not read: {line(error)}.{below}")
         return last
     except calls.Unavailable as error:
-        st.warning(str(error))
+        st.warning(line(error))
         st.button("Try to load it again", on_click=calls.retry)
         return None
     if not words:
@@ -155,7 +155,7 @@ def buttons(model: str, text: str, how: Drawing, seed: int) -> None:
     if full(text):
         st.caption(f"The text is full: {calls.LONGEST:,} characters at most. Take something away to go on.")
     if problem := st.session_state.pop("not_written", ""):
-        st.warning(f"Not written: {plain(problem)}.")
+        st.warning(f"Not written: {line(problem)}.")
 
 
 def notes(shown: Shown, trace: Trace) -> None:
@@ -166,9 +166,7 @@ def notes(shown: Shown, trace: Trace) -> None:
             f"The network reads the last {len(trace['decoder'].keys)} tokens of this text; the first {words} left out."
         )
     if "unknown" in trace.options:
-        st.info(
-            f"The network has never seen {plain(str(trace.options['unknown']))} and reads it as “unknown”."
-        )
+        st.info(f"The network has never seen {line(trace.options['unknown'])} and reads it as “unknown”.")
 
 
 def full(text: str) -> bool:

@@ -17,7 +17,7 @@ from transformer.figures.labels import MAP_NAMES
 from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import theme
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 
 # A trace is asked about again with every click; its queries and keys live as long as it does.
 _found: weakref.WeakKeyDictionary[Trace, dict[str, Any]] = weakref.WeakKeyDictionary()
@@ -40,7 +40,7 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
     try:
         checks = _checks(trace, kind, layer, head)
     except (ValueError, calls.Unavailable) as error:
-        st.warning(plain(str(error)))
+        st.warning(line(error))
         return
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
     st.latex(r"A = \operatorname{softmax}\!\left(\frac{Q K^{\mathsf T}}{\sqrt{d_k}}\right)")

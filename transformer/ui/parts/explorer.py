@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -21,6 +22,7 @@ from transformer.ui.parts.sentence import Choice, sentence
 from transformer.ui.parts.sheet import sheet
 from transformer.ui.parts.wire import packed
 from transformer.ui.shell.frame import theme
+from transformer.ui.shell.markdown import plain
 
 ALL = "All"
 KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
@@ -158,6 +160,25 @@ def segments(label: str, options: list[str], key: str, on_change: Callable[[], N
     return chosen or options[0]
 
 
+def number(label: str, low: int, high: int, start: int, key: str, **options: Any) -> int:
+    """A whole number that stands in the address; one that is none, or out of range there, is left out.
+
+    To Streamlit it is a float: what is not finite in a link it refuses of those, and fails over with whole numbers.
+    """
+    found = st.number_input(
+        label,
+        float(low),
+        float(high),
+        float(start),
+        1.0,
+        format="%.0f",
+        key=key,
+        bind="query-params",
+        **options,
+    )
+    return int(found)
+
+
 def select_head(layer: int, head: int) -> None:
     """Make the pickers agree with a click on the sheet; both counted from 0."""
     st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
@@ -188,13 +209,13 @@ def picture(
     """The chosen attention as a heatmap, a table and files."""
     with st.container(horizontal=True, gap="medium"):
         words = st.toggle("Whole words", value=False, key="words", bind="query-params")
-        plain = st.toggle(
+        hide = st.toggle(
             "Hide markers", value=False, key="plain", bind="query-params", help="Leave out start and end"
         )
     view = views.combine(trace[kind], how, layer=layer, head=head)
     if words:
         view = views.merge_words(view)
-    if plain:
+    if hide:
         view = views.hide_special(view)
     name = name_of(kind, layer, head, how)
     if not view.values.size:
@@ -210,7 +231,7 @@ def picture(
         key="heatmap",
         alt=f"{name}: the same numbers stand in the table below.",
     )
-    if plain:
+    if hide:
         sums = "Hidden markers keep their share: rows need not add up to 1."
     elif how == "max":
         sums = "Each cell is the strongest of several heads: rows add up to more than 1."
@@ -226,8 +247,11 @@ def picture(
 def _table(view: View) -> None:
     from transformer.figures import tables  # brings pandas, which no other part of a page needs
 
-    draw = st.table if view.values.size <= TABLE_CELLS else st.dataframe
-    draw(tables.table(view).round(4))
+    table = tables.table(view).round(4)
+    if view.values.size > TABLE_CELLS:
+        st.dataframe(table)
+    else:  # which takes what stands in it for Markdown
+        st.table(table.rename(index=plain, columns=plain))
 
 
 def _files(
@@ -280,5 +304,5 @@ def _file(label: str, name: str, content: Callable[[], bytes]) -> None:
 
 
 def _file_name(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "attention"
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-") or "attention"

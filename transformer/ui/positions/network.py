@@ -19,7 +19,7 @@ from transformer.ui.parts import explorer
 from transformer.ui.parts.matrix import matrix
 from transformer.ui.positions.controls import START, one_of, restart
 from transformer.ui.shell.frame import theme
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 
 if TYPE_CHECKING:
     from transformer.pipeline import Embedded
@@ -61,10 +61,10 @@ def network_section() -> None:
         forced = calls.ask(replace(question, beams=None, target_ids=ids))
         parts = calls.embedded(model, changed_text, scale)
     except ValueError as error:
-        st.warning(f"Not translated: {error}.")
+        st.warning(f"Not translated: {line(error)}.")
         return
     except calls.Unavailable as error:
-        st.warning(str(error))
+        st.warning(line(error))
         st.button("Try to load it again", on_click=calls.retry)
         return
     _vectors(parts, scale)

@@ -16,7 +16,7 @@ from transformer.ask import Ask
 from transformer.text.words import Word
 from transformer.trace import Trace
 from transformer.ui.models import calls
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line
 
 if TYPE_CHECKING:
     from transformer.pipeline import TextReader
@@ -122,18 +122,18 @@ def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Read
         try:
             st.session_state[key] = _read(name, text, masked)
         except ValueError as error:
-            problem = f"Not read: {plain(str(error))}."
+            problem = f"Not read: {line(error)}."
         except calls.Unavailable as error:
-            problem = plain(str(error))
+            problem = line(error)
             st.button("Try to load it again", on_click=calls.retry)
         reading: Reading | None = st.session_state.get(key)
         if reading and problem and not calls.known(reading.model.name):
             reading = st.session_state[key] = None  # forgotten meanwhile: let go of it
         if problem:
-            short = plain(reading.text[:60]) + ("…" if len(reading.text) > 60 else "") if reading else ""
+            short = line(reading.text, 60) if reading else ""
             st.warning(f"{problem} Shown below: “{short}”" if reading else problem)
         elif reading and "unknown" in reading.trace.options:
-            unknown = plain(str(reading.trace.options["unknown"])[:200])
+            unknown = line(reading.trace.options["unknown"])
             st.info(f"The network has never seen {unknown} and reads it as “unknown”.")
     return reading
 

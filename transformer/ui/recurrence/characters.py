@@ -24,7 +24,9 @@ from transformer.figures.characters import Band, Curve
 from transformer.figures.heatmap import CONFIG
 from transformer.search.sampling import Drawing
 from transformer.ui.models import calls
+from transformer.ui.parts import explorer
 from transformer.ui.shell.frame import theme
+from transformer.ui.shell.markdown import line
 
 NETWORKS = {"shakespeare-lstm": "LSTM", "shakespeare-transformer": "Transformer"}
 ATTENDS = "shakespeare-transformer"
@@ -131,13 +133,12 @@ def _samples(present: list[str]) -> None:
             help="Below 1 likely characters get likelier, above 1 unlikely ones get their chance.",
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            seed = st.number_input(
+            seed = explorer.number(
                 "Seed",
                 0,
                 LAST_SEED,
                 1,
-                key="seed",
-                bind="query-params",
+                "seed",
                 help="The same beginning, temperature and seed give the same text; another seed gives another.",
                 width=140,
             )
@@ -148,9 +149,9 @@ def _samples(present: list[str]) -> None:
             st.markdown(f"**{NETWORKS[name]}**{_quality(name)}")
             try:
                 with calls.waiting(name):
-                    written = calls.characters(name, text, how, int(seed or 0))
+                    written = calls.characters(name, text, how, seed)
             except (ValueError, calls.Unavailable) as error:
-                st.warning(f"Not written: {error}")
+                st.warning(f"Not written: {line(error)}.")
                 continue
             st.code(written, language=None, wrap_lines=True)
             if name == ATTENDS:
@@ -162,7 +163,7 @@ def _samples(present: list[str]) -> None:
                 )
     lost = sorted(character for character in {*text} if not _known(present[0], character))
     if lost:
-        st.info(f"Not in the text they learned from, and read as unknown: {' '.join(lost)}")
+        st.info(f"Not in the text they learned from, and read as unknown: {line(' '.join(lost))}")
 
 
 def _learning(present: list[str]) -> None:

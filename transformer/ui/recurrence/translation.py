@@ -25,7 +25,7 @@ from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.parts import explorer
 from transformer.ui.shell.frame import theme
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 
 if TYPE_CHECKING:
     from transformer.pipeline import Translator
@@ -95,10 +95,10 @@ def _compare(names: list[str]) -> None:
             shown, was_cut = fitting(names, text)
             traces = {name: calls.ask(Ask(model=name, given=shown, beams=beams)) for name in names}
     except ValueError as error:
-        st.warning(f"Not translated: {plain(str(error))}.")
+        st.warning(f"Not translated: {line(error)}.")
         return
     except calls.Unavailable as error:
-        st.warning(plain(str(error)))
+        st.warning(line(error))
         return
     if was_cut:
         st.info(
@@ -106,7 +106,7 @@ def _compare(names: list[str]) -> None:
             f"{len(clean(text).split())} words were translated."
         )
     if unknown := next((t.options["unknown"] for t in traces.values() if "unknown" in t.options), None):
-        st.info(f"The networks have never seen {plain(str(unknown))} and read it as “unknown”.")
+        st.info(f"The networks have never seen {line(unknown)} and read it as “unknown”.")
     for column, (name, trace) in zip(st.columns(len(names), gap="medium"), traces.items(), strict=True):
         with column:
             _column(name, trace, shown, beams, words)
@@ -155,7 +155,7 @@ def _longer(names: list[str]) -> None:
         with calls.waiting(_slowest(names)):
             answers = {name: searched(name, text) for name in names}
     except (ValueError, calls.Unavailable) as error:
-        st.warning(plain(str(error)))
+        st.warning(line(error))
         return
     for column, (name, found) in zip(st.columns(len(names), gap="medium"), answers.items(), strict=True):
         with column:

@@ -22,7 +22,7 @@ from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.page import Reading, answer
 from transformer.ui.read.text import class_bars
 from transformer.ui.sentiment.tints import Row, received, table, tints
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line
 from transformer.ui.shell.model_picker import choose_model, missing_model
 
 EXAMPLES = {
@@ -121,7 +121,7 @@ def verdict(reading: Reading) -> None:
             said.sort(key=lambda bar: -bar.probability)
             groups.append(Group(f"{pair}: {said[0].text}", said))
         except calls.Unavailable as error:
-            st.warning(plain(str(error)))
+            st.warning(line(error))
     bars(groups, key="classes")
     if pair:
         st.caption(

@@ -9,6 +9,7 @@ from transformer import home
 from transformer.checkpoints.look import Look, look
 from transformer.config import ModelConfig
 from transformer.ui.models import opened
+from transformer.ui.shell.markdown import code
 
 
 def about_model(name: str, *, card: bool = True) -> str:
@@ -63,7 +64,7 @@ def about(folder: Path, card: bool = True) -> str:
 
 
 def _sentence(name: str, found: Look) -> str:
-    return f"`{name}` {layers(found.config)}, and learned {counted(found.parameters)} numbers."
+    return f"{code(name)} {layers(found.config)}, and learned {counted(found.parameters)} numbers."
 
 
 def summary(card: Path) -> str:

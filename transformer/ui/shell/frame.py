@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -86,6 +86,16 @@ ABOUT = (
     "**Headlight** shows what every attention head looks at. It runs on this computer and sends nothing away."
 )
 
+# Where the session keeps which page it is on, and what it left behind on others.
+HERE, LEFT = "page-here", "pages-left"
+CHOICES = (
+    str,
+    int,
+    float,
+    list,
+    tuple,
+)  # what a widget holds that stands in the address; not what pages keep
+
 # Streamlit leaves room for a toolbar above and a chat below that Headlight does not have. Navigation stands beside the
 # menu, on a telephone as one row that a finger moves, the page that one is on first. The sheet of heads stays in sight
 # beside a picture that is taller than the window.
@@ -109,6 +119,7 @@ STYLE = """<style>
 
 def frame(path: str) -> None:
     """Set the page of this script up and draw the navigation: the first call of every page."""
+    _turn_to(path)
     page = next(page for page in PAGES if page.path == path)
     title = page.name if page is PAGES[0] else f"{page.name} · Headlight"
     st.set_page_config(page_title=title, page_icon="🔦", layout="wide", menu_items={"About": ABOUT})
@@ -117,6 +128,27 @@ def frame(path: str) -> None:
         for other in PAGES:
             with st.container(key="here", width="content") if other is page else nullcontext():
                 st.page_link(other.path, label=other.name, icon=other.icon)
+
+
+def _turn_to(path: str) -> None:
+    """What a visitor chose on a page, and what it keeps for itself, is put by when they leave it, and is there again.
+
+    Pages share keys, such as "text" and "model", as these are the names in the address; Streamlit hands the value of a
+    widget that stands in the address on to the next page that has one of its key. A link that says what to open finds
+    no choices of before.
+    """
+    state = st.session_state
+    if state.get(HERE) == path:
+        return
+    left: dict[str, dict[str, Any]] = state.get(LEFT, {})
+    if HERE in state:
+        left[state[HERE]] = {str(key): state[key] for key in list(state) if key not in (HERE, LEFT)}
+        for key in left[state[HERE]]:
+            del state[key]
+        for key, value in left.pop(path, {}).items():
+            if not st.query_params or not isinstance(value, CHOICES):
+                state[key] = value
+    state[HERE], state[LEFT] = path, left
 
 
 def theme() -> ThemeName:

@@ -8,11 +8,12 @@ from transformer.analysis import views
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.trace import Trace
 from transformer.ui.shell.frame import theme
+from transformer.ui.shell.markdown import line
 
 
 def example_picture(trace: Trace) -> None:
     """The cross-attention of a translation, with a sentence on how to read it."""
-    st.markdown(f"“{trace.input}” became **“{trace.output}”**")
+    st.markdown(f"“{line(trace.input)}” became **“{line(trace.output)}”**")
     st.plotly_chart(
         heatmap(views.hide_special(views.merge_words(views.combine(trace["cross"]))), theme=theme()),
         theme=None,

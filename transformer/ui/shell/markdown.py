@@ -1,10 +1,30 @@
-"""Text that somebody typed, inside Streamlit's Markdown: it stands there as it was typed."""
+"""Words that somebody gave, inside Streamlit's Markdown: they stand there as they were given.
+
+Whatever a visitor typed, a link held, a file or checkpoint is called, and every message of a library, which may repeat
+such words, comes to the screen through here.
+"""
 
 from __future__ import annotations
 
 import re
 
+MOST = 200  # characters of a message: about a line
+# An absolute path, of which a message needs the last name alone.
+_FOLDERS = re.compile(r"(?<![\w.~/\\:])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s'\"“”]+[/\\])+(?=[^/\\\s])")
+
 
 def plain(text: str) -> str:
     """Text with everything escaped that Markdown, its formulas, colours or icons would take for their own."""
-    return re.sub(r"([\\`*_{}\[\]()<>#$|~:+!-])", r"\\\1", text)
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#$|~:+!&=-])", r"\\\1", text)
+    return re.sub(r"^(\s*\d+)\.", r"\1\\.", escaped)  # not the first item of a list
+
+
+def line(words: object, most: int = MOST) -> str:
+    """What a message says or repeats, as one line of at most `most` characters, escaped, with folders left out."""
+    text = _FOLDERS.sub("…/", " ".join(str(words)[: 20 * most].split()))
+    return plain(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def code(name: str) -> str:
+    """A name in type of fixed width; one that would end that by itself is escaped."""
+    return plain(name) if "`" in name or "\n" in name else f"`{name}`"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from transformer.ui.models import calls
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line
 
 MISSING = "missing-model"
 
@@ -54,5 +54,5 @@ def missing_model() -> None:
             if calls.known(name)
             else "is not open on this server: it may have been forgotten, or the server was started anew."
         )
-        st.info(f"The model “{plain(name[:60])}” {why}")
+        st.info(f"The model “{line(name, 60)}” {why}")
         st.page_link("pages/models.py", label="See the models", icon=":material/deployed_code:")

@@ -22,6 +22,7 @@ from transformer.audio.decode import RATE, decode
 from transformer.trace import FloatArray, Trace, Word
 from transformer.ui.models import calls
 from transformer.ui.models.calls import Unavailable
+from transformer.ui.shell.markdown import line
 
 if TYPE_CHECKING:
     from transformer.pipeline import Listener
@@ -201,10 +202,10 @@ def answer(question: Ask) -> Heard | None:
             st.session_state["heard"] = hear(clip, question)
         except ValueError as error:
             last = st.session_state.get("heard")
-            below = f" Shown below: “{last.trace.input[:60]}”." if last else ""
-            st.warning(f"Not transcribed: {error}.{below}")
+            below = f" Shown below: “{line(last.trace.input, 60)}”." if last else ""
+            st.warning(f"Not transcribed: {line(error)}.{below}")
         except Unavailable as error:
-            st.warning(str(error))
+            st.warning(line(error))
             st.button("Try to load it again", on_click=calls.retry)
     heard: Heard | None = st.session_state.get("heard")
     return heard

@@ -31,7 +31,7 @@ from transformer.trace import AttentionMap, FloatArray, Label, Trace
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import summary
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 from transformer.ui.speech import calls as speech_calls
 from transformer.ui.speech import files as speech_files
 from transformer.ui.speech.calls import Abilities, Heard, Part
@@ -289,7 +289,7 @@ def _add_ctc(heard: Heard, found: dict[str, Alignment]) -> str:
     try:
         found[BY_CTC] = by_ctc(scores, heard.trace.target, position(heard.trace["cross"]), blank)
     except ValueError as error:
-        return f"The CTC output cannot say these words: {error}."
+        return f"The CTC output cannot say these words: {line(error)}."
     st.markdown(
         "**CTC**: the encoder’s second output says at each moment which token it hears, or none. The likeliest path "
         "through the transcript gives the times; its tokens are short, because this output speaks in single spikes."
@@ -308,8 +308,11 @@ def strongest(values: FloatArray, queries: Sequence[Label], keys: Sequence[Label
 
 def table(rows: Sequence[dict[str, str]]) -> None:
     """Rows as a table that screen readers read, or a long one that scrolls."""
-    draw = st.table if len(rows) <= TABLE_ROWS else st.dataframe
-    draw({name: [row[name] for row in rows] for name in rows[0]} if rows else {})
+    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    if len(rows) > TABLE_ROWS:
+        st.dataframe(columns)
+    else:  # which takes what stands in it for Markdown
+        st.table({name: [plain(cell) for cell in cells] for name, cells in columns.items()})
 
 
 def transcript(heard: Heard) -> None:
@@ -319,7 +322,7 @@ def transcript(heard: Heard) -> None:
     else:
         st.info("The network heard no words in this clip.")
     if heard.trace.options.get("language"):
-        st.caption(f"Language: {heard.trace.options['language']}.")
+        st.caption(f"Language: {line(heard.trace.options['language'])}.")
     if heard.parts:
         st.selectbox(
             f"Part to look into: the clip was cut at pauses into {len(heard.parts)}",
