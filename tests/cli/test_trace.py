@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import toy
+from tests.audio.sounds import encode, tone
 from tests.cli.shared import run
 from transformer.checkpoints import folder
 from transformer.config import ModelConfig
 from transformer.text.characters import CharacterTokenizer
+from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
 
 LETTERS = "the cat\nsat on a mat.\n"
@@ -119,3 +122,31 @@ def test_a_search_of_no_width_is_one_line(
 ) -> None:
     status, out, said = run(capsys, "trace", place / "translator", "the cat", "--beam", beams)
     assert (status, out, said) == (2, "", f"transformer trace: expected 1 to 8 beams, received {beams}\n")
+
+
+def test_a_clip_longer_than_a_pass_goes_part_by_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = SubwordTokenizer.train(["one two three one two three"] * 2, 23)
+    config = toy.config(
+        stem="t2t", bins=8, stem_channels=2, ctc=True, vocabulary=tokenizer.size, max_source=30, max_target=5
+    )
+    listens = tmp_path / "listens"
+    listens.mkdir()
+    folder.save_config(listens, config)
+    folder.save_weights(listens / folder.WEIGHTS, toy.tensors(toy.network(config), 3))
+    tokenizer.save(listens / folder.TOKENIZER)
+    loud, quiet = tone(seconds=0.8), np.zeros(4_800, np.float32)
+    (tmp_path / "long.wav").write_bytes(encode(np.concatenate([loud, quiet, loud])))
+    arguments = ("trace", listens, tmp_path / "long.wav", "--language", "en", "--out", tmp_path / "x.npz")
+    status, out, said = run(capsys, *arguments)
+    parts = [Trace.load(tmp_path / f"x-{number}.npz") for number in (1, 2)]
+    lines = out.splitlines()
+    assert status == 0 and lines[0] == " ".join(part.output for part in parts if part.output)
+    words = [word for part in parts for word in part.words]
+    assert [line.split()[-1] for line in lines[1:]] == [word.text for word in words]
+    times = [float(line.split()[0]) for line in lines[1:]]
+    assert (
+        times == sorted(times) and "part 1, 0.00 to 1.00 s: x-1.npz" in said and "to 1.90 s: x-2.npz" in said
+    )
+    assert parts[0].input == "long.wav"

@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer.analysis.doubt import doubt
+from transformer.ask import Ask
 from transformer.audio.features import Features
 from transformer.checkpoints import folder
 from transformer.evaluation.measure import measure
+from transformer.interventions import Head, Interventions
 from transformer.pipeline import load
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.listener import Listener
 from transformer.search import ngram
 from transformer.text.tokenizer import SubwordTokenizer
+from transformer.trace import one_text
 from transformer.training.count_ngrams import count_ngrams
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -123,20 +127,23 @@ def test_what_it_does_not_know_is_refused(whisper: Listener, options: dict[str, 
         whisper.trace(noise(0.2), **options)
 
 
-@pytest.mark.parametrize("wrong", ["clip.wav", 5, None, [0.0]])
+@pytest.mark.parametrize("wrong", [5, None, [0.0]])
 def test_what_is_no_clip_is_refused(own: Listener, wrong: Any) -> None:
-    expected = f"expected a clip as bytes, Sound or samples, received {type(wrong).__name__}"
-    for act in (own.trace, own.transcribe):
+    expected = f"expected a clip as a path, bytes, Sound or samples, received {type(wrong).__name__}"
+    for act in (own.trace, own.transcribe, own.trace_parts):
         with pytest.raises(ValueError, match=expected):
             act(wrong)
+    with pytest.raises(ValueError, match="expected a clip beside what is asked"):
+        own.ask(Ask(model="toy", given="/etc/hostname"))
 
 
 def test_clips_that_cannot_be_heard_are_refused(own: Listener) -> None:
     for samples, message in ((noise(0.0), "received an empty one"), (noise(0.9), "expected at most 0.8 s")):
         with pytest.raises(ValueError, match=message):
             own.trace(samples)
-    with pytest.raises(ValueError, match="expected no language"):
-        own.trace(noise(0.2), language="en")
+    with pytest.raises(ValueError, match="expected no language but en"):
+        own.trace(noise(0.2), language="pt")
+    assert own.trace(noise(0.2), language="en").output == own.trace(noise(0.2)).output
     with pytest.raises(ValueError, match="expected the task transcribe"):
         own.trace(noise(0.2), task="translate")
 
@@ -178,6 +185,71 @@ def test_a_long_clip_is_written_down_pass_by_pass(own: Listener, monkeypatch: py
     monkeypatch.setattr(own, "passes", lambda samples: [(0, 9_600), (9_600, len(samples))])
     halves = [own.trace(half).output for half in (clip[:9_600], clip[9_600:])]
     assert own.transcribe(clip) == " ".join(half for half in halves if half)
+
+
+def test_a_long_clip_is_traced_part_by_part(own: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = np.concatenate([noise(0.6), np.zeros(8_000, np.float32), noise(0.6, 1)])
+    edges = [(0, 9_600), (9_600, 17_600), (17_600, len(clip))]
+    monkeypatch.setattr(own, "passes", lambda samples: edges)
+    found = own.trace_parts(clip, name="long.wav")
+    assert [(part.start, part.end) for part in found.parts] == [(0, 0.6), (0.6, 1.1), (1.1, 1.7)]
+    first, silent, last = (part.trace for part in found.parts)
+    assert first and last and silent is None and first.input == "long.wav"
+    assert found.text == one_text([first.output, last.output])
+    later = [(word.text, word.start + 1.1, word.end + 1.1) for word in last.words]
+    assert [word[:3] for word in found.words] == [*(word[:3] for word in first.words), *later]
+    with pytest.raises(ValueError, match="expected no target for a clip in parts"):
+        own.trace_parts(clip, target="one")
+
+
+def test_doubtful_answers_are_drawn_anew_and_the_best_stays(
+    whisper: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the reference has it: likely and varied, or tried again; no speech and unlikely, or kept."""
+    asked: list[float] = []
+    sure, silence = {0.0: -2.0, 0.2: -1.5, 0.4: -0.5}, 0.1
+
+    def decode(heard: Any, *, prefix: list[int], temperature: float = 0.0, **_: Any) -> list[int]:
+        asked.append(temperature)
+        return [*prefix, 60 + round(10 * temperature), whisper.config.end_id]
+
+    def likely(heard: Any, ids: list[int], alter: Any) -> np.ndarray:
+        return np.full(len(ids), sure.get((ids[3] - 60) / 10, -3.0))
+
+    monkeypatch.setattr(whisper.runtime, "decode", decode)
+    monkeypatch.setattr(whisper.runtime, "log_probabilities", likely)
+    monkeypatch.setattr(whisper, "_no_speech", lambda heard, alter: silence)
+    trace = whisper.trace(noise(0.3), language="pt")
+    assert asked == [0.0, 0.2, 0.4] and trace.target[3].id == 64 and doubt(trace.options) == ""
+    assert (trace.options["decoding"], trace.options["temperature"]) == ("sampled", 0.4)
+    sure = {0.0: -2.0, 0.2: -1.5}
+    asked.clear()
+    trace = whisper.trace(noise(0.3), language="pt")
+    assert asked == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] and trace.target[3].id == 62
+    assert "mean log-probability -1.50" in doubt(trace.options)
+    asked.clear()
+    off = Interventions(heads=(Head("cross", 0, 1),))
+    assert whisper.trace(noise(0.3), language="pt", interventions=off).target[3].id == 60 and asked == [0.0]
+    silence = 0.9
+    trace = whisper.trace(noise(0.3), language="pt")
+    assert trace.output == "" and [label.special for label in trace.target] == [True] * 4
+    assert trace.words == () and "nobody speaks here" in doubt(trace.options)
+    assert whisper.transcribe(noise(0.3), language="pt") == ""
+    sure = {0.0: -0.5}
+    assert whisper.trace(noise(0.3), language="pt").target[3].id == 60, (
+        "likely words are kept whatever else it says"
+    )
+
+
+def test_what_is_drawn_is_repeatable_and_near_zero_the_likeliest(whisper: Listener) -> None:
+    """The same clip gives the same draw; near 0 it is the likeliest, and higher another one."""
+    features, frames = whisper.log_mel(noise(0.3))
+    heard = whisper.runtime.hear(features, frames=frames)
+    one, again = (whisper.runtime.decode(heard, prefix=[293, 296, 300], temperature=1.0) for _ in range(2))
+    assert one == again and one[:3] == [293, 296, 300]
+    cold = whisper.runtime.decode(heard, prefix=[293, 296, 300], temperature=1e-6)
+    assert cold == whisper.runtime.decode(heard, prefix=[293, 296, 300])
+    assert len({tuple(whisper.runtime.decode(heard, temperature=t)) for t in (0.5, 1.0, 2.0, 4.0)}) > 1
 
 
 def test_words_come_with_their_times(own: Listener) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from transformer.analysis.doubt import doubt
 from transformer.ask import Ask
 from transformer.cli.common import Commands, add_model, fetched, file
 from transformer.interventions import Interventions
+from transformer.trace import Word
 
 # What the command line calls the fields of a question.
 FIELDS = {
@@ -26,7 +29,11 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("trace", help="answer one input and record what every head looked at")
     add_model(parser)
     parser.add_argument("input", help="the text, or for a speech model the path of an audio file")
-    parser.add_argument("--language", metavar="CODE", help="of the clip, for a network that knows several")
+    parser.add_argument(
+        "--language",
+        metavar="CODE",
+        help="of the clip, for a network that knows several; one that knows English alone takes en",
+    )
     parser.add_argument("--target", metavar="TEXT", help="force this output instead of the network's own")
     parser.add_argument(
         "--beam",
@@ -46,7 +53,12 @@ def add(commands: Commands) -> None:
         help="what is changed in the network meanwhile: h:e2.3,d1.*=0.5 switches head 3 of encoder layer 2 off and "
         "halves every head of decoder layer 1 (see transformer/interventions.py)",
     )
-    parser.add_argument("--out", type=file, metavar="FILE", help="write the trace: .npz, .json or .html")
+    parser.add_argument(
+        "--out",
+        type=file,
+        metavar="FILE",
+        help="write the trace: .npz, .json or .html; of a clip in parts x-1.npz, x-2.npz, …",
+    )
     parser.set_defaults(run=run)
 
 
@@ -73,19 +85,49 @@ def run(options: argparse.Namespace) -> None:
         asked["change"] = Interventions.parse(asked["change"])
     question, given = {FIELDS[name]: value for name, value in asked.items()}, None
     if "name" in model.READS:  # it listens
+        from transformer.audio.clip import samples_of
+
         clip = file(options.input)
         question |= {"given": clip.name, "name": clip.name, "words": True}
-        given = clip.read_bytes()
+        given = samples_of(clip)
+        if len(model.passes(given)) > 1:
+            _part_by_part(model, given, question, options)
+            return
     else:
         question["given"] = options.input
     trace = model.ask(Ask(model=model.name, **question), given)
     if options.out:
         trace.save(options.out)
     print(trace.output)
-    for word in trace.words:
-        print(f"{word.start:8.2f} {word.end:8.2f} s  {word.confidence:4.0%}  {word.text}")
+    _times(trace.words)
+    if why := doubt(trace.options):
+        print(why, file=sys.stderr)
     if "unknown" in trace.options:
         print(f"not in the vocabulary: {trace.options['unknown']}", file=sys.stderr)
+
+
+def _times(words: Sequence[Word]) -> None:
+    for word in words:
+        print(f"{word.start:8.2f} {word.end:8.2f} s  {word.confidence:4.0%}  {word.text}")
+
+
+def _part_by_part(model: Any, samples: Any, question: dict[str, Any], options: argparse.Namespace) -> None:
+    """A clip longer than a pass: one transcript, times of the whole clip, and a trace for each part."""
+    asked = {name: value for name, value in question.items() if name not in ("given", "words")}
+    found = model.trace_parts(samples, **asked)
+    print(found.text)
+    _times(found.words)
+    for number, part in enumerate(found.parts, 1):
+        where = f"part {number}, {part.start:.2f} to {part.end:.2f} s"
+        if part.trace is None:
+            print(f"{where}: silent", file=sys.stderr)
+            continue
+        if why := doubt(part.trace.options):
+            print(f"{where}: {why}", file=sys.stderr)
+        if options.out:
+            path = options.out.with_stem(f"{options.out.stem}-{number}")
+            part.trace.save(path)
+            print(f"{where}: {path.name}", file=sys.stderr)
 
 
 def _go_on(model: Any, options: argparse.Namespace, tokens: int) -> None:

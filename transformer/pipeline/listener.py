@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.analysis.alignment import Evidence, Named, by_ctc, timed
+from transformer.analysis.doubt import COMPRESSION, TEMPERATURES, Measures, measure
 from transformer.ask import MOST_BEAMS, Ask, whole
-from transformer.audio.decode import RATE, Sound, cut, decode
+from transformer.audio.clip import samples_of
+from transformer.audio.decode import RATE, Sound, cut
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.audio.quiet import pauses
 from transformer.interventions import NONE, Interventions
@@ -20,8 +23,11 @@ from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime
 from transformer.search.ngram import NGram
-from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word
+from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word, one_text
 
+Clip = str | os.PathLike[str] | bytes | Sound | np.ndarray
+
+SILENT = 1e-3  # of full scale: what is quieter holds no speech
 REST = "rest"  # the key that stands for all of the padding behind a clip
 
 
@@ -56,6 +62,22 @@ class Listened(NamedTuple):
     pauses: tuple[tuple[float, float], ...] = ()
     interventions: Interventions = NONE
     position_scale: float = 1.0
+
+
+class Part(NamedTuple):
+    """Seconds of a clip that one pass heard, and its trace, whose own times begin at 0; None where it is silent."""
+
+    start: float
+    end: float
+    trace: Trace | None
+
+
+class Transcript(NamedTuple):
+    """A clip of any length: all that was said, its words in seconds of the clip, and the parts that it was heard in."""
+
+    text: str
+    words: tuple[Word, ...]
+    parts: tuple[Part, ...]
 
 
 class Listener(Model):
@@ -109,9 +131,10 @@ class Listener(Model):
 
     def listen(
         self,
-        sound: bytes | Sound | np.ndarray,
+        sound: Clip,
         interventions: Interventions = NONE,
         *,
+        rate: int = RATE,
         position_scale: float = 1.0,
     ) -> Listened:
         """Run the encoder over a clip; what is changed meanwhile stays changed when `trace` goes on from there.
@@ -120,7 +143,7 @@ class Listener(Model):
             ValueError: sound that cannot be read, or longer than one pass takes; or a head that the network lacks.
         """
         alter = self._alter(interventions, position_scale)
-        samples = self._samples(sound)
+        samples = samples_of(sound, rate)
         seconds = len(samples) / RATE
         if seconds > self.longest_seconds:
             raise ValueError(
@@ -161,8 +184,9 @@ class Listener(Model):
 
     def trace(
         self,
-        sound: bytes | Sound | np.ndarray | Listened,
+        sound: Clip | Listened,
         *,
+        rate: int = RATE,
         target: str | None = None,
         target_ids: Sequence[int] = (),
         beams: int | None = None,
@@ -177,12 +201,13 @@ class Listener(Model):
         """Transcribe a clip, then record what every head looked at.
 
         Args:
-            sound: a file's bytes, or what `audio.decode` made of them, or samples at 16 kHz, or what `listen` made of
-                these, which knows what was changed meanwhile.
+            sound: the path of a file, its bytes, what `audio.decode` made of them, or samples (see `audio.clip`), or
+                what `listen` made of these, which knows what was changed meanwhile.
+            rate: of samples, in Hz.
             target: forces this transcript, "" too.
             target_ids: forces a transcript as ids, as the network writes them from the first token on.
             beams: 1 to 8; 1 decodes greedily. None: as wide as `beams` of the model says.
-            language: a code that the network knows; "" lets it find out. Of a network that knows languages only.
+            language: a code that the network knows; "" lets it find out. A network that knows one only takes "en".
             task: "transcribe", or "translate" into English where the network can.
             name: what the trace calls the clip.
             whole: keep the attention to the silence that a network pads clips with; otherwise its columns are one, the
@@ -210,7 +235,7 @@ class Listener(Model):
                 position_scale=position_scale,
                 interventions=interventions,
             ),
-            sound,
+            sound if isinstance(sound, Listened) else samples_of(sound, rate),
         )
 
     def _answer(self, ask: Ask, given: Any) -> Trace:
@@ -230,9 +255,9 @@ class Listener(Model):
                 ids.append(self.config.end_id)
             self._fits(ids, self.config.max_target)
         else:
-            beams = ask.beams or self.beams
-            ids = self.runtime.decode(heard, prefix=prefix, beams=beams, alter=alter)
-            options["decoding"] = "greedy" if beams == 1 else "beam"
+            altered = bool(changes(interventions, position_scale))
+            ids, said = self._written(heard, prefix, ask.beams or self.beams, alter, altered)
+            options |= said
             if interventions and ids[-1:] != [self.config.end_id]:
                 options["stopped"] = len(ids)
         options |= changes(interventions, position_scale)
@@ -242,8 +267,53 @@ class Listener(Model):
         ways = timed(trace, self.evidence(listened, trace))
         return dataclasses.replace(trace, words=next((way.words for way in ways.values()), ()))
 
+    def _written(
+        self, heard: Any, prefix: list[int], beams: int, alter: Alter = AS_IT_IS, altered: bool = False
+    ) -> tuple[list[int], dict[str, Any]]:
+        """What the network writes, and what a trace says of how and how surely.
+
+        As Whisper's own program does it: while an answer is in doubt it is drawn anew at a higher temperature, and
+        where nobody speaks nothing is written. If all are in doubt, the likeliest that does not repeat itself stays (as
+        faster-whisper has it). An altered network is asked once: what it does is what somebody wants to see.
+        """
+        how = "greedy" if beams == 1 else "beam"
+        silence = self._no_speech(heard, alter)
+        tried: list[tuple[Measures, float, list[int]]] = []
+        once = silence is None or altered
+        for temperature in TEMPERATURES[:1] if once else TEMPERATURES:
+            ids = self.runtime.decode(heard, prefix=prefix, beams=beams, temperature=temperature, alter=alter)
+            sure = self.runtime.log_probabilities(heard, ids, alter)[len(prefix) :]
+            tried.append((measure(self.tokenizer.decode(ids), sure, silence or 0.0), temperature, ids))
+            if not tried[-1][0].failed or tried[-1][0].silent:
+                break
+        measures, temperature, ids = tried[-1]
+        if measures.failed and not measures.silent:
+            fresh = [one for one in tried if one[0].compression <= COMPRESSION]
+            measures, temperature, ids = max(fresh or tried, key=lambda one: one[0].log_probability)
+        said: dict[str, Any] = {"decoding": "sampled" if temperature else how}
+        if temperature:
+            said["temperature"] = temperature
+        said["log_probability"] = round(measures.log_probability, 4)
+        said["compression"] = round(measures.compression, 3)
+        if silence is not None:
+            said["no_speech"] = round(silence, 4)
+            if measures.silent and not once:
+                said["silent"] = True
+                ids = [*prefix, self.config.end_id]
+        return ids, said
+
+    def _no_speech(self, heard: Any, alter: Alter) -> float | None:
+        """The probability of the token for no speech where the text begins; None for a network without one."""
+        without = self.spoken.without_times
+        if without is None:
+            return None
+        # It stands right before that for text without time stamps in every Whisper.
+        return float(np.exp(self.runtime.opening(heard, alter)[without - 1]))
+
     def _listened(self, ask: Ask, sound: Any) -> Listened:
         """What was heard, now or before; before, with the same changes as are asked for, or with those of its own."""
+        if isinstance(sound, str):  # the digest of a clip is no path
+            raise ValueError("expected a clip beside what is asked, received its name alone")
         if not isinstance(sound, Listened):
             return self.listen(sound, ask.interventions, position_scale=ask.position_scale)
         asked, heard = (changes(part.interventions, part.position_scale) for part in (ask, sound))
@@ -253,21 +323,45 @@ class Listener(Model):
             )
         return sound
 
+    def trace_parts(self, sound: Clip, *, rate: int = RATE, **asked: Any) -> Transcript:
+        """Trace a clip of any length part by part, cut at pauses where it is longer than a pass.
+
+        Args:
+            sound, rate: as with `trace`.
+            asked: what else `trace` takes, except a forced transcript; words are always timed.
+
+        Raises:
+            ValueError: as with `trace`, length aside.
+        """
+        if forced := {"target", "target_ids"} & asked.keys():
+            raise ValueError(f"expected no {min(forced)} for a clip in parts, received one")
+        samples = samples_of(sound, rate)
+        parts, words = [], list[Word]()
+        for first, last in self.passes(samples):
+            begin = first / RATE
+            trace = None
+            if np.abs(samples[first:last]).max() >= SILENT:
+                trace = self.trace(samples[first:last], **asked | {"words": True})
+                words += [w._replace(start=w.start + begin, end=w.end + begin) for w in trace.words]
+            parts.append(Part(begin, last / RATE, trace))
+        text = one_text(part.trace.output for part in parts if part.trace)
+        return Transcript(text, tuple(words), tuple(parts))
+
     def transcribe(
-        self, sound: bytes | Sound | np.ndarray, *, beams: int | None = None, language: str = ""
+        self, sound: Clip, *, rate: int = RATE, beams: int | None = None, language: str = ""
     ) -> str:
         """What is said in a clip of any length, nothing recorded. Errors as with `trace`, length aside."""
-        samples = self._samples(sound)
+        samples = samples_of(sound, rate)
         beams = self._width(beams)
         said = []
         for first, last in self.passes(samples):
             features, frames = self.log_mel(samples[first:last])
             heard = self.runtime.hear(features, frames=frames)
             prefix, _ = self._prefix(heard, language, "transcribe")
-            said.append(str(self.tokenizer.decode(self.runtime.decode(heard, prefix=prefix, beams=beams))))
-        return " ".join(text.strip() for text in said if text.strip())
+            said.append(str(self.tokenizer.decode(self._written(heard, prefix, beams)[0])))
+        return one_text(said)
 
-    def align(self, sound: bytes | Sound | np.ndarray, transcript: str) -> tuple[Word, ...]:
+    def align(self, sound: Clip, transcript: str) -> tuple[Word, ...]:
         """When the words of a transcript are said, by the CTC path; nothing is searched for or recorded.
 
         Raises:
@@ -319,14 +413,6 @@ class Listener(Model):
         """Compile ahead for clips of up to these many seconds."""
         self.runtime.warm(lengths, self.beams)
 
-    def _samples(self, sound: bytes | Sound | np.ndarray) -> np.ndarray:
-        if not isinstance(sound, bytes | Sound | np.ndarray):
-            raise ValueError(f"expected a clip as bytes, Sound or samples, received {type(sound).__name__}")
-        samples = sound if isinstance(sound, np.ndarray) else _decoded(sound)
-        if not len(samples):
-            raise ValueError("expected a clip with sound, received an empty one")
-        return samples
-
     def _width(self, beams: int | None) -> int:
         return whole("beams", self.beams if beams is None else beams, 1, MOST_BEAMS)
 
@@ -345,8 +431,10 @@ class Listener(Model):
             chosen = spoken.languages[language] if language else self.runtime.first(heard, list(codes), alter)
             prefix.append(chosen)
             found["language"] = codes[chosen]
-        elif language:
-            raise ValueError(f"expected no language for a network that knows one only, received {language!r}")
+        elif language not in ("", "en"):
+            raise ValueError(
+                f"expected no language but en for a network that knows one only, received {language!r}"
+            )
         if spoken.tasks:
             if task not in spoken.tasks:
                 raise ValueError(f"expected a task out of {', '.join(spoken.tasks)}, received {task!r}")
@@ -411,7 +499,3 @@ def _cut(weights: np.ndarray, kept: int) -> np.ndarray:
     """(..., keys) -> (..., kept + 1): the weights beyond `kept` as one, so that rows still sum to 1."""
     rest = weights[..., kept:].sum(-1, keepdims=True, dtype=np.float32)
     return np.concatenate([weights[..., :kept], rest], axis=-1)
-
-
-def _decoded(sound: bytes | Sound) -> np.ndarray:
-    return (decode(sound) if isinstance(sound, bytes) else sound).samples

@@ -31,6 +31,7 @@ from transformer.runtime.common import (
 from transformer.search.ctc import NEVER
 from transformer.search.generate import EMPTY, beam, greedy
 from transformer.search.ngram import NGram
+from transformer.search.sampling import normal
 
 # Of the CTC output in the score of a search, the decoder having the rest: of 64 validation sentences `speech-en` gets
 # 35.0 % of the words wrong with 0.3, 34.4 with 0.5.
@@ -38,6 +39,7 @@ CTC_WEIGHT = 0.5
 # Of what the n-gram model says where there is one, and what each token is worth beside it: with weights of 0, 0.3 and
 # 0.5 an earlier network got 39.8, 34.5 and 34.0 % of the words of such sentences wrong.
 NGRAM_WEIGHT, TOKEN_BONUS = 0.4, 1.6
+SEED = 1  # of what is drawn: the same clip always gives the same text
 _SECONDS = (2, 4, 6, 8, 10, 15, 20, 30)  # padded lengths of sound
 
 
@@ -77,7 +79,8 @@ class SpeechRuntime:
         self._xla, xla = pays(config), pays(config, wide=self.whole)
         self._encode = graphs(self._run_encode, [sound, count, altered], xla)
         self._forced = graphs(self._run_forced, [vectors, real, IDS, altered], xla)
-        self._greedy = compiled(self._run_greedy, [vectors, real, IDS, altered], self._xla)
+        number = tf.TensorSpec((), tf.float32)
+        self._greedy = compiled(self._run_greedy, [vectors, real, IDS, altered, number], self._xla)
         self._beams: dict[int, Any] = {}  # by their number
         self._first = plain(self._run_first, [vectors, real, altered])
 
@@ -119,6 +122,7 @@ class SpeechRuntime:
         prefix: Sequence[int] = (),
         beams: int = 1,
         alpha: float = 0.6,
+        temperature: float = 0.0,
         alter: Alter = AS_IT_IS,
     ) -> list[int]:
         """What the network writes after `prefix`, which is part of the result: ids up to and with the end token.
@@ -128,6 +132,8 @@ class SpeechRuntime:
             prefix: ids that the output begins with.
             beams: 1 is greedy.
             alpha: length penalty of beam search.
+            temperature: above 0 tokens are drawn, each time the same ones, whatever the beams; with a CTC output there
+                is always a search.
             alter: as the clip was heard with, of one row.
         """
         config, tensors = self.network.config, alter_tensors(self.network.config, alter)
@@ -138,13 +144,14 @@ class SpeechRuntime:
             limit = min(limit, max(int(heard.vectors.shape[1]), len(prefix)) + 1)
         row = ids_row(prefix, limit, EMPTY)
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
-        if beams > 1 or self.network.ctc or self.ngram:
+        if (beams > 1 and not temperature) or self.network.ctc or self.ngram:
             if beams not in self._beams:
                 self._beams[beams] = compiled(partial(self._run_beam, beams), None, self._xla)
             penalty = tf.constant(alpha, tf.float32)
             ids = self._beams[beams](heard.vectors, heard.real, heard.ctc, self.ngram, row, penalty, tensors)
         else:
-            ids = self._greedy(heard.vectors, heard.real, row, tensors)
+            warmth = tf.constant(temperature, tf.float32)
+            ids = self._greedy(heard.vectors, heard.real, row, tensors, warmth)
         return [int(i) for i in ids.numpy()[0] if i != EMPTY]
 
     def record(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> Recorded:
@@ -181,19 +188,27 @@ class SpeechRuntime:
     def cross(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> np.ndarray:
         """Cross-attention (layers, H, T, S) while `target` is written, and where there is room one row more: of the
         last token, which is read then."""
+        return self._forcing(heard, target, alter)[0]
+
+    def log_probabilities(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> np.ndarray:
+        """The natural log of the probability (T,) of each token of `target`."""
+        return self._forcing(heard, target, alter)[1][: len(target)]
+
+    def _forcing(self, heard: Heard, target: Sequence[int], alter: Alter) -> tuple[np.ndarray, np.ndarray]:
         config = self.network.config
         count = min(len(target) + 1, config.max_target)
         row = ids_row(target, bucket(count, config.max_target), max(config.pad_id, 0))
-        found: np.ndarray = self._forced.few(heard.vectors, heard.real, row, alter_tensors(config, alter))[
-            1
-        ].numpy()
-        return found[0, :, :, :count, :]
+        _, cross, own, *_ = self._forced.few(heard.vectors, heard.real, row, alter_tensors(config, alter))
+        return cross.numpy()[0, :, :, :count, :], own.numpy()[0, :count]
 
     def first(self, heard: Heard, among: Sequence[int], alter: Alter = AS_IT_IS) -> int:
         """Which of these ids the network would most likely write first (Whisper: the language of the clip)."""
+        return int(among[int(self.opening(heard, alter)[list(among)].argmax())])
+
+    def opening(self, heard: Heard, alter: Alter = AS_IT_IS) -> np.ndarray:
+        """Natural log-probabilities (vocabulary,) of what the network would write first."""
         tensors = alter_tensors(self.network.config, alter)
-        logits = self._first(heard.vectors, heard.real, tensors).numpy()[0, 0]
-        return int(among[int(logits[list(among)].argmax())])
+        return normal(self._first(heard.vectors, heard.real, tensors).numpy()[0].astype(np.float64))[0]
 
     def ctc(self, heard: Heard) -> np.ndarray | None:
         """Natural log-probabilities of the second output (positions, vocabulary), padding being the blank.
@@ -253,10 +268,18 @@ class SpeechRuntime:
         ctc = network.ctc(encoded.vectors) if network.ctc else ops.zeros((0,))
         return encoded.vectors, real, encoded.attention, ctc
 
-    def _run_greedy(self, vectors: Any, real: Any, prefix: Any, alter: Alter) -> Any:
+    def _run_greedy(self, vectors: Any, real: Any, prefix: Any, alter: Alter, temperature: Any) -> Any:
         limit = ops.shape(prefix)[1]
         state = self.network.begin(vectors, real, limit, alter)
-        return greedy(self.network, vectors, limit, prefix, state=state).ids
+
+        def noise(index: Any, scores: Any) -> Any:
+            def gumbel() -> Any:
+                drawn = tf.random.stateless_uniform(tf.shape(scores), [SEED, index])
+                return -temperature * tf.math.log(-tf.math.log(drawn))
+
+            return tf.cond(temperature > 0, gumbel, lambda: tf.zeros_like(scores))
+
+        return greedy(self.network, vectors, limit, prefix, state=state, noise=noise).ids
 
     def _run_beam(
         self,

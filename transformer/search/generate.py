@@ -6,6 +6,7 @@ Letters for shapes: B batch, N beams, S source, T longest output, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,8 +43,16 @@ def permitted(log_probabilities: Any, config: ModelConfig, *, first: Any = False
     return ops.where(mask, -1e9, log_probabilities)
 
 
-def greedy(model: Any, source: Any, limit: Any, prefix: Any = None, *, state: Any = None) -> Decoded:
-    """The likeliest token at each step.
+def greedy(
+    model: Any,
+    source: Any,
+    limit: Any,
+    prefix: Any = None,
+    *,
+    state: Any = None,
+    noise: Callable[[Any, Any], Any] | None = None,
+) -> Decoded:
+    """The likeliest token at each step, or one that is drawn.
 
     Args:
         model: has `config`, `start(source, length)` and `step(token, index, state)`.
@@ -51,6 +60,8 @@ def greedy(model: Any, source: Any, limit: Any, prefix: Any = None, *, state: An
         limit: T, at most this many tokens; a number or a scalar tensor.
         prefix: (B, T) ids that the output must begin with, -1 from where the model is free.
         state: what decoding begins with; None: what `start` makes of `source`.
+        noise: (step, scores (B, vocabulary)) -> what is added to them before the largest is taken. With a temperature
+            times Gumbel noise a token is drawn at that temperature (Maddison et al. 2014, "A* Sampling", section 2).
     """
     batch, config = ops.shape(source)[0], model.config
     prefix = ops.full((batch, limit), EMPTY, "int32") if prefix is None else ops.cast(prefix, "int32")
@@ -66,6 +77,7 @@ def greedy(model: Any, source: Any, limit: Any, prefix: Any = None, *, state: An
         here = columns == index
         forced = ops.sum(ops.where(here, prefix, 0), axis=1)
         allowed = permitted(logits, config, first=ops.equal(index, forced_count))
+        allowed = allowed if noise is None else allowed + noise(index, allowed)
         token = ops.where(forced >= 0, forced, ops.cast(ops.argmax(allowed, axis=-1), "int32"))
         picked = ops.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
         gain = picked - ops.logsumexp(logits, axis=-1)

@@ -9,7 +9,7 @@ Letters for shapes: L layers, H heads, Q queries, K keys.
 
 from __future__ import annotations
 
-from transformer.trace.labels import Label, as_labels, spelt, unspaced, word_starts
+from transformer.trace.labels import Label, as_labels, one_text, spelt, unspaced, word_starts
 from transformer.trace.maps import (
     KINDS,
     ROW_TOLERANCE,
@@ -37,6 +37,7 @@ __all__ = [
     "Word",
     "as_labels",
     "frozen_array",
+    "one_text",
     "spelt",
     "unspaced",
     "word_starts",

@@ -22,6 +22,7 @@ _UNSPACED = re.compile(
     "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\uff66-\uff9d\U00020000-\U0003ffff]"
 )
+_STOPS = ("。", "、", "，", "！", "？", "：")  # as wide as letters, their blank included
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ def word_starts(labels: Sequence[Label]) -> list[int]:
 def unspaced(letter: str) -> bool:
     """Whether a letter is of a script that has no blanks between words."""
     return bool(_UNSPACED.match(letter))
+
+
+def one_text(texts: Iterable[str]) -> str:
+    """Texts that follow each other as one: a blank between two, but none between letters of scripts without blanks."""
+    whole = ""
+    for text in filter(None, map(str.strip, texts)):
+        close = unspaced(text[0]) and (unspaced(whole[-1:]) or whole[-1:] in _STOPS)
+        whole += text if close or not whole else f" {text}"
+    return whole
 
 
 def _apart(word: str, text: str) -> bool:

@@ -19,7 +19,7 @@ from transformer import home
 from transformer.analysis.alignment import Evidence, timed
 from transformer.ask import Ask
 from transformer.audio.decode import RATE, decode
-from transformer.trace import FloatArray, Trace, Word
+from transformer.trace import FloatArray, Trace, Word, one_text
 from transformer.ui.models import calls
 from transformer.ui.models.calls import Unavailable
 from transformer.ui.shell.markdown import line
@@ -70,7 +70,7 @@ class Heard(NamedTuple):
     @property
     def text(self) -> str:
         """What was said in the whole clip."""
-        return " ".join(part.text for part in self.parts if part.text) if self.parts else self.trace.output
+        return one_text(part.text for part in self.parts) if self.parts else self.trace.output
 
 
 class Abilities(NamedTuple):

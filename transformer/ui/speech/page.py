@@ -26,6 +26,7 @@ from transformer.analysis.alignment import (
     position,
     rank_heads,
 )
+from transformer.analysis.doubt import doubt
 from transformer.ask import Ask
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
 from transformer.ui.models import calls, opened
@@ -321,6 +322,8 @@ def transcript(heard: Heard) -> None:
         st.subheader(f"“{plain(heard.text)}”", anchor=False)
     else:
         st.info("The network heard no words in this clip.")
+    if why := doubt(heard.trace.options):
+        st.info(f"In the part that is shown: {why}" if heard.parts else why, icon=":material/question_mark:")
     if heard.trace.options.get("language"):
         st.caption(f"Language: {line(heard.trace.options['language'])}.")
     if heard.parts:
