@@ -14,12 +14,12 @@ from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.seq2seq import Transformer
 from transformer.runtime.common import (
     IDS,
+    Graphs,
     Projected,
     Recorded,
     alter_signature,
     alter_tensors,
     bucket,
-    compiled,
     foretold,
     graphs,
     ids_row,
@@ -80,8 +80,13 @@ class SpeechRuntime:
         self._encode = graphs(self._run_encode, [sound, count, altered], xla)
         self._forced = graphs(self._run_forced, [vectors, real, IDS, altered], xla)
         number = tf.TensorSpec((), tf.float32)
-        self._greedy = compiled(self._run_greedy, [vectors, real, IDS, altered, number], self._xla)
-        self._beams: dict[int, Any] = {}  # by their number
+        self._greedy = graphs(self._run_greedy, [vectors, real, IDS, altered, number], self._xla)
+        # A search is of one clip: `decode` says so.
+        shape = (1, None, config.vocabulary) if config.ctc else (0,)
+        one = [tf.TensorSpec((1, *spec.shape[1:]), spec.dtype) for spec in (vectors, real, IDS)]
+        ctc = tf.TensorSpec(shape, vectors.dtype if config.ctc else tf.float32)
+        self._searched = [*one[:2], ctc, one[2], number, altered]
+        self._beams: dict[int, Graphs] = {}  # by their number
         self._first = plain(self._run_first, [vectors, real, altered])
 
     @property
@@ -109,7 +114,7 @@ class SpeechRuntime:
         real = padded.shape[1] if self.whole else count
         tensors = alter_tensors(config, alter)
         rows = len(tensors.scale)
-        encode = self._encode.few if rows == 1 else self._encode.any
+        encode = self._encode if rows == 1 else self._encode.any
         vectors, real, attention, ctc = encode(
             tf.constant(np.repeat(padded, rows, axis=0)), tf.constant([real] * rows), tensors
         )
@@ -146,9 +151,9 @@ class SpeechRuntime:
         # With a CTC output the decoder never searches alone, not even greedily: it might go on behind the clip.
         if (beams > 1 and not temperature) or self.network.ctc or self.ngram:
             if beams not in self._beams:
-                self._beams[beams] = compiled(partial(self._run_beam, beams), None, self._xla)
+                self._beams[beams] = graphs(partial(self._run_beam, beams), self._searched, self._xla)
             penalty = tf.constant(alpha, tf.float32)
-            ids = self._beams[beams](heard.vectors, heard.real, heard.ctc, self.ngram, row, penalty, tensors)
+            ids = self._beams[beams](heard.vectors, heard.real, heard.ctc, row, penalty, tensors)
         else:
             warmth = tf.constant(temperature, tf.float32)
             ids = self._greedy(heard.vectors, heard.real, row, tensors, warmth)
@@ -168,7 +173,7 @@ class SpeechRuntime:
         ids = ids_rows(targets, bucket(longest, config.max_target), max(config.pad_id, 0), rows)
         each = rows // len(heard.vectors)
         vectors, masks = (tf.repeat(part, each, axis=0) for part in (heard.vectors, heard.real))
-        forced = self._forced.few if rows == 1 else self._forced.any
+        forced = self._forced if rows == 1 else self._forced.any
         decoder, cross, *said = (part.numpy() for part in forced(vectors, masks, ids, tensors))
         encoder = heard.attention.numpy()
         real = encoder.shape[-1] if self.whole else heard.positions
@@ -198,7 +203,7 @@ class SpeechRuntime:
         config = self.network.config
         count = min(len(target) + 1, config.max_target)
         row = ids_row(target, bucket(count, config.max_target), max(config.pad_id, 0))
-        _, cross, own, *_ = self._forced.few(heard.vectors, heard.real, row, alter_tensors(config, alter))
+        _, cross, own, *_ = self._forced(heard.vectors, heard.real, row, alter_tensors(config, alter))
         return cross.numpy()[0, :, :, :count, :], own.numpy()[0, :count]
 
     def first(self, heard: Heard, among: Sequence[int], alter: Alter = AS_IT_IS) -> int:
@@ -287,7 +292,6 @@ class SpeechRuntime:
         vectors: Any,
         real: Any,
         ctc: Any,
-        ngram: NGram | None,
         prefix: Any,
         alpha: Any,
         alter: Alter,
@@ -298,7 +302,7 @@ class SpeechRuntime:
             scores = ops.log_softmax(ops.cast(ctc[0], "float32"), axis=-1)
             blank = ops.arange(network.config.vocabulary) == network.config.pad_id
             ctc = ops.where(real[0][:, None], scores, ops.where(blank, 0.0, NEVER)[None])
-        limit = int(prefix.shape[1])
+        limit = ops.shape(prefix)[1]
         return beam(
             network,
             vectors,
@@ -309,7 +313,7 @@ class SpeechRuntime:
             state=network.begin(vectors, real, limit, alter),
             ctc=ctc if network.ctc else None,
             ctc_weight=CTC_WEIGHT,
-            ngram=ngram,
+            ngram=self.ngram,
             ngram_weight=NGRAM_WEIGHT,
             token_bonus=TOKEN_BONUS,
         ).ids

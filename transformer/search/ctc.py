@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 NEVER = -1e9  # the logarithm of nothing, without the trouble of infinity
+LONGEST = 8192  # positions of a sound
 
 
 class Prefix(NamedTuple):
@@ -73,7 +74,7 @@ def keep(scores: Any, extended: Extended, rows: Any, tokens: Any, blank: int) ->
     Only for these few are the paths added up: a score needs no recursion.
     """
     tokens = ops.cast(tokens, "int32")
-    count, width, length = extended.before.shape
+    count, width, length = ops.shape(extended.before)
     place = ops.cast(rows, "int32") * width + tokens
     before = ops.take(ops.reshape(extended.before, (count * width, length)), place, axis=0)
     spoken = _recur(before, ops.take(ops.transpose(scores), tokens, axis=0))
@@ -95,7 +96,8 @@ def _recur(inflow: Any, x: Any) -> Any:
 
 def _cumulative(x: Any) -> Any:
     """Logarithms of cumulative sums over the last axis, by doubling: log2 S steps instead of S."""
-    reach, length = 1, x.shape[-1]
+    # Steps beyond the length, where a graph for every length does not know it, change nothing.
+    reach, length = 1, x.shape[-1] or LONGEST
     while reach < length:
         moved = ops.concatenate([ops.full_like(x[..., :reach], NEVER), x[..., :-reach]], axis=-1)
         x = ops.logaddexp(x, moved)
