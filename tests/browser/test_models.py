@@ -129,7 +129,7 @@ def test_folders_that_cannot_be_opened_end_in_one_line(visit: Callable[..., Page
         (cut, "expected a whole safetensors file"),
         (pickled, "such a file can run code when it is opened"),
         (GOLDEN / "unsupported-family", "expected a model_type out of"),
-        ("/dev/zero", "received a file: '/dev/zero'"),
+        ("/dev/zero", "received a file: '…/zero'"),
         ("[x](javascript:alert(1)) <b>", "received '[x](javascript:alert(1)) <b>'"),
     ):
         look(page, place)

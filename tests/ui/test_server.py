@@ -134,7 +134,11 @@ def test_pages_are_told_to_fetch_from_nowhere_else() -> None:
     sent, _, _ = asked(Guard(app, LOCAL), "http", ("host", HOME))
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     rules = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
-    assert rules["default-src"] == rules["connect-src"] == "'self'" and rules["frame-ancestors"] == "'none'"
+    assert (
+        rules["default-src"] == "'self'"
+        and rules["connect-src"] == "'self' blob:"
+        and rules["frame-ancestors"] == "'none'"
+    )
     sources = {
         source for rule in rules.values() for source in rule.split() if not source.startswith("'sha256-")
     }

@@ -130,7 +130,7 @@ def policy() -> str:
             "img-src 'self' data: blob:",
             "media-src 'self' data: blob:",
             "font-src 'self' data:",
-            "connect-src 'self'",
+            "connect-src 'self' blob:",  # a recording, on its way from the microphone
             "worker-src 'self' blob:",
             "object-src 'none'",
             "base-uri 'self'",
