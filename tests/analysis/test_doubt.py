@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from transformer.analysis.doubt import doubt, measure
+from transformer.analysis.doubt import doubt, measure, spoken
 
 
 def test_what_repeats_itself_or_is_unlikely_has_failed() -> None:
@@ -35,3 +35,16 @@ def test_doubts_are_told_in_a_sentence() -> None:
     assert "mean log-probability -1.25" in both and "no speech (0.70)" in both
     assert "wrote nothing" in doubt({"silent": True, "no_speech": 0.93})
     assert doubt({"compression": "much", "log_probability": None}) == "", "a file may say anything"
+
+
+def test_ctc_says_how_surely_tokens_are_heard() -> None:
+    """Four positions: "a" and "b" with a blank between and behind, each as sure as is said."""
+    shares = np.full((4, 3), 0.05)
+    for position, (token, share) in enumerate([(1, 0.9), (0, 0.8), (2, 0.5), (0, 0.9)]):
+        shares[position, token] = share
+    found = spoken(np.log(shares), [1, 2])
+    np.testing.assert_allclose(found, np.log(0.9 * 0.8 * 0.5 * 0.9) / 2)
+    assert spoken(np.log(shares), []) is None is spoken(np.log(shares), [1, 2, 1, 2, 1])
+    assert "hardly hears them (CTC log-probability -4.20 a token)" in doubt({"ctc": -4.2}) and not doubt(
+        {"ctc": -1.3}
+    )

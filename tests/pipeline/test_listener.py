@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests import toy
+from transformer.analysis.alignment import ctc_path
 from transformer.analysis.doubt import doubt
 from transformer.ask import Ask
 from transformer.audio.features import Features
@@ -250,6 +251,18 @@ def test_what_is_drawn_is_repeatable_and_near_zero_the_likeliest(whisper: Listen
     cold = whisper.runtime.decode(heard, prefix=[293, 296, 300], temperature=1e-6)
     assert cold == whisper.runtime.decode(heard, prefix=[293, 296, 300])
     assert len({tuple(whisper.runtime.decode(heard, temperature=t)) for t in (0.5, 1.0, 2.0, 4.0)}) > 1
+
+
+def test_how_surely_words_are_heard_stands_in_the_options(own: Listener) -> None:
+    listened = own.listen(noise(0.5))
+    trace = own.trace(listened)
+    likely = own.ctc(listened)
+    assert likely is not None and trace.output
+    tokens = [label.id or 0 for label in trace.target if not label.special]
+    assert trace.options["ctc"] == round(ctc_path(likely[0], tokens)[1] / len(tokens), 3)
+    steps = [step.log_probability for step in trace.steps]
+    np.testing.assert_allclose(trace.options["log_probability"], np.mean(steps), atol=1e-3)
+    assert "no_speech" not in trace.options and "ctc" not in own.trace(listened, target="one").options
 
 
 def test_words_come_with_their_times(own: Listener) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.analysis.alignment import Evidence, Named, by_ctc, timed
-from transformer.analysis.doubt import COMPRESSION, TEMPERATURES, Measures, measure
+from transformer.analysis.doubt import COMPRESSION, TEMPERATURES, Measures, measure, spoken
 from transformer.ask import MOST_BEAMS, Ask, whole
 from transformer.audio.clip import samples_of
 from transformer.audio.decode import RATE, Sound, cut
@@ -295,6 +295,11 @@ class Listener(Model):
             said["temperature"] = temperature
         said["log_probability"] = round(measures.log_probability, 4)
         said["compression"] = round(measures.compression, 3)
+        if (likely := self.runtime.ctc(heard)) is not None:
+            labels = self.tokenizer.labels(ids)
+            tokens = [i for i, label in zip(ids, labels, strict=True) if not label.special]
+            if (evidence := spoken(likely, tokens, max(self.config.pad_id, 0))) is not None:
+                said["ctc"] = round(evidence, 3)
         if silence is not None:
             said["no_speech"] = round(silence, 4)
             if measures.silent and not once:

@@ -193,15 +193,17 @@ class SpeechRuntime:
     def cross(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> np.ndarray:
         """Cross-attention (layers, H, T, S) while `target` is written, and where there is room one row more: of the
         last token, which is read then."""
-        return self._forcing(heard, target, alter)[0]
+        return self._forcing(heard, target, min(len(target) + 1, self.network.config.max_target), alter)[0]
 
     def log_probabilities(self, heard: Heard, target: Sequence[int], alter: Alter = AS_IT_IS) -> np.ndarray:
         """The natural log of the probability (T,) of each token of `target`."""
-        return self._forcing(heard, target, alter)[1][: len(target)]
+        return self._forcing(heard, target, len(target), alter)[1]
 
-    def _forcing(self, heard: Heard, target: Sequence[int], alter: Alter) -> tuple[np.ndarray, np.ndarray]:
+    def _forcing(
+        self, heard: Heard, target: Sequence[int], count: int, alter: Alter
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cross-attention and log-probabilities of the first `count` rows of a forced pass."""
         config = self.network.config
-        count = min(len(target) + 1, config.max_target)
         row = ids_row(target, bucket(count, config.max_target), max(config.pad_id, 0))
         _, cross, own, *_ = self._forced(heard.vectors, heard.real, row, alter_tensors(config, alter))
         return cross.numpy()[0, :, :, :count, :], own.numpy()[0, :count]
