@@ -134,6 +134,23 @@ def still(place: Locator) -> Locator:
     return place
 
 
+def until(page: Page, ready: str, arg: object = None) -> None:
+    """Wait until a function of the page, given as JavaScript, answers true.
+
+    Playwright's `wait_for_function` evaluates text in the page, which the page's own policy forbids.
+    """
+    page.evaluate(
+        f"""async (arg) => {{
+          const ready = {ready};
+          for (let tries = 0; !ready(arg); tries++) {{
+            if (tries === {SLOW // 100}) throw new Error("expected an answer in time, received none");
+            await new Promise((done) => setTimeout(done, 100));
+          }}
+        }}""",
+        arg,
+    )
+
+
 def spot(place: Locator, x: float, y: float) -> Position:
     """Where to point or click in `place`, given as fractions of its sides, once nothing moves any more."""
     box = still(place).bounding_box()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import serving, spot, views
+from tests.browser.conftest import serving, spot, until, views
 from transformer.figures.theme import DARK, LIGHT
 
 pytestmark = pytest.mark.browser
@@ -171,7 +171,7 @@ def test_weights_travel_as_one_byte_each_and_only_once(url: str, open_page: Open
 
 def test_a_painted_sheet_leaves_its_mark(demo: Open) -> None:
     page = demo()
-    page.wait_for_function("performance.getEntriesByName('headlight:sheet-painted').length === 1")
+    until(page, "() => performance.getEntriesByName('headlight:sheet-painted').length === 1")
     expect(page.locator(".sheet")).to_have_attribute("data-draw-ms", re.compile(r"^\d+\.\d$"))
 
 

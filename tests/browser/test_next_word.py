@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING, still, views
+from tests.browser.conftest import LOADING, still, until, views
 
 pytestmark = pytest.mark.browser
 
@@ -80,9 +80,7 @@ def test_words_follow_the_typing_and_a_click_appends_one(visit: Callable[..., Pa
     expect(words(page).first).to_be_focused()
     page.get_by_role("button", name="Take back").click()
     expect(box(page)).to_have_value(f"{TEXT} {first}")
-    page.wait_for_function(
-        "wanted => new URL(location.href).searchParams.get('text') === wanted", arg=f"{TEXT} {first}"
-    )
+    until(page, "wanted => new URL(location.href).searchParams.get('text') === wanted", f"{TEXT} {first}")
 
 
 def test_bars_follow_the_settings(visit: Callable[..., Page]) -> None:
@@ -102,7 +100,7 @@ def test_bars_follow_the_settings(visit: Callable[..., Page]) -> None:
     name = words(page).first.get_attribute("aria-label") or ""
     assert "drawn with" in name and "the network's own probability" in name
     page.get_by_role("button", name="Start values").click()
-    page.wait_for_function("!new URL(location.href).searchParams.has('temperature')")
+    until(page, "() => !new URL(location.href).searchParams.has('temperature')")
 
 
 def test_it_writes_on_and_the_slider_replays_it(visit: Callable[..., Page]) -> None:
@@ -128,9 +126,7 @@ def test_it_writes_on_and_the_slider_replays_it(visit: Callable[..., Page]) -> N
     np.testing.assert_allclose(sum(weights), 1, atol=0.05)
     assert not any(weights[count - 3 :]), "it cannot look at what had not come"
 
-    page.wait_for_function(
-        "step => new URL(location.href).searchParams.get('step') === step", arg=str(count - 3)
-    )
+    until(page, "step => new URL(location.href).searchParams.get('step') === step", str(count - 3))
     page.reload()
     painted(page)
     expect(box(page)).to_have_value(longer)
@@ -138,7 +134,7 @@ def test_it_writes_on_and_the_slider_replays_it(visit: Callable[..., Page]) -> N
     box(page).fill(TEXT)
     expect(read(page)).to_have_text(as_read(TEXT))
     expect(page.locator(".token.later")).to_have_count(0)
-    page.wait_for_function("!new URL(location.href).searchParams.has('step')")
+    until(page, "() => !new URL(location.href).searchParams.has('step')")
 
 
 def test_it_plays_by_itself(visit: Callable[..., Page]) -> None:
@@ -175,7 +171,7 @@ def test_another_head_tints_the_text(visit: Callable[..., Page]) -> None:
     expect(page.locator(".replay")).to_have_attribute("data-tint", "attention")
     page.get_by_role("button", name="Surprise", exact=True).click()
     expect(page.locator(".replay")).to_have_attribute("data-tint", "surprise")
-    page.wait_for_function("new URL(location.href).searchParams.get('tint') === 'surprise'")
+    until(page, "() => new URL(location.href).searchParams.get('tint') === 'surprise'")
     assert address(page)["layer"] == ["2"] and address(page)["head"] == ["3"]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import LOADING, still, views
+from tests.browser.conftest import LOADING, still, until, views
 from transformer.trace import Trace
 
 pytestmark = pytest.mark.browser
@@ -107,10 +107,11 @@ def test_sheet_pickers_and_heatmap_agree(visit: Callable[..., Page]) -> None:
     before = drawn(page)
     cell(page, 2, 3).click()
     expect(heading(page)).to_have_text("Cross-attention, layer 2, head 3")
-    page.wait_for_function(
+    until(
+        page,
         """before => [...document.querySelectorAll(".js-plotly-plot")].some(
             plot => plot.checkVisibility() && JSON.stringify(plot.data[0].z) !== before)""",
-        arg=before,
+        before,
     )
     expect(picked(page, "Layer")).to_have_text("2")
     expect(picked(page, "Head")).to_have_text("3")
