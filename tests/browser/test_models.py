@@ -127,7 +127,7 @@ def test_folders_that_cannot_be_opened_end_in_one_line(visit: Callable[..., Page
     for place, says in (
         (endless, "expected an ordinary file at config.json"),
         (cut, "expected a whole safetensors file"),
-        (pickled, "such a file can run code when it is opened"),
+        (pickled, "can run code when it is opened. Convert it where you trust it, by transformers"),
         (GOLDEN / "unsupported-family", "expected a model_type out of"),
         ("/dev/zero", "received a file: '…/zero'"),
         ("[x](javascript:alert(1)) <b>", "received '[x](javascript:alert(1)) <b>'"),
@@ -148,10 +148,10 @@ def test_a_shared_server_opens_nothing_elsewhere(
     page = open_page(f"{url}/models")
     alert = page.get_by_test_id("stAlert")
     expect(page.get_by_role("heading", name="Opened models")).to_be_visible(timeout=LOADING)
-    for place in (GOLDEN / "gpt2-tied", "../", "no-such"):
+    for place, shown in ((GOLDEN / "gpt2-tied", "…/gpt2-tied"), ("../", "../"), ("no-such", "no-such")):
         look(page, place)
         expect(alert).to_contain_text(
-            f"among those that this server opens, or a hub id such as org/name, received '{place}'"
+            f"among those that this server opens, or a hub id such as org/name, received '{shown}'"
         )
     look(page, "org/name")
     expect(alert).to_contain_text("fetching is switched off")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-MOST = 200  # characters of a message: about a line
+MOST = 300  # characters of a message: a sentence or two, with the way on
 # An absolute path, of which a message needs the last name alone.
 _FOLDERS = re.compile(r"(?<![\w.~/\\:])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s'\"“”]+[/\\])+(?=[^/\\\s])")
 
