@@ -21,7 +21,7 @@ def test_signs_of_markdown_are_escaped() -> None:
     ("said", "shown"),
     [
         ("expected a file at /srv/models/a/model.bin, received none", "expected a file at …/model.bin"),
-        ("[Errno 13] Permission denied: '/root/.cache/huggingface/hub/x'", "Permission denied\\: '…/x'"),
+        ("[Errno 13] Permission denied: '/srv/cache/huggingface/hub/x'", "Permission denied\\: '…/x'"),
         ("~/models/mine is damaged", "…/mine is damaged"),
         (r"C:\Users\me\models\mine is damaged", "…/mine is damaged"),
         ("one\n\n  two\tthree", "one two three"),
