@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import streamlit as st
 
+from transformer.analysis.alignment import Evidence
 from transformer.trace import AttentionMap, Label, Spectrogram, Step, Trace
 from transformer.ui.shell.frame import STYLE
 from transformer.ui.speech.calls import Heard
@@ -72,7 +73,7 @@ def heard(ctc: bool) -> Heard:
         model="demo",
         input="four tones.wav",
     )
-    return Heard(trace, "0", samples, (), None if scores is None else (scores, 0), ())
+    return Heard(trace, "0", samples, (), Evidence(ctc=None if scores is None else (scores, 0)), ())
 
 
 explore(heard(st.query_params.get("ctc") == "1"), "A demonstration without a network.")
