@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from transformer.checkpoints import folder
-from transformer.config import PAD, ModelConfig, Stack, present
+from transformer.config import END, PAD, ModelConfig, Stack, present
 from transformer.layers.positions import sinusoids
 from transformer.models.assembly import assemble
 
@@ -59,6 +59,14 @@ def network(toy: ModelConfig, seed: int = 0) -> Any:
     made = assemble(toy, dtype="float32")
     made.build()
     folder.assign_weights(made, tensors(made, seed))
+    return made
+
+
+def brief(vocabulary: int = 23, **changes: Any) -> Any:
+    """A network of one block a side that likes to end, so that outputs differ in length."""
+    sizes = dict(vocabulary=vocabulary, encoder_layers=1, decoder_layers=1)
+    made = network(config(**sizes, tied_logits=False, logits_bias=True, **changes))
+    made.output_projection.bias.assign(np.eye(vocabulary, dtype=np.float32)[END] * 2)
     return made
 
 

@@ -25,18 +25,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole model folder with random weights."""
     path = tmp_path_factory.mktemp("models") / "toy"
     path.mkdir()
-    config = toy.config(
-        vocabulary=VOCABULARY,
-        encoder_layers=1,
-        decoder_layers=1,
-        max_source=LONGEST,
-        max_target=LONGEST,
-        tied_logits=False,
-        logits_bias=True,
-    )
-    network = toy.network(config)
-    network.output_projection.bias.assign(np.eye(VOCABULARY, dtype=np.float32)[END] * 2)
-    folder.save_config(path, config)
+    network = toy.brief(VOCABULARY, max_source=LONGEST, max_target=LONGEST)
+    folder.save_config(path, network.config)
     folder.save_weights(path / folder.WEIGHTS, folder.read_weights(network))
     SubwordTokenizer.train(TEXTS, VOCABULARY).save(path / folder.TOKENIZER)
     return path

@@ -191,6 +191,11 @@ def timed(trace: Trace, evidence: Evidence) -> dict[str, Alignment]:
     return found
 
 
+def later(words: Sequence[Word], seconds: float) -> tuple[Word, ...]:
+    """Words that were spoken so much later."""
+    return tuple(word._replace(start=word.start + seconds, end=word.end + seconds) for word in words)
+
+
 def position(cross: AttentionMap) -> float:
     """Seconds of one position of sound.
 

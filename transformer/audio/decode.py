@@ -23,7 +23,7 @@ _ABSURD = 1e6  # a sample beyond this, in units of full scale, is no sound
 _FULL_SCALE = 0.99  # 127 of 128: what an 8-bit file calls full
 _SAME = 1.5 / 32_768  # neighbours that differ by less, at full scale, are a flat top
 _CLIPPED_SHARE = 0.002
-_SILENT = 1e-3  # -60 dB of full scale
+SILENT = 1e-3  # -60 dB of full scale: what is quieter holds no speech
 _SHORT = 0.1  # seconds
 _EARLY = 0.15  # seconds by which a file may fall short of its header: encoders round to frames
 _STEPS = 500_000  # reads and seeks of one file, each of which Python answers
@@ -234,7 +234,7 @@ class _Reader:
         elif self.flat + self.over > _CLIPPED_SHARE * self.values:
             share = (self.flat + self.over) / self.values
             yield f"The sound is clipped: {100 * share:.1f} % of it is at full scale."
-        if self.peak < _SILENT:
+        if self.peak < SILENT:
             yield "The clip is silent."
 
     def _frames(self) -> Iterator[Any]:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.analysis.alignment import Evidence, Named, by_ctc, timed
+from transformer.analysis.alignment import Evidence, Named, by_ctc, later, timed
 from transformer.analysis.doubt import COMPRESSION, TEMPERATURES, Measures, measure, spoken
 from transformer.ask import MOST_BEAMS, Ask, whole
 from transformer.audio.clip import samples_of
-from transformer.audio.decode import RATE, Sound, cut
+from transformer.audio.decode import RATE, SILENT, Sound, cut
 from transformer.audio.features import HOP, HOP_SECONDS, Features, log_mel
 from transformer.audio.quiet import pauses
 from transformer.interventions import NONE, Interventions
@@ -27,7 +27,6 @@ from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word, one
 
 Clip = str | os.PathLike[str] | bytes | Sound | np.ndarray
 
-SILENT = 1e-3  # of full scale: what is quieter holds no speech
 REST = "rest"  # the key that stands for all of the padding behind a clip
 
 
@@ -347,7 +346,7 @@ class Listener(Model):
             trace = None
             if np.abs(samples[first:last]).max() >= SILENT:
                 trace = self.trace(samples[first:last], **asked | {"words": True})
-                words += [w._replace(start=w.start + begin, end=w.end + begin) for w in trace.words]
+                words += later(trace.words, begin)
             parts.append(Part(begin, last / RATE, trace))
         text = one_text(part.trace.output for part in parts if part.trace)
         return Transcript(text, tuple(words), tuple(parts))
@@ -363,7 +362,11 @@ class Listener(Model):
             features, frames = self.log_mel(samples[first:last])
             heard = self.runtime.hear(features, frames=frames)
             prefix, _ = self._prefix(heard, language, "transcribe")
-            said.append(str(self.tokenizer.decode(self._written(heard, prefix, beams)[0])))
+            if self.spoken.without_times is None:  # which is asked once, whatever it says: see `_written`
+                ids = self.runtime.decode(heard, prefix=prefix, beams=beams)
+            else:
+                ids, _ = self._written(heard, prefix, beams)
+            said.append(str(self.tokenizer.decode(ids)))
         return one_text(said)
 
     def align(self, sound: Clip, transcript: str) -> tuple[Word, ...]:

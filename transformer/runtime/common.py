@@ -57,7 +57,8 @@ class Graphs:
             found = self.few(*inputs)
             self._compiled.add(shapes)
             return found
-        behind(lambda: self(*inputs))
+        # Whoever asks before it is compiled asks for it again: once is enough.
+        behind(lambda: shapes in self._compiled or self(*inputs))
         return self.any(*inputs)
 
 
@@ -84,15 +85,7 @@ def graphs(function: Any, signature: Any, xla: bool) -> Graphs:
         xla: see `pays`.
     """
     one = plain(function, signature)
-    return Graphs(compiled(function, None, xla) if xla else one, one)
-
-
-def compiled(function: Any, signature: Any, xla: bool) -> Any:
-    """`function` as a graph: under XLA where that pays, else without; `signature` then lets one graph serve all
-    lengths."""
-    if xla:
-        return tf.function(function, jit_compile=True, autograph=False)
-    return plain(function, signature)
+    return Graphs(tf.function(function, jit_compile=True, autograph=False) if xla else one, one)
 
 
 def plain(function: Any, signature: Any = None) -> Any:

@@ -6,7 +6,6 @@ The answer to a request is kept for everyone; the clip itself stays with the vis
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 import streamlit as st
 
 from transformer import home
-from transformer.analysis.alignment import Evidence, timed
+from transformer.analysis.alignment import Evidence, later, timed
 from transformer.ask import Ask
-from transformer.audio.decode import RATE, decode
+from transformer.audio.decode import RATE, SILENT, decode
 from transformer.trace import FloatArray, Trace, Word, one_text
 from transformer.ui.models import calls
 from transformer.ui.models.calls import Unavailable
@@ -26,8 +25,6 @@ from transformer.ui.shell.markdown import line
 
 if TYPE_CHECKING:
     from transformer.pipeline import Listener
-
-SILENT = 1e-3  # of full scale: what is quieter holds no speech
 
 
 class Clip(NamedTuple):
@@ -167,11 +164,6 @@ def hear(clip: Clip, question: Ask) -> Heard:
 def part_key(digest: str) -> str:
     """Where the session keeps which part of a clip is shown, by its number from 0."""
     return f"part-{digest}"
-
-
-def later(words: Sequence[Word], seconds: float) -> tuple[Word, ...]:
-    """Words that were spoken so much later."""
-    return tuple(word._replace(start=word.start + seconds, end=word.end + seconds) for word in words)
 
 
 def _sound(data: bytes) -> tuple[FloatArray, tuple[str, ...]]:

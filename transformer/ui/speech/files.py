@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from transformer.analysis.alignment import Alignment
+from transformer.analysis.alignment import Alignment, later
 from transformer.audio.decode import RATE
 from transformer.trace import Word
-from transformer.ui.speech.calls import Heard, later
+from transformer.ui.speech.calls import Heard
 
 Found = Mapping[str, Alignment]
 
