@@ -304,6 +304,48 @@ def test_what_unfolds_to_too_much_is_refused() -> None:
             decode(kind, limits=AudioLimits(values=383_999))
 
 
+def adts(size: int) -> bytes:
+    """The header of an AAC packet (ISO 13818-7, 6.2) of so many bytes, itself counted."""
+    head = bytearray(encode(tone(seconds=0.1), "aac")[:7])
+    head[3:6] = (head[3] & 0xFC) | size >> 11, size >> 3 & 0xFF, (head[5] & 0x1F) | (size & 7) << 5
+    return bytes(head)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: adts(7) * 6_000,
+        lambda: (adts(12) + b"\xff" * 5) * 6_000,
+        lambda: (encode(tone(seconds=0.1), "aac", 48_000) + encode(tone(seconds=0.1), "aac", 44_100)) * 600,
+        lambda: encode(tone(seconds=0.5), "ogg") * 2_000,
+    ],
+    ids=["empty packets", "damaged packets", "another rate again and again", "chained streams"],
+)
+def test_packets_are_counted_and_damaged_ones_more(
+    data: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3 MB of seven bytes each took 14 s, 25 MB two minutes: it is packets that cost time, whatever they hold."""
+    monkeypatch.setattr(decoding, "_EFFORT", 50_000)
+    with pytest.raises(
+        ValueError, match="expected at most 50,000 packets of sound, received more, or many dam"
+    ):
+        decode(data())
+
+
+def test_ten_minutes_of_the_shortest_packets_are_let_in() -> None:
+    assert decoding._EFFORT >= 600 / 0.0025  # RFC 6716, section 2.1.4
+
+
+def test_a_large_picture_before_the_sound_is_passed_over() -> None:
+    """Longer than what is decoded on trial."""
+    size = 3_000_000
+    tag = b"ID3\x04\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+    picture = b"APIC" + bytes(size - 10 >> shift & 0x7F for shift in (21, 14, 7, 0)) + b"\0\0"
+    body = b"\0image/png\0\x03\0" + b"\x89PNG"
+    sound = decode(tag + picture + body + b"\x01" * (size - 10 - len(body)) + encode(tone(), "mp3"))
+    assert 0.99 < sound.seconds < 1.01
+
+
 def test_limits_can_be_set() -> None:
     assert AudioLimits() == AudioLimits(bytes=25_000_000, seconds=600.0, values=240_000_000)
     data = wav(int16(tone(seconds=2.0)))

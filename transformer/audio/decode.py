@@ -26,7 +26,12 @@ _CLIPPED_SHARE = 0.002
 SILENT = 1e-3  # -60 dB of full scale: what is quieter holds no speech
 _SHORT = 0.1  # seconds
 _EARLY = 0.15  # seconds by which a file may fall short of its header: encoders round to frames
+_PROBED = 1_000_000  # bytes that are decoded on trial while a file is opened
 _STEPS = 500_000  # reads and seeks of one file, each of which Python answers
+# What decoding costs besides samples, in packets of sound: ten minutes of the shortest of Opus, 2.5 ms, are 240,000.
+_EFFORT = 250_000
+_DAMAGED, _CHANGED = 10, 50  # a packet without samples; samples of another rate or kind than those before
+_GATHERED = RATE // 4  # samples that are looked at together: frames may be as short as 16
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def decode(data: bytes, *, limits: AudioLimits = AudioLimits()) -> Sound:
             file,
             format=kind,
             io_open=_refuse,
-            container_options={"protocol_whitelist": "none"},
+            container_options={"protocol_whitelist": "none", "probesize": str(_PROBED)},
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, ValueError) as error:
@@ -179,6 +184,7 @@ class _Reader:
         self.codec, self.rate, self.channels = "", 0, 0
         self.peak, self.loud, self.damaged = 0.0, False, False
         self.values = self.flat = self.over = self.absurd = 0  # counts of samples
+        self.effort = 0
 
     def bound(self, seconds: float) -> None:
         """Refuse what would unfold to too much, by what its header says."""
@@ -194,7 +200,7 @@ class _Reader:
         # One buffer: small pieces would lie between the decoder's large ones and keep them from being given back.
         found = bytearray()
         seconds, values, resampler = 0.0, 0, None
-        for frame in self._frames():
+        for frame in self._gathered():
             rate = frame.sample_rate
             if not _SLOWEST <= rate <= _FASTEST:
                 raise ValueError(f"expected a sample rate from 4 to 768 kHz, received {rate} Hz")
@@ -237,6 +243,29 @@ class _Reader:
         if self.peak < SILENT:
             yield "The clip is silent."
 
+    def _gathered(self) -> Iterator[Any]:
+        """Decoded frames, short ones of a kind put together."""
+        fifo, kind = av.AudioFifo(), None
+        for frame in self._frames():
+            frame.pts = None  # else a gap would be an error
+            if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
+                self._spend(_CHANGED)
+                if (rest := fifo.read()) is not None:
+                    yield rest
+                fifo = av.AudioFifo()
+            fifo.write(frame)
+            if fifo.samples >= _GATHERED:
+                yield fifo.read()
+        if (rest := fifo.read()) is not None:
+            yield rest
+
+    def _spend(self, effort: int) -> None:
+        self.effort += effort
+        if self.effort > _EFFORT:
+            raise ValueError(
+                f"expected at most {_EFFORT:,} packets of sound, received more, or many damaged ones"
+            )
+
     def _frames(self) -> Iterator[Any]:
         """Decoded frames; a packet that cannot be decoded is left out, and one that cannot be read ends the file."""
         self.codec = self.stream.codec_context.name
@@ -252,7 +281,9 @@ class _Reader:
                 frames = packet.decode()
             except av.error.FFmpegError:
                 frames, self.damaged = [], True
-            yield from (frame for frame in frames if frame.samples)
+            frames = [frame for frame in frames if frame.samples]
+            self._spend(1 if frames else _DAMAGED)
+            yield from frames
 
     def _mono(self, frame: Any) -> np.ndarray:
         """The mean of a frame's channels, float32 `(n,)`, full scale 1."""
