@@ -15,9 +15,10 @@ from transformer.audio.features import Features
 from transformer.checkpoints import folder
 from transformer.evaluation.measure import measure
 from transformer.interventions import Head, Interventions
-from transformer.pipeline import load
+from transformer.pipeline import listener, load
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.listener import Listener
+from transformer.runtime import prompt
 from transformer.search import ngram
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import one_text
@@ -228,6 +229,13 @@ def test_doubtful_answers_are_drawn_anew_and_the_best_stays(
     trace = whisper.trace(noise(0.3), language="pt")
     assert asked == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] and trace.target[3].id == 62
     assert "mean log-probability -1.50" in doubt(trace.options)
+    asked.clear()
+    monkeypatch.setattr(listener, "PATIENCE", -1.0)
+    with prompt(lambda job: None):  # as on a page, where others wait
+        trace = whisper.trace(noise(0.3), language="pt")
+    assert asked == [0.0] and trace.target[3].id == 60
+    assert "(mean log-probability -2.00); of 6 tries 1 were made" in doubt(trace.options)
+    assert "tries" not in whisper.trace(noise(0.3), language="pt").options and len(asked) == 7
     asked.clear()
     off = Interventions(heads=(Head("cross", 0, 1),))
     assert whisper.trace(noise(0.3), language="pt", interventions=off).target[3].id == 60 and asked == [0.0]

@@ -22,6 +22,7 @@ COMPRESSION, LIKELY, NO_SPEECH = 2.4, -1.0, 0.6
 SPOKEN = -1.5
 # Tried one after the other while an answer is in doubt.
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+PATIENCE = 10.0  # seconds after which nothing is tried any more, if others wait
 
 
 class Measures(NamedTuple):
@@ -94,4 +95,8 @@ def doubt(options: Mapping[str, Any]) -> str:
         reasons.append(f"the network itself holds it unlikely (mean log-probability {likely:.2f})")
     if reasons and (silent := number("no_speech", 0)) > NO_SPEECH:
         reasons.append(f"it rather hears no speech ({silent:.2f})")
+    if reasons and (tries := number("tries", 0)):
+        reasons.append(
+            f"of {len(TEMPERATURES)} tries {tries:.0f} were made, as others wait, and more may have found better ones"
+        )
     return f"These words may not have been said: {'; '.join(reasons)}." if reasons else ""

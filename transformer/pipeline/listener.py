@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.analysis.alignment import Evidence, Named, by_ctc, later, timed
-from transformer.analysis.doubt import COMPRESSION, TEMPERATURES, Measures, measure, spoken
+from transformer.analysis.doubt import COMPRESSION, PATIENCE, TEMPERATURES, Measures, measure, spoken
 from transformer.ask import MOST_BEAMS, Ask, whole
 from transformer.audio.clip import samples_of
 from transformer.audio.decode import RATE, SILENT, Sound, cut
@@ -21,7 +22,7 @@ from transformer.interventions import NONE, Interventions
 from transformer.layers.stem import STRIDES
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
-from transformer.runtime import Projected, SpeechRuntime
+from transformer.runtime import Projected, SpeechRuntime, others_wait
 from transformer.search.ngram import NGram
 from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word, one_text
 
@@ -273,23 +274,30 @@ class Listener(Model):
 
         As Whisper's own program does it: while an answer is in doubt it is drawn anew at a higher temperature, and
         where nobody speaks nothing is written. If all are in doubt, the likeliest that does not repeat itself stays (as
-        faster-whisper has it). An altered network is asked once: what it does is what somebody wants to see.
+        faster-whisper has it). An altered network is asked once: what it does is what somebody wants to see. Where
+        others wait meanwhile, nothing is drawn any more after `PATIENCE` seconds.
         """
         how = "greedy" if beams == 1 else "beam"
         silence = self._no_speech(heard, alter)
         tried: list[tuple[Measures, float, list[int]]] = []
         once = silence is None or altered
-        for temperature in TEMPERATURES[:1] if once else TEMPERATURES:
+        temperatures, begun = TEMPERATURES[:1] if once else TEMPERATURES, time.monotonic()
+        for temperature in temperatures:
             ids = self.runtime.decode(heard, prefix=prefix, beams=beams, temperature=temperature, alter=alter)
             sure = self.runtime.log_probabilities(heard, ids, alter)[len(prefix) :]
             tried.append((measure(self.tokenizer.decode(ids), sure, silence or 0.0), temperature, ids))
             if not tried[-1][0].failed or tried[-1][0].silent:
                 break
+            if others_wait() and time.monotonic() - begun > PATIENCE:
+                break
         measures, temperature, ids = tried[-1]
+        said: dict[str, Any] = {}
         if measures.failed and not measures.silent:
+            if len(tried) < len(temperatures):
+                said["tries"] = len(tried)
             fresh = [one for one in tried if one[0].compression <= COMPRESSION]
             measures, temperature, ids = max(fresh or tried, key=lambda one: one[0].log_probability)
-        said: dict[str, Any] = {"decoding": "sampled" if temperature else how}
+        said["decoding"] = "sampled" if temperature else how
         if temperature:
             said["temperature"] = temperature
         said["log_probability"] = round(measures.log_probability, 4)

@@ -4,7 +4,7 @@ Everything runs with shapes padded to a few fixed lengths, so that each is compi
 ones ahead of time. A runtime is shared by every visitor: it holds no state of a request.
 """
 
-from transformer.runtime.common import ALTERNATIVES, Projected, Recorded, passing, prompt
+from transformer.runtime.common import ALTERNATIVES, Projected, Recorded, others_wait, passing, prompt
 from transformer.runtime.language import LanguageRuntime
 from transformer.runtime.reader import ReaderRuntime
 from transformer.runtime.seq2seq import Runtime
@@ -18,6 +18,7 @@ __all__ = [
     "Recorded",
     "Runtime",
     "SpeechRuntime",
+    "others_wait",
     "passing",
     "prompt",
 ]

@@ -76,6 +76,11 @@ def prompt(behind: Callable[[Callable[[], Any]], Any]) -> Iterator[None]:
         _behind.reset(token)
 
 
+def others_wait() -> bool:
+    """Whether who asks now shares the networks with others, as on a page (see `prompt`)."""
+    return _behind.get() is not None
+
+
 def graphs(function: Any, signature: Any, xla: bool) -> Graphs:
     """`function` for the shapes that are common, and for those that must not wait for a compilation.
 
