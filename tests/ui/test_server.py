@@ -18,17 +18,24 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.testing.v1 import AppTest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from transformer import settings
 from transformer.ui.server import LOCAL, Guard, application
+from transformer.ui.shell import door
 
 HOME = "127.0.0.1:8501"
 
 
 def asked(
-    guard: Guard, kind: str, *headers: tuple[str, str], own: str = "127.0.0.1", said: bytes = b""
+    guard: Guard,
+    kind: str,
+    *headers: tuple[str, str],
+    own: str = "127.0.0.1",
+    said: bytes | None = b"",
+    path: str = "/",
 ) -> tuple[list[Message], Scope | None, Message | None]:
     """What a client is sent, and what the app behind the guard sees of the request and of what the client says."""
     sent: list[Message] = []
@@ -43,7 +50,7 @@ def asked(
     scope = {
         "type": kind,
         "method": "GET",
-        "path": "/",
+        "path": path,
         "server": (own, 8501),
         "headers": [(name.encode(), value.encode()) for name, value in headers],
     }
@@ -149,7 +156,7 @@ def test_pages_are_told_to_fetch_from_nowhere_else() -> None:
 
 def test_names_come_from_the_environment_and_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(settings.HOSTS, "Lamp.example, work.example:8443")
-
+    monkeypatch.setattr(door, "guarded", False)
     for address, names in (
         ("127.0.0.1", LOCAL),
         ("0.0.0.0", LOCAL),
@@ -158,19 +165,73 @@ def test_names_come_from_the_environment_and_the_address(monkeypatch: pytest.Mon
     ):
         (guard,) = application(Path(__file__), address)._user_middleware
         assert guard.kwargs == {"names": names, "given": {"lamp.example", "work.example:8443"}}
+        assert door.guarded
 
 
-def test_a_visitor_cannot_clear_what_all_share() -> None:
+def test_a_visitor_says_what_browsers_say_and_nothing_that_concerns_others() -> None:
     rerun = BackMsg()
     rerun.rerun_script.query_string = "a=b"
+    beat = BackMsg(app_heartbeat=True).SerializeToString()
+    clear = BackMsg(clear_cache=True).SerializeToString()
     for said, passes in (
-        (BackMsg(clear_cache=True).SerializeToString(), False),
-        (rerun.SerializeToString() + BackMsg(clear_cache=True).SerializeToString(), False),
-        (BackMsg(clear_cache=True).SerializeToString() + rerun.SerializeToString(), True),
-        (b"no message", True),
+        (rerun.SerializeToString(), True),
+        (beat, True),
+        (clear, False),
+        (rerun.SerializeToString() + clear, False),
+        (clear + rerun.SerializeToString(), True),
+        (BackMsg(load_git_info=True).SerializeToString(), False),
+        (BackMsg(set_run_on_save=True).SerializeToString(), False),
+        (BackMsg(debug_shutdown_runtime=True).SerializeToString(), False),
     ):
-        _, _, heard = asked(Guard(app, LOCAL), "websocket", ("host", HOME), said=said)
-        assert heard is not None and (heard["type"] == "websocket.receive") is passes
+        sent, _, heard = asked(Guard(app, LOCAL), "websocket", ("host", HOME), said=said)
+        assert heard is not None and (heard["type"] == "websocket.receive") is passes and not sent
+
+
+@pytest.mark.parametrize("said", [b"no message", b"\xff" * 100, None])
+def test_what_no_browser_says_ends_the_connection(said: bytes | None) -> None:
+    """None: a frame of text."""
+    sent, _, heard = asked(Guard(app, LOCAL), "websocket", ("host", HOME), said=said)
+    assert heard == {"type": "websocket.disconnect", "code": 1002}
+    assert sent == [{"type": "websocket.close", "code": 1002}]
+
+
+@pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/metrics/"])
+def test_what_streamlit_counts_is_not_told(path: str) -> None:
+    sent, scope, _ = asked(Guard(app, LOCAL), "http", ("host", HOME), path=path)
+    assert scope is None and sent[0]["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "guarded", "refused"),
+    [
+        ("127.0.0.1", False, False),
+        ("localhost", False, False),
+        ("0.0.0.0", False, True),
+        (None, False, True),
+        ("lamp.example", False, True),
+        ("0.0.0.0", True, False),
+    ],
+)
+def test_pages_without_the_guard_are_for_this_machine_alone(
+    address: str | None, guarded: bool, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "guarded", guarded)
+    monkeypatch.setattr(door.st, "get_option", {"server.address": address}.get)
+    assert door.refusal().startswith("Headlight was started without its guard") is refused
+    assert bool(door.refusal()) is refused
+
+
+def test_a_page_without_the_guard_says_so_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "refusal", lambda: "why")
+
+    def page() -> None:
+        from transformer.ui.shell.frame import frame
+
+        frame("app.py")
+        raise RuntimeError("what comes below")
+
+    shown = AppTest.from_function(page).run()
+    assert [error.value for error in shown.error] == ["why"] and not shown.exception
 
 
 # Whatever the process connects to or looks up, a line each; what is said within one machine counts too.
@@ -277,6 +338,7 @@ def test_a_server_for_everybody_asks_nobody_and_keeps_what_it_has_and_knows_to_i
         with visit(port, origin=f"http://127.0.0.1:{port}") as page:
             run(page)
             page.send(BackMsg(clear_cache=True).SerializeToString())
+            page.send(BackMsg(load_git_info=True).SerializeToString())
             run(page)
             assert (tmp_path / "made").read_text() == "made\n"
             assert json.loads((tmp_path / "options").read_text()) == OPTIONS

@@ -30,9 +30,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from transformer import home, settings
+from transformer.ui.shell import door
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL = door.LOCAL
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # every address of the machine: no name by which it is reached
+# What a visitor's browser may say. The rest is for whoever runs the app (caches are everybody's, and full of networks;
+# what git knows of the folder is nobody else's), and dropped.
+HEARD = frozenset(
+    ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request")
+)
+CLOSED = "/_stcore/metrics"  # what it counts is not for visitors, and nothing here asks for it
 HOST = re.compile(r"(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9_.-]{1,253}))(?::[0-9]{1,5})?")
 REFUSED = (
     "Headlight does not answer to this name, or to pages of another origin. "
@@ -76,11 +83,13 @@ class Guard:
                 await send({"type": "websocket.close", "code": 1008})
             else:
                 await PlainTextResponse(REFUSED, 403)(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].rstrip("/") == CLOSED:
+            await PlainTextResponse("", 404)(scope, receive, send)
         else:
             # Streamlit would look an origin up outside: it has been looked at, so there is none any more.
             inner = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
             if scope["type"] == "websocket":
-                await self.app(inner, _without_clearing(receive), send)
+                await self.app(inner, _heard(receive, send), send)
             else:
                 await self.app(inner, receive, self._with_headers(send))
 
@@ -155,23 +164,23 @@ def _own(scope: Scope) -> str | None:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _without_clearing(receive: Receive) -> Receive:
-    """What a visitor's browser says, but for `clear_cache`: caches are everybody's, and full of networks."""
+def _heard(receive: Receive, send: Send) -> Receive:
+    """What a visitor's browser says, but for what is not its business; what no browser says ends the connection."""
 
     async def received() -> Message:
         while True:
             message = await receive()
-            if not _clears(message.get("bytes") or b""):
+            if message["type"] != "websocket.receive":
+                return message
+            try:
+                kind = BackMsg.FromString(message.get("bytes") or b"text").WhichOneof("type")
+            except DecodeError:
+                await send({"type": "websocket.close", "code": 1002})  # RFC 6455, section 7.4.1
+                return {"type": "websocket.disconnect", "code": 1002}
+            if kind in HEARD:
                 return message
 
     return received
-
-
-def _clears(data: bytes) -> bool:
-    try:
-        return BackMsg.FromString(data).WhichOneof("type") == "clear_cache"
-    except DecodeError:  # Streamlit closes the connection
-        return False
 
 
 def _end_by_signal() -> None:
@@ -197,6 +206,7 @@ def application(script: Path, address: str) -> st.App:
         script: the front page.
         address: that it listens on: a name by which it is reached, unless it stands for all.
     """
+    door.guarded = True
     names = LOCAL | ({address.lower()} - WILDCARDS)
     guard = Middleware(Guard, names=names, given=settings.hosts())
     return st.App(script, middleware=[guard], lifespan=_lifespan)

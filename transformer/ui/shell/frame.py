@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from transformer.figures.theme import ThemeName
+from transformer.ui.shell import door
 
 
 class Page(NamedTuple):
@@ -123,6 +124,9 @@ def frame(path: str) -> None:
     page = next(page for page in PAGES if page.path == path)
     title = page.name if page is PAGES[0] else f"{page.name} · Headlight"
     st.set_page_config(page_title=title, page_icon="🔦", layout="wide", menu_items={"About": ABOUT})
+    if why := door.refusal():
+        st.error(why)
+        st.stop()
     st.html(STYLE)
     with st.container(horizontal=True, key="navigation"):
         for other in PAGES:
