@@ -279,6 +279,22 @@ def test_a_copy_of_a_tied_table_must_be_one(tmp_path: Path) -> None:
     refused(place, "expected lm_head.weight to repeat wte.weight, received other numbers")
 
 
+def test_a_translator_may_have_an_output_table_of_its_own(tmp_path: Path) -> None:
+    """Twice the table of tokens: scores without their bias are twice as large."""
+    place = Path(shutil.copytree(GOLDEN / "marian-swish", tmp_path / "marian"))
+    edit(place, lambda tensors: tensors.update({"lm_head.weight": 2 * tensors["model.shared.weight"]}))
+    settings(place, tie_word_embeddings=False)
+    checkpoint = foreign.inspect(place)
+    network = assemble(checkpoint.config, dtype="float32")
+    network.build()
+    folder.assign_weights(network, foreign.weights(checkpoint))
+    wanted = expected("marian-swish")
+    source, real = wanted["input_ids"].astype(np.int32), wanted["attention_mask"].astype(bool)
+    found = network.forward(source, wanted["decoder_input_ids"].astype(np.int32), real=real)
+    bias = load_file(place / shards.SINGLE)["final_logits_bias"]
+    np.testing.assert_allclose(np.asarray(found.logits) - bias, 2 * (wanted["logits"] - bias), atol=2 * CLOSE)
+
+
 def test_one_tensor_under_two_names_is_refused(copy: Path) -> None:
     edit(copy, lambda tensors: tensors.update({f"bert.{QUERY}": tensors[QUERY]}))
     refused(copy, "expected each tensor once")

@@ -15,6 +15,7 @@ from transformer.checkpoints.families.table import (
     optional,
     rows_of_ids,
     token,
+    untied,
 )
 from transformer.config import (
     NO_ID,
@@ -119,7 +120,7 @@ def _marian(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
         max_target=longest,
         norm=Norm(epsilon=1e-5),  # not a setting there
         table=Table(kind="halves"),
-        task=Task(bias=True),
+        task=Task(bias=True, tied=config.get("tie_word_embeddings") is not False),
         # A rule against several tokens in a row is one of search: here single tokens are barred.
         suppressed=tuple(word[0] for word in rows_of_ids(config, "bad_words_ids") if len(word) == 1),
     )
@@ -127,6 +128,7 @@ def _marian(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
 
 def _marian_rows(config: ModelConfig) -> list[Row]:
     table = [Row("final_logits_bias", "output_projection/bias", "squeeze"), *both_stacks(dense)]
+    table += untied(config, "lm_head.weight", "output_projection/kernel")
     if config.shared_embeddings:
         return [Row("shared.weight", "source_embedding/tokens/embeddings"), *table]
     return [
