@@ -171,6 +171,7 @@ def test_names_come_from_the_environment_and_the_address(monkeypatch: pytest.Mon
 def test_a_visitor_says_what_browsers_say_and_nothing_that_concerns_others() -> None:
     rerun = BackMsg()
     rerun.rerun_script.query_string = "a=b"
+    rerun.rerun_script.widget_states.widgets.add(id="$$ID-0-text", string_value="x")
     beat = BackMsg(app_heartbeat=True).SerializeToString()
     clear = BackMsg(clear_cache=True).SerializeToString()
     for said, passes in (
@@ -187,7 +188,11 @@ def test_a_visitor_says_what_browsers_say_and_nothing_that_concerns_others() -> 
         assert heard is not None and (heard["type"] == "websocket.receive") is passes and not sent
 
 
-@pytest.mark.parametrize("said", [b"no message", b"\xff" * 100, None])
+STRANGE = BackMsg()
+STRANGE.rerun_script.widget_states.widgets.add(id="text", string_value="x")
+
+
+@pytest.mark.parametrize("said", [b"no message", b"\xff" * 100, None, STRANGE.SerializeToString()])
 def test_what_no_browser_says_ends_the_connection(said: bytes | None) -> None:
     """None: a frame of text."""
     sent, _, heard = asked(Guard(app, LOCAL), "websocket", ("host", HOME), said=said)

@@ -28,6 +28,8 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime.state.common import GENERATED_ELEMENT_ID_PREFIX
+from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 
 from transformer import home, settings
 from transformer.ui.shell import door
@@ -39,6 +41,8 @@ WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # every address of the machine: no
 HEARD = frozenset(
     ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request")
 )
+# What the ids of widgets begin with: Streamlit would take another for a key of the session's own, and fail over it.
+WIDGETS = (GENERATED_ELEMENT_ID_PREFIX, STREAMLIT_INTERNAL_KEY_PREFIX)
 CLOSED = "/_stcore/metrics"  # what it counts is not for visitors, and nothing here asks for it
 HOST = re.compile(r"(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9_.-]{1,253}))(?::[0-9]{1,5})?")
 REFUSED = (
@@ -173,11 +177,14 @@ def _heard(receive: Receive, send: Send) -> Receive:
             if message["type"] != "websocket.receive":
                 return message
             try:
-                kind = BackMsg.FromString(message.get("bytes") or b"text").WhichOneof("type")
+                said = BackMsg.FromString(message.get("bytes") or b"text")
+                known = all(state.id.startswith(WIDGETS) for state in said.rerun_script.widget_states.widgets)
             except DecodeError:
+                known = False
+            if not known:
                 await send({"type": "websocket.close", "code": 1002})  # RFC 6455, section 7.4.1
                 return {"type": "websocket.disconnect", "code": 1002}
-            if kind in HEARD:
+            if said.WhichOneof("type") in HEARD:
                 return message
 
     return received
