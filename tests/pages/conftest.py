@@ -1,15 +1,27 @@
 """The pages run by Streamlit's own test driver, in this process: one network for all tests."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from transformer.ui.models import calls
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120  # the first sentence of a length builds a graph
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scanned() -> Iterator[None]:
+    """Streamlit's driver reads the metadata of every installed package for each visitor, 0.3 s; a server does so once,
+    as it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        once = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
 
 
 @pytest.fixture(scope="session")
