@@ -63,7 +63,8 @@ def matrix(
     cell = min(56.0, max(30.0, 520 / count)) if written else max(1.0, min(34.0, 560 / count))
     row = 32 if written else min(30.0, max(14.0, 560 / len(rows)))
     traces = [
-        go.Heatmap(
+        dict(
+            type="heatmap",
             z=np.where(barred, np.nan, numbers),
             x=_positions(count),
             y=_positions(len(rows)),
@@ -81,7 +82,8 @@ def matrix(
     ]
     if barred.any():
         traces.append(
-            go.Heatmap(
+            dict(
+                type="heatmap",
                 z=np.where(barred, np.float32(1), np.float32(np.nan)),
                 x=_positions(count),
                 y=_positions(len(rows)),
@@ -97,13 +99,12 @@ def matrix(
                 hoverongaps=False,
             )
         )
-    figure = go.Figure(traces)
     size = 13
     left = size * labels.width(rows) + 14
     turned = columns is not None and size * labels.width(columns) > cell
     below = 24 if columns is None or not turned else 0.75 * size * labels.width(columns) + 16
     top = 8 if compact else 62
-    figure.layout = dict(
+    layout = dict(
         template=look.template,
         width=round(left + count * cell + 16),
         height=round(top + len(rows) * row + below),
@@ -112,6 +113,7 @@ def matrix(
         xaxis=_names(columns, count) | {"autotickangles": [0, -45, -90]},
         yaxis=_names(rows, len(rows)) | {"autorange": "reversed"},
     )
+    figure = go.Figure(traces, layout=layout)  # plain dicts, see `heatmap`
     for start in range(breaks, count, breaks) if breaks else ():
         figure.add_vline(x=start - 0.5, line={"color": look.muted, "width": 1})
     return figure
@@ -135,15 +137,14 @@ def bars(
     if heights.shape != (len(words),) or not heights.size or not np.isfinite(heights).all():
         raise ValueError(f"expected {len(words)} finite numbers, received shape {heights.shape}")
     colours = [look.accent if place == chosen else _rising(look) for place in range(len(words))]
-    figure = go.Figure(
-        go.Bar(
-            x=_positions(len(words)),
-            y=heights,
-            marker={"color": colours},
-            hovertemplate="“\u2068%{x}\u2069”: %{y:+.3f}<extra></extra>",
-        )
+    bar = dict(
+        type="bar",
+        x=_positions(len(words)),
+        y=heights,
+        marker={"color": colours},
+        hovertemplate="“\u2068%{x}\u2069”: %{y:+.3f}<extra></extra>",
     )
-    figure.layout = dict(
+    layout = dict(
         template=look.template,
         width=min(600, 110 + 48 * len(words)),
         height=260,
@@ -154,7 +155,7 @@ def bars(
             "title": {"text": title}, "showgrid": True, "zeroline": True, "zerolinecolor": look.muted, "nticks": 5,
         },
     )  # fmt: skip
-    return figure
+    return go.Figure(bar, layout=layout)
 
 
 def width_curve(curve: WidthCurve, keys: int, chosen: int, *, theme: str = "light") -> go.Figure:
@@ -171,27 +172,30 @@ def width_curve(curve: WidthCurve, keys: int, chosen: int, *, theme: str = "ligh
         ("divided by √d", curve.scaled, _rising(look), "top"),
         ("not divided", curve.plain, look.accent, "bottom"),
     )
-    figure = go.Figure()
+    traces, annotations = [], []
     for name, heights, colour, side in lines:
-        figure.add_scatter(
-            x=curve.widths,
-            y=heights.astype(np.float32),
-            name=name,
-            mode="lines+markers",
-            line={"color": colour, "width": 2.5},
-            marker={"size": [13 if width == chosen else 5 for width in curve.widths]},
-            hovertemplate=f"width %{{x}}, {name}: %{{y:.2f}} bits<extra></extra>",
+        traces.append(
+            dict(
+                type="scatter",
+                x=curve.widths,
+                y=heights.astype(np.float32),
+                name=name,
+                mode="lines+markers",
+                line={"color": colour, "width": 2.5},
+                marker={"size": [13 if width == chosen else 5 for width in curve.widths]},
+                hovertemplate=f"width %{{x}}, {name}: %{{y:.2f}} bits<extra></extra>",
+            )
         )
-        figure.add_annotation(
+        annotations.append(dict(
             x=1, xref="paper", y=float(heights[-1]), text=name, font={"color": colour}, showarrow=False,
-            xanchor="right", yanchor=side if side == "bottom" else "top", yshift=8 if side == "bottom" else -8,
-        )  # fmt: skip
-    figure.add_hline(
-        y=math.log2(keys), line={"dash": "dot", "color": look.muted},
-        annotation_text=f"an even look at all {keys}: {math.log2(keys):.0f} bits",
-        annotation_position="top left", annotation_font={"color": look.muted},
-    )  # fmt: skip
-    figure.update_layout(
+            xanchor="right", yanchor=side, yshift=8 if side == "bottom" else -8,
+        ))  # fmt: skip
+    even = math.log2(keys)
+    annotations.append(dict(
+        x=0, xref="x domain", y=even, yref="y", text=f"an even look at all {keys}: {even:.0f} bits",
+        font={"color": look.muted}, showarrow=False, xanchor="left", yanchor="bottom",
+    ))  # fmt: skip
+    layout = dict(
         template=look.template,
         height=300,
         margin={"l": 56, "r": 20, "t": 30, "b": 56},
@@ -205,11 +209,16 @@ def width_curve(curve: WidthCurve, keys: int, chosen: int, *, theme: str = "ligh
         },
         yaxis={
             "title": {"text": "entropy of the softmax (bits)"},
-            "range": [0, math.log2(keys) * 1.15],
+            "range": [0, even * 1.15],
             "showgrid": True,
         },
-    )
-    return figure
+        annotations=annotations,
+        shapes=[dict(
+            type="line", x0=0, x1=1, xref="x domain", y0=even, y1=even, yref="y",
+            line={"dash": "dot", "color": look.muted},
+        )],
+    )  # fmt: skip
+    return go.Figure(traces, layout=layout)
 
 
 def _rising(look: themes.Theme) -> str:
