@@ -193,10 +193,16 @@ class Watch:
         assert self.hosts <= {"127.0.0.1"}
 
 
-@pytest.fixture(scope="module")
+def new_context(browser: Browser) -> BrowserContext:
+    """A visitor's browser, asked for less motion: to paint what moves without a graphics card takes a core."""
+    return browser.new_context(reduced_motion="reduce")
+
+
+@pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One visitor's browser for a module: what it has fetched of Streamlit it keeps, so that a visit is quick."""
-    own = browser.new_context()
+    """One visitor's browser for all tests: what it has fetched and compiled of Streamlit it keeps, so that a visit is
+    quick."""
+    own = new_context(browser)
     yield own
     own.close()
 
@@ -219,14 +225,14 @@ def forget(page: Page) -> None:
 def open_page(browser: Browser, context: BrowserContext) -> Iterator[Callable[..., Page]]:
     """`open_page(url, width=1280, height=900, scheme="light") -> Page`: a new visitor.
 
-    The first of a test comes with the module's browser, emptied of what earlier ones put by; each further one is
+    The first of a test comes with the session's browser, emptied of what earlier ones put by; each further one is
     somebody else, with a browser context of their own. Errors in their consoles and requests to other hosts fail the
     test when it ends.
     """
     visits: list[tuple[Page, Watch]] = []
 
     def visit(url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
-        page = (browser.new_context() if visits else context).new_page()
+        page = (new_context(browser) if visits else context).new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_default_timeout(SLOW)
