@@ -2,7 +2,9 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
@@ -28,6 +30,14 @@ def scanned() -> Iterator[None]:
 def network() -> None:
     """The shipped network, loaded."""
     calls._loading(calls.FIRST.model).result(SECONDS)
+
+
+def apart() -> Callable[[str], Future[Any]]:
+    """Stands in for `calls._loading` where a test has models of its own: those that come along stay for all others,
+    with their graphs."""
+    loading: Any = functools.cache(calls._loading.__wrapped__)
+    loading.clear = loading.cache_clear
+    return loading  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The page of models, and an opened one on Translate, run without a browser."""
 
+import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -20,10 +21,15 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SECONDS = 200
 
 
+@pytest.fixture(scope="module")
+def build() -> Callable[[Path, str], Any]:
+    """Opens a folder; whoever opens it again has the same network, with the graphs that it was asked through."""
+    return functools.cache(pipeline.open_folder)
+
+
 @pytest.fixture(autouse=True)
-def nothing_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_open(monkeypatch: pytest.MonkeyPatch, build: Callable[[Path, str], Any]) -> Iterator[None]:
     """The shipped network is on its way for ever; opened ones compile nothing before they are asked."""
-    build = pipeline.open_folder
 
     def cold(path: Path, name: str) -> Any:
         model = build(path, name)

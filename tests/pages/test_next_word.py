@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.conftest import apart
 from tests.toy_writer import LONGEST, write_folder
 from transformer import home
 from transformer.ask import Ask
@@ -28,9 +29,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "other" / "config.json").write_text('{"family": "seq2seq"}')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(home, "models", lambda: place)
+        patch.setattr(calls, "_loading", apart())
         calls._loading("toy").result(120)
         yield place
-        calls._loading.clear()
 
 
 @pytest.fixture

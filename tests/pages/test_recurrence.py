@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests import toy
+from tests.pages.conftest import apart
 from tests.pipeline.test_characters import DECODER, LSTM, TEXT
 from transformer import home
 from transformer.checkpoints import folder
@@ -51,9 +52,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(home, "models", lambda: found)
+        patch.setattr(calls, "_loading", apart())
         patch.setattr(recurrence_characters, "MEASURED", measured)
         yield found
-        calls._loading.clear()
         calls._answers.forget()
 
 

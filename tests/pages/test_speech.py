@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests import toy
 from tests.audio.sounds import encode, tone
+from tests.pages.conftest import apart
 from tests.sent import by_the_player, unpacked
 from transformer import home
 from transformer.checkpoints import folder
@@ -148,9 +150,9 @@ def test_the_same_clip_is_heard_once(
     assert heard(upload(visit(PAGE, model="whisper-english"), CLIP, "first.wav")) is first
 
 
-@pytest.fixture
-def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A toy speech network with CTC among the shipped ones, and a clip that comes along."""
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Callable[[str], Any]]:
+    """A toy speech network with CTC, a clip that comes along, and who loads the network: once."""
     tokenizer = SubwordTokenizer.train(["one two three one two three"] * 2, 23)
     config = toy.config(
         stem="t2t",
@@ -161,21 +163,29 @@ def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         max_source=30,
         max_target=5,
     )
-    place = tmp_path / "models" / "toy-digits"
+    root = tmp_path_factory.mktemp("toys")
+    place = root / "models" / "toy-digits"
     place.mkdir(parents=True)
     folder.save_config(place, config)
     folder.save_weights(place / "model.safetensors", toy.tensors(toy.network(config), 3))
     tokenizer.save(place / "tokenizer.json")
-    clips = tmp_path / "examples" / "speech"
+    clips = root / "examples" / "speech"
     clips.mkdir(parents=True)
     (clips / "one-two.wav").write_bytes(CLIP)
     (clips / "README.md").write_text("Where they come from.")
+    return root, apart()
+
+
+@pytest.fixture
+def digits(toys: tuple[Path, Callable[[str], Any]], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The toy among the shipped networks, and its clip among those that come along."""
+    root, loading = toys
     monkeypatch.setattr(opened, "names", lambda family: [])  # those of other tests
-    monkeypatch.setattr(home, "models", lambda: place.parent)
-    monkeypatch.setattr(home, "examples", lambda: tmp_path / "examples")
+    monkeypatch.setattr(home, "models", lambda: root / "models")
+    monkeypatch.setattr(home, "examples", lambda: root / "examples")
+    monkeypatch.setattr(calls, "_loading", loading)
     monkeypatch.setattr("transformer.pipeline.Listener.warm", lambda *_, **__: None)
-    yield "toy-digits"
-    calls._loading.clear()
+    return "toy-digits"
 
 
 def test_a_shipped_network_and_clip_appear_by_themselves(
