@@ -1,3 +1,5 @@
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from tests import toy
 from tests.cli.shared import CONFIGS, TEXTS, VOCABULARY
 from transformer.checkpoints import folder
+from transformer.pipeline import Model, loading
 from transformer.text.tokenizer import SubwordTokenizer
 
 
@@ -23,3 +26,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (models / "empty.txt").write_text("")
     (models / "bytes.txt").write_bytes(b"\xff\xfe")
     return models
+
+
+@pytest.fixture(scope="session")
+def open_once() -> Callable[[Path, str], Model]:
+    """Opens a folder; a second time it is the same network, with the graphs that it was asked through."""
+    return functools.cache(loading.open_folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opened_once(open_once: Callable[[Path, str], Model]) -> Iterator[None]:
+    """Each command is one more visit to the same folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "open_folder", open_once)
+        yield
