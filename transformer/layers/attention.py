@@ -116,14 +116,15 @@ class MultiHeadAttention(keras.layers.Layer):
         self.output_projection.build((None, None, self.spec.joined))
         self.built = True
 
-    def _split(self, x: Any) -> Any:
-        batch, length = ops.shape(x)[0], ops.shape(x)[1]
-        x = ops.reshape(x, (batch, length, self.heads, self.spec.head_width))
+    # Where lengths are not known before a graph runs, each `shape` costs ten operations: one serves all that share it.
+    def _split(self, x: Any, shape: tuple[Any, Any]) -> Any:
+        x = ops.reshape(x, (*shape, self.heads, self.spec.head_width))
         return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, K)
 
     def project(self, source: Any) -> KeyValue:
         """Keys and values of (B, S, D), ready to be used as `cache`."""
-        return KeyValue(self._split(self.key(source)), self._split(self.value(source)))
+        shape = ops.shape(source)[:2]
+        return KeyValue(self._split(self.key(source), shape), self._split(self.value(source), shape))
 
     def call(
         self,
@@ -142,7 +143,8 @@ class MultiHeadAttention(keras.layers.Layer):
             cache = self.project(inputs if source is None else source)
         elif index is not None:
             cache = _write(cache, self.project(inputs), index)
-        query = self._split(self.query(inputs))
+        shape = ops.shape(inputs)[:2]
+        query = self._split(self.query(inputs), shape)
         context, weights = scaled_dot_product(
             query, cache.key, cache.value, attention_mask, factor=self.spec.factor
         )
@@ -157,8 +159,7 @@ class MultiHeadAttention(keras.layers.Layer):
                 )
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
-        batch, length = ops.shape(context)[0], ops.shape(context)[1]
-        context = ops.reshape(context, (batch, length, self.spec.joined))  # (B, T, H K)
+        context = ops.reshape(context, (-1, shape[1], self.spec.joined))  # (B, T, H K)
         return Attention(self.output_projection(context), weights, cache, query)
 
 
