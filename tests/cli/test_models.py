@@ -1,5 +1,7 @@
 """`models`: a line for each model that comes with the project."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,11 @@ def test_columns_stay_apart_however_long_a_name_is(
     _, out, _ = run(capsys, "models")
     assert len({line.index("decoder") for line in out.splitlines()}) == 1
     assert "other  decoder  2 layers" in out
+
+
+def test_a_list_loads_nothing_that_runs_networks(root: Path) -> None:
+    code = "import sys; from transformer.cli import main; main(['models']); print('keras' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    assert "pt-en" in answer and answer.splitlines()[-1] == "False"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from transformer import home
 from transformer.cli.common import Commands
 
 
@@ -14,16 +15,15 @@ def add(commands: Commands) -> None:
 
 def run(_: argparse.Namespace) -> None:
     """Print a line for each model: name, family, shape and size."""
-    from transformer.checkpoints.folder import WEIGHTS, load_config
-    from transformer.pipeline import find, shipped
+    from transformer.checkpoints.folder import CONFIG, WEIGHTS, load_config
 
     rows = []
-    for name in shipped():
-        folder = find(name)
+    # Not by `pipeline.shipped`: nothing is run here, and TensorFlow takes seconds to load.
+    for folder in sorted(path.parent for path in home.models().glob(f"*/{CONFIG}")):
         config = load_config(folder)
         size = (folder / WEIGHTS).stat().st_size / 1e6
         shape = f"{config.summary()}, {config.vocabulary:,} {config.tokens}"
-        rows.append((name, config.family, f"{shape}, {size:.0f} MB"))
+        rows.append((folder.name, config.family, f"{shape}, {size:.0f} MB"))
     names, families = (max((len(row[column]) for row in rows), default=0) + 2 for column in (0, 1))
     for name, family, shape in rows:
         print(f"{name:{names}}{family:{families}}{shape}")
