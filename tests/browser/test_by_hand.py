@@ -195,8 +195,16 @@ def test_what_is_being_typed_moves_along_with_its_word(visit: Callable[..., Page
     page.wait_for_url(lambda url: "train%2C1.2%2C-3" in url)
 
 
-def test_controls_move_the_numbers_and_stand_in_the_address(visit: Callable[..., Page]) -> None:
+def test_formulas_are_set_and_controls_move_the_numbers_and_stand_in_the_address(
+    visit: Callable[..., Page],
+) -> None:
     page = visit()
+    assert page.locator(".katex-display").count() >= 8
+    assert page.locator(".katex-error").count() == 0
+    fonts = page.evaluate(
+        "[...document.fonts].filter(f => f.family.startsWith('KaTeX') && f.status == 'loaded').length"
+    )
+    assert fonts > 0, "and the fixture sees to it that they came from here"
     before = look(page)
     slider = page.get_by_role("slider", name="Temperature t")
     slider.focus()
@@ -216,16 +224,6 @@ def test_controls_move_the_numbers_and_stand_in_the_address(visit: Callable[...,
     page.reload()
     painted(page)
     assert look(page) == now
-
-
-def test_formulas_are_set_without_a_network(visit: Callable[..., Page]) -> None:
-    page = visit()
-    assert page.locator(".katex-display").count() >= 8
-    assert page.locator(".katex-error").count() == 0
-    fonts = page.evaluate(
-        "[...document.fonts].filter(f => f.family.startsWith('KaTeX') && f.status == 'loaded').length"
-    )
-    assert fonts > 0, "and the fixture sees to it that they came from here"
 
 
 def test_a_layer_of_the_network(visit: Callable[..., Page]) -> None:
