@@ -70,7 +70,7 @@ RULES: tuple[Only | Never, ...] = (
     ),
     Only(("transformer/ask.py",), ("transformer.interventions",)),
     Only(("transformer/config",), ("transformer.config",)),
-    Only(("transformer/formulas/positions.py",), ("numpy",)),
+    Only(("transformer/formulas/positions.py", "transformer/formulas/rotary.py"), ("numpy",)),
     Only(("transformer/trace",), ("numpy", "transformer.trace")),
     # Files take and give fields, the parts know nothing of the whole: no circle.
     Only(
@@ -83,13 +83,17 @@ RULES: tuple[Only | Never, ...] = (
     ),
     Only(
         ("transformer/layers",),
-        ("keras", "numpy", "transformer.config", "transformer.formulas.positions", "transformer.layers"),
+        (
+            *("keras", "numpy", "transformer.config", "transformer.layers"),
+            *("transformer.formulas.positions", "transformer.formulas.rotary"),
+        ),
     ),
     Only(
         ("transformer/models",),
         (
             "keras",
             "numpy",
+            "transformer.formulas.positions",
             *(f"transformer.{name}" for name in ("config", "interventions", "kinds", "layers", "models")),
         ),
     ),

@@ -2,10 +2,12 @@
 
 import functools
 import math
+import re
 from typing import Any
 
 import numpy as np
 
+from transformer.analysis.scores import Learned, mask_of, normalised, weights_of
 from transformer.checkpoints import folder
 from transformer.config import END, PAD, ModelConfig, Stack, present
 from transformer.layers.positions import sinusoids
@@ -111,9 +113,8 @@ class Reference:
         return present(self.config.decoder if writes else self.config.encoder, name)
 
     def norm(self, x: np.ndarray, name: str) -> np.ndarray:
-        centred, epsilon = x - x.mean(-1, keepdims=True), self.own(name).norm.epsilon
-        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
-        return scaled * self.weights[f"{name}/gamma"] + self.weights[f"{name}/beta"]
+        scale, shift = self.weights[f"{name}/gamma"], self.weights.get(f"{name}/beta")
+        return normalised(x, self.own(name).norm, scale, shift)
 
     def attention(
         self, x: np.ndarray, source: np.ndarray, name: str, causal: bool = False
@@ -122,18 +123,21 @@ class Reference:
             self.dense(side, f"{name}/{part}")
             for side, part in ((x, "query"), (source, "key"), (source, "value"))
         )
-        stack = self.own(name)
-        spec = present(stack.cross, name) if name.endswith("cross_attention") else stack.attention
-        size = spec.head_width
-        mixed, maps = [], []
-        for head in range(spec.heads):
-            own = slice(head * size, (head + 1) * size)
-            scores = queries[:, own] @ keys[:, own].T * (spec.scale or 1 / math.sqrt(size))
-            if causal:
-                scores[np.triu_indices(len(x), 1)] = -np.inf
-            maps.append(softmax(scores))
-            mixed.append(maps[-1] @ values[:, own])
-        return self.dense(np.concatenate(mixed, -1), f"{name}/output"), np.stack(maps)
+        stack, block = self.own(name), re.search(r"block_(\d+)", name)
+        spec = stack.attentions[int(block[1]) if block else 0]
+        spec = present(stack.cross, name) if name.endswith("cross_attention") else spec
+        queries, keys, values = (
+            part.reshape(len(part), -1, spec.head_width).swapaxes(0, 1) for part in (queries, keys, values)
+        )
+        norms = [
+            self.weights.get(f"{name}/{part}_norm/{kind}")
+            for kind in ("gamma", "beta")
+            for part in ("query", "key")
+        ]
+        mask = mask_of("decoder" if causal else "encoder", len(x), len(source), spec.window)
+        maps = weights_of(queries, keys, spec, mask, Learned(*norms, norm=stack.norm)).weights
+        mixed = [maps[head] @ values[head // spec.groups] for head in range(spec.heads)]
+        return self.dense(np.concatenate(mixed, -1), f"{name}/output"), maps
 
     def activation(self, x: np.ndarray, name: str) -> np.ndarray:
         kind = self.own(name).feed_forward.activation
@@ -146,6 +150,9 @@ class Reference:
         return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
 
     def feed(self, x: np.ndarray, name: str, causal: bool) -> np.ndarray:
+        if self.own(name).feed_forward.kind == "gated":
+            gate = self.activation(self.dense(x, f"{name}/gate"), name)
+            return self.dense(gate * self.dense(x, f"{name}/expand"), f"{name}/contract")
         if self.own(name).feed_forward.kind == "dense":
             return self.dense(self.activation(self.dense(x, f"{name}/expand"), name), f"{name}/contract")
         kernel, bias = self.weights[f"{name}/expand/kernel"], self.weights[f"{name}/expand/bias"]
@@ -159,17 +166,18 @@ class Reference:
         return self.dense(self.activation(hidden, name), f"{name}/contract")
 
     def residual(self, x: np.ndarray, name: str, sublayer: Any) -> tuple[np.ndarray, Any]:
-        if self.own(name).norm.place == "pre":
-            output, rest = sublayer(self.norm(x, f"{name}_norm"))
-            return x + output, rest
-        output, rest = sublayer(x)
-        return self.norm(x + output, f"{name}_norm"), rest
+        place = self.own(name).norm.place
+        output, rest = sublayer(self.norm(x, f"{name}_norm") if place in ("pre", "both") else x)
+        if place in ("after", "both"):
+            output = self.norm(output, f"{name}_norm" if place == "after" else f"{name}_after_norm")
+        return (self.norm(x + output, f"{name}_norm") if place == "post" else x + output), rest
 
     def embed(self, tokens: np.ndarray, side: str, types: np.ndarray | None = None) -> np.ndarray:
         table = "source_embedding" if side == "target_embedding" and self.config.shared_embeddings else side
         x = self.weights[f"{table}/tokens/embeddings"][tokens]
         stack = self.own(side)
         spec = present(self.config.target if stack is self.config.decoder else self.config.source, side)
+        x = self.dense(x, f"{side}/projection") if spec.width else x
         x = x * spec.scale
         if spec.types:
             x = x + self.weights[f"{side}/token_types/embeddings"][0 if types is None else types]
@@ -184,7 +192,13 @@ class Reference:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """One block: vectors, self-attention, and cross-attention where there is a memory."""
         causal, cross = memory is not None if causal is None else causal, None
-        place = f"{name}/self_attention"
+        place, residual = f"{name}/self_attention", self.own(name).residual
+        if residual != "serial":
+            normed = self.norm(x, f"{place}_norm")
+            output, own = self.attention(normed, normed, place, causal)
+            fed = f"{name}/feed_forward"
+            other = self.norm(x, f"{fed}_norm") if residual == "parallel" else normed
+            return x + output + self.feed(other, fed, causal), own, None
         x, own = self.residual(x, place, lambda y: self.attention(y, y, place, causal))
         if memory is not None:
             place = f"{name}/cross_attention"
@@ -208,9 +222,13 @@ class Reference:
 
     def logits(self, x: np.ndarray, table: str, name: str) -> np.ndarray:
         """(T, V): the token table `table` transposed, or the kernel of `name`; and the bias of `name`."""
-        if not self.config.task.tied:
-            return self.dense(x, name)
-        return x @ self.weights[f"{table}/tokens/embeddings"].T + self.weights.get(f"{name}/bias", 0.0)
+        task, side = self.config.task, self.config.target or self.config.source
+        x = (self.dense(x, f"{name}/projection") if side and side.width else x) * task.scale
+        if task.tied:
+            scores = x @ self.weights[f"{table}/tokens/embeddings"].T + self.weights.get(f"{name}/bias", 0.0)
+        else:
+            scores = self.dense(x, name)
+        return task.softcap * np.tanh(scores / task.softcap) if task.softcap else scores
 
     def forward(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
         """Both stacks: logits (T, V) and the three maps, (layers, H, queries, keys)."""

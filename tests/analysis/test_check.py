@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tests.heads import check
 from transformer.analysis import by_hand
-from transformer.analysis.check import TOLERANCE, Check, check, mask_of
+from transformer.analysis.check import TOLERANCE, Check, mask_of
 
 RNG = np.random.default_rng(9)
 QUERIES, KEYS = RNG.normal(size=(6, 4)).astype(np.float32), RNG.normal(size=(6, 4)).astype(np.float32)
@@ -27,7 +28,7 @@ def test_right_numbers_pass(mask: np.ndarray) -> None:
     result = found(right(mask), mask)
     assert result.passed and 0 < result.largest < 1e-6 and result.worst_sum < 1e-6 and result.leak == 0
     assert result.forbidden == (15 if mask is CAUSAL else 0)
-    np.testing.assert_array_equal(result.weights, by_hand.attention_weights(QUERIES, KEYS, mask))
+    np.testing.assert_allclose(result.weights, by_hand.attention_weights(QUERIES, KEYS, mask), atol=1e-15)
 
 
 def test_a_scale_of_the_layer_is_taken_for_the_root() -> None:

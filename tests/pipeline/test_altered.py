@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests import toy, toy_writer
+from tests.heads import check
 from tests.models import test_recurrent
-from transformer.analysis.check import check, mask_of
+from transformer.analysis.check import mask_of
 from transformer.ask import Ask
 from transformer.config import END, START
 from transformer.interventions import ALL, NONE, Edge, Head, Interventions, Patch

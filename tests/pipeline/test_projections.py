@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests import toy
+from tests.heads import check
 from transformer.analysis import by_hand
-from transformer.analysis.check import check, mask_of
+from transformer.analysis.check import mask_of
 from transformer.config import END
 from transformer.pipeline import Translator
 from transformer.text.tokenizer import SubwordTokenizer

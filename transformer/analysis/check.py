@@ -1,7 +1,7 @@
 """Are the numbers on screen right? One head of a trace beside the same head computed again, in numpy and float64.
 
-The network works in float32 and on many positions at once; here softmax(Q K^T / sqrt(d_k)) is taken from its own
-queries and keys by `by_hand`, one head at a time, and compared with the weights that the pictures show.
+The network works in float32 and on many positions at once; here the weights are made again by `scores` from the queries
+and keys that it projected, and compared with those that the pictures show.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transformer.analysis import by_hand
 from transformer.analysis.by_hand import Array, Mask
+from transformer.analysis.scores import NOTHING, Learned, mask_of, weights_of
+from transformer.config import Attention
+
+__all__ = ["TOLERANCE", "Check", "Learned", "check_layer", "mask_of"]
 
 # float32 holds about seven digits; a score of 30 with an error in the last of them moves its weight by this much.
 TOLERANCE = 1e-5
+# Scores that are larger are off by more.
+PER_SCORE = 4 * float(np.finfo(np.float32).eps)
 
 
 class Check(NamedTuple):
@@ -27,6 +32,7 @@ class Check(NamedTuple):
         row_sums: (T,), of the weights on screen.
         leaked: (T,), weight on screen that lies on forbidden positions.
         forbidden: how many positions of the map are forbidden.
+        tolerance: what is rounding, for scores of this size.
     """
 
     weights: Array
@@ -34,6 +40,7 @@ class Check(NamedTuple):
     row_sums: Array
     leaked: Array
     forbidden: int
+    tolerance: float = TOLERANCE
 
     @property
     def largest(self) -> float:
@@ -59,35 +66,42 @@ class Check(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether everything agrees within what float32 can hold; forbidden positions have to be exactly 0."""
-        return self.largest <= TOLERANCE and self.worst_sum <= TOLERANCE and self.leak == 0
+        return self.largest <= self.tolerance and self.worst_sum <= self.tolerance and self.leak == 0
 
 
-def mask_of(kind: str, queries: int, keys: int) -> Mask:
-    """What a trained encoder-decoder allows: its decoder looks back only, the others everywhere."""
-    return by_hand.causal_mask(queries) if kind == "decoder" else by_hand.no_mask(queries, keys)
-
-
-def check(
-    weights: npt.ArrayLike, queries: npt.ArrayLike, keys: npt.ArrayLike, mask: Mask, scale: float = 0.0
-) -> Check:
-    """One head's weights against its own queries and keys.
+def check_layer(
+    weights: npt.ArrayLike,
+    queries: npt.ArrayLike,
+    keys: npt.ArrayLike,
+    spec: Attention,
+    mask: Mask,
+    learned: Learned = NOTHING,
+    position_scale: float = 1.0,
+) -> list[Check]:
+    """The weights of each head of a layer against its own queries and keys.
 
     Args:
-        weights: (T, S), as shown.
-        queries: (T, K).
-        keys: (S, K).
+        weights: (H, T, S), as shown.
+        queries: (H, T, K), as they were projected.
+        keys: (G, S, K), likewise.
+        spec: what the layer is made of.
         mask: (T, S), true where a query may look.
-        scale: that of the layer's `Attention`; 0 means 1 / sqrt(K).
+        learned, position_scale: see `weights_of`.
 
     Raises:
         ValueError: shapes that do not go together, or numbers that are not finite.
     """
     shown = np.asarray(weights, np.float64)
-    expected = (np.shape(queries)[0], np.shape(keys)[0])
-    if shown.shape != expected or mask.shape != expected:
-        raise ValueError(f"expected weights and mask {expected}, received {shown.shape} and {mask.shape}")
+    expected = (np.shape(queries)[1], np.shape(keys)[1])
+    if shown.shape[1:] != expected or mask.shape != expected:
+        raise ValueError(f"expected weights and mask {expected}, received {shown.shape[1:]} and {mask.shape}")
     if not (np.isfinite(shown).all() and np.isfinite(queries).all() and np.isfinite(keys).all()):
         raise ValueError("expected finite weights, queries and keys, received NaN or infinity")
-    again = by_hand.attention_weights(queries, keys, mask, factor=scale)
-    leaked = np.where(mask, 0.0, np.abs(shown)).sum(-1)
-    return Check(again, shown - again, shown.sum(-1), leaked, int((~mask).sum()))
+    found = weights_of(queries, keys, spec, mask, learned, position_scale)
+    tolerance, forbidden = TOLERANCE + PER_SCORE * found.largest, int((~mask).sum())
+    return [
+        Check(
+            again, head - again, head.sum(-1), np.where(mask, 0.0, np.abs(head)).sum(-1), forbidden, tolerance
+        )
+        for head, again in zip(shown, found.weights, strict=True)
+    ]

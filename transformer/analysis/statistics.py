@@ -23,18 +23,17 @@ def entropy(attention: AttentionMap, *, normalised: bool = False) -> PerHead:
 
     Args:
         normalised: divide each row by the most it could be, log2 of the keys that it may see (a causal row sees
-            only those up to itself), so that 1 is an even look whatever the length. Rows that see a single key
-            say nothing and are left out; where there are no others, the result is 0.
+            only those up to itself, as far as a window reaches), so that 1 is an even look whatever the length.
+            Rows that see a single key say nothing and are left out; where there are no others, the result is 0.
     """
     weights = attention.weights.astype(np.float64)
     bits = 0.0 - (weights * np.log2(np.where(weights > 0, weights, 1.0))).sum(-1)  # (L, H, Q)
     if not normalised:
         return bits.mean(-1)
-    visible = _visible(attention)
-    free = visible > 1
-    if not free.any():
-        return np.zeros(bits.shape[:2])
-    return (bits[..., free] / np.log2(visible[free])).mean(-1)
+    visible = _visible(attention)[:, None]  # (L, 1, Q)
+    free = np.broadcast_to(visible > 1, bits.shape)
+    shares = np.where(free, bits / np.log2(np.maximum(visible, 2)), 0.0)
+    return shares.sum(-1) / np.maximum(free.sum(-1), 1)
 
 
 def confidence(attention: AttentionMap) -> PerHead:
@@ -110,9 +109,11 @@ def monotonicity(attention: AttentionMap) -> PerHead:
 
 
 def _visible(attention: AttentionMap) -> npt.NDArray[np.int64]:
-    """How many keys each query may see, (Q,): in a decoder those up to itself."""
+    """How many keys each query may see, (L, Q): in a decoder those up to itself, as far as a layer's window reaches."""
     count, keys = len(attention.queries), len(attention.keys)
-    return np.arange(keys - count + 1, keys + 1) if attention.kind == "decoder" else np.full(count, keys)
+    seen = np.arange(keys - count + 1, keys + 1) if attention.kind == "decoder" else np.full(count, keys)
+    reach = np.array([window or keys for window in attention.windows or (0,) * attention.layers])
+    return np.minimum(seen, reach[:, None])
 
 
 def _offsets(attention: AttentionMap) -> npt.NDArray[np.int64]:

@@ -25,13 +25,18 @@ class Rotary(Record):
     low: float = 1.0
     high: float = 4.0
     original: int = 0
-    attention_factor: float = 1.0
+    truncate: bool = True  # yarn: between whole pairs of numbers
+    attention_factor: float = 1.0  # of turned queries and of turned keys
 
     def __post_init__(self) -> None:
         for name in ("theta", "factor", "low", "high", "attention_factor"):
             need(0 < getattr(self, name) < inf, f"{name} above 0", getattr(self, name))
         need(0 < self.share <= 1, "a share above 0 and at most 1", self.share)
         at_least(self, 0, "original")
+        grows = self.scaling in ("dynamic", "yarn", "llama3")
+        need(not grows or self.original > 0, f"an original length for {self.scaling}", self.original)
+        fine = self.scaling != "llama3" or self.low < self.high
+        need(fine, "low below high for llama3", f"{self.low} and {self.high}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,16 @@ class Attention(Record):
     def joined(self) -> int:
         """How wide the heads are side by side."""
         return self.heads * self.head_width
+
+    @property
+    def groups(self) -> int:
+        """How many query heads share the keys and values of one."""
+        return self.heads // (self.key_heads or self.heads)
+
+    @property
+    def keys_joined(self) -> int:
+        """How wide the heads of keys, or of values, are side by side."""
+        return self.joined // self.groups
 
     @property
     def factor(self) -> float:

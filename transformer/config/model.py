@@ -108,25 +108,25 @@ class ModelConfig(Record):
         """(layers, heads) of each attention map that the network has: "encoder", "decoder", "cross"."""
         if self.recurrent:
             return {"cross": (1, 1)} if self.recurrent.kind == "gru" else {}
-        return {kind: (layers, spec.heads) for kind, layers, spec in self._attentions()}
+        return {kind: (len(specs), specs[0].heads) for kind, specs in self._attentions().items()}
 
-    def attention(self, kind: str) -> Attention:
-        """What the layers of one map are made of.
+    def attention(self, kind: str, layer: int = 0) -> Attention:
+        """What a layer of one map is made of.
 
         Raises:
             ValueError: the network does not have such a map, or has it of recurrent layers.
         """
-        found = {name: spec for name, _, spec in self._attentions()}
+        found = self._attentions()
         need(kind in found, f"one of {', '.join(found)}", repr(kind))
-        return found[kind]
+        return found[kind][layer]
 
-    def _attentions(self) -> list[tuple[str, int, Attention]]:
-        found = []
+    def _attentions(self) -> dict[str, tuple[Attention, ...]]:
+        found = {}
         for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if stack:
-                found.append((name, stack.layers, stack.attention))
+                found[name] = stack.attentions
         if self.decoder and self.decoder.cross:
-            found.append(("cross", self.decoder.layers, self.decoder.cross))
+            found["cross"] = (self.decoder.cross,) * self.decoder.layers
         return found
 
     @property

@@ -1,6 +1,7 @@
 """Multi-head scaled dot-product attention that returns what it looked at (Vaswani et al. 2017, section 3.2).
 
-Letters for shapes: B batch, T queries, S keys, H heads, D width, K width of one head.
+Letters for shapes: B batch, T queries, S keys, H heads, G heads of keys (Ainslie et al. 2023, arXiv:2305.13245: each
+serves H / G query heads that follow each other), D width, K width of one head.
 """
 
 from __future__ import annotations
@@ -11,27 +12,30 @@ import keras
 from keras import ops
 
 from transformer.config import Attention as Spec
-from transformer.config import implemented
+from transformer.config import Norm, implemented
+from transformer.layers.norms import normalisation
+from transformer.layers.rotary import Turn, turned
 
 # Added to the score of a forbidden position: exp() of it is exactly 0, in bfloat16 too.
 FORBIDDEN = -1e9
 
 
 class KeyValue(NamedTuple):
-    """Projected keys and values of every position seen so far, each (B, H, S, K)."""
+    """Keys, as they are multiplied with queries, and values of every position seen so far, each (B, G, S, K)."""
 
     key: Any
     value: Any
 
 
 class Attention(NamedTuple):
-    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values, and its
-    queries (B, H, T, K)."""
+    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values; and as
+    they were projected, before any norm or rotation, queries (B, H, T, K) and the keys (B, G, S, K) of its source."""
 
     output: Any
     weights: Any
     cache: KeyValue
     query: Any
+    key: Any
 
 
 def padding_mask(real: Any) -> Any:
@@ -46,15 +50,24 @@ def causal_mask(length: int) -> Any:
 
 
 def scaled_dot_product(
-    query: Any, key: Any, value: Any, attention_mask: Any = None, *, factor: float | None = None
+    query: Any,
+    key: Any,
+    value: Any,
+    attention_mask: Any = None,
+    *,
+    factor: float | None = None,
+    softcap: float = 0.0,
+    bias: Any = None,
 ) -> tuple[Any, Any]:
     """softmax(Q K^T / sqrt(K)) V, equation 1, as an explicit softmax in float32.
 
     Args:
         query: (B, H, T, K).
-        key, value: (B, H, S, K).
+        key, value: (B, G, S, K).
         attention_mask: booleans that broadcast to (B, H, T, S), true where a query may look; None allows all.
         factor: what scores are multiplied by instead of 1 / sqrt(K).
+        softcap: scores s become softcap * tanh(s / softcap) where it is not 0 (Gemma 2, arXiv:2408.00118, section 2).
+        bias: added to scores, broadcasts to (B, H, T, S); None adds nothing.
 
     Returns:
         context (B, H, T, K) and weights (B, H, T, S) float32. A forbidden position weighs exactly 0 as long as
@@ -62,12 +75,26 @@ def scaled_dot_product(
     """
     # Scaling the query instead of the scores is the same number over a smaller tensor.
     query = query * (int(key.shape[-1]) ** -0.5 if factor is None else factor)
-    scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")  # (B, H, T, S)
+    scores = ops.cast(_by_group(query, ops.swapaxes(key, -1, -2)), "float32")  # (B, H, T, S)
+    if softcap:
+        scores = ops.tanh(scores / softcap) * softcap
+    if bias is not None:
+        scores = scores + bias
     if attention_mask is not None:
         scores = scores + (1.0 - ops.cast(attention_mask, "float32")) * FORBIDDEN
     # A single key weighs 1 whatever its score; Keras warns of a softmax over one.
     weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
-    return ops.matmul(ops.cast(weights, value.dtype), value), weights
+    return _by_group(ops.cast(weights, value.dtype), value), weights
+
+
+def _by_group(each: Any, shared: Any) -> Any:
+    """Products of (B, H, T, X) with (B, G, X, Y) -> (B, H, T, Y): the rows of a group's heads are one longer matrix."""
+    heads, groups = int(each.shape[1]), int(shared.shape[1])
+    if heads == groups:
+        return ops.matmul(each, shared)
+    batch, length, inner = ops.shape(each)[0], ops.shape(each)[2], ops.shape(each)[3]
+    found = ops.matmul(ops.reshape(each, (batch, groups, heads // groups * length, inner)), shared)
+    return ops.reshape(found, (batch, heads, length, ops.shape(shared)[3]))
 
 
 class MultiHeadAttention(keras.layers.Layer):
@@ -75,56 +102,78 @@ class MultiHeadAttention(keras.layers.Layer):
 
     Args:
         width: D, of inputs and output.
-        spec: heads, their width, biases and scale; the weights that are returned are those before its dropout.
+        spec: heads, their width, biases, norms and scores; the weights that are returned are those before its dropout.
+        norm: of what kind its norms of queries and keys are, where it has them.
 
     Call arguments:
         inputs: (B, T, D), where the queries come from.
         source: (B, S, D), where keys and values come from; None means `inputs` (self-attention).
         attention_mask: booleans that broadcast to (B, H, T, S), true where a query may look.
+        turn: by which angles queries, and keys of `inputs`, are turned, where the specification has a rotation.
+        bias: added to scores, broadcasts to (B, H, T, S).
         gate: (H,) or (B, H); each head's contribution is multiplied by it before the output projection, so 0
             switches a head off (Michel et al. 2019, "Are Sixteen Heads Really Better than One?", equation 1).
         cache: `KeyValue`. Without `index`: attend to these ready keys and values (cross-attention while decoding).
         index: position at which the keys and values of `inputs` (T = 1) are written into `cache` before attending.
 
     Returns:
-        `Attention(output, weights, cache, query)`.
+        `Attention`; its `key` is None where ready keys came in.
 
     Raises:
         ValueError: the specification asks for what is not implemented, `index` is given without `cache`, or `gate` has
             not one number a head.
     """
 
-    def __init__(self, width: int, spec: Spec, *, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, spec: Spec, norm: Norm | None = None, *, name: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
-        implemented(
-            spec, key_heads=0, softcap=0.0, qk_norm="none", window=0, sink=False, rotary=None, alibi=False
-        )
+        implemented(spec, sink=False)
         self.width, self.spec, self.heads = width, spec, spec.heads
 
         def dense(units: int, bias: bool, name: str) -> keras.layers.Dense:
             return keras.layers.Dense(units, use_bias=bias, dtype=self.dtype_policy, name=name)
 
         self.query = dense(spec.joined, spec.query_bias, "query")
-        self.key = dense(spec.joined, spec.key_bias, "key")
-        self.value = dense(spec.joined, spec.value_bias, "value")
+        self.key = dense(spec.keys_joined, spec.key_bias, "key")
+        self.value = dense(spec.keys_joined, spec.value_bias, "value")
         self.output_projection = dense(width, spec.output_bias, "output")
+        self.query_norm = self.key_norm = None
+        if spec.qk_norm != "none":
+            policy, kind = self.dtype_policy, norm or Norm(kind="rms")
+            self.query_norm = normalisation(kind, policy, "query_norm")
+            self.key_norm = normalisation(kind, policy, "key_norm")
         self.dropout = keras.layers.Dropout(spec.dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         for projection in (self.query, self.key, self.value):
             projection.build((None, None, self.width))
         self.output_projection.build((None, None, self.spec.joined))
+        whole, size = self.spec.qk_norm == "whole", self.spec.head_width
+        for norm, joined in ((self.query_norm, self.spec.joined), (self.key_norm, self.spec.keys_joined)):
+            if norm:
+                norm.build((None, None, joined if whole else size))
         self.built = True
 
     # Where lengths are not known before a graph runs, each `shape` costs ten operations: one serves all that share it.
     def _split(self, x: Any, shape: tuple[Any, Any]) -> Any:
-        x = ops.reshape(x, (*shape, self.heads, self.spec.head_width))
-        return ops.transpose(x, (0, 2, 1, 3))  # (B, H, T, K)
+        x = ops.reshape(x, (*shape, int(x.shape[-1]) // self.spec.head_width, self.spec.head_width))
+        return ops.transpose(x, (0, 2, 1, 3))  # (B, H or G, T, K)
 
     def project(self, source: Any) -> KeyValue:
-        """Keys and values of (B, S, D), ready to be used as `cache`."""
+        """Keys and values of (B, S, D) that no position turns, ready to be used as `cache`."""
         shape = ops.shape(source)[:2]
-        return KeyValue(self._split(self.key(source), shape), self._split(self.value(source), shape))
+        key, _ = self._ready(self.key(source), shape, self.key_norm, None)
+        return KeyValue(key, self._split(self.value(source), shape))
+
+    def _ready(self, projected: Any, shape: tuple[Any, Any], norm: Any, by: Turn | None) -> tuple[Any, Any]:
+        """Projected queries or keys (B, T, heads K) as they are multiplied, (B, heads, T, K), and as they were."""
+        raw = x = self._split(projected, shape)
+        if norm and self.spec.qk_norm == "whole":
+            x = self._split(norm(projected), shape)
+        elif norm and self.spec.qk_norm == "head":
+            x = norm(x)
+        return (turned(x, by, self.spec.rotary.pairs) if self.spec.rotary and by else x), raw
 
     def call(
         self,
@@ -132,6 +181,8 @@ class MultiHeadAttention(keras.layers.Layer):
         source: Any = None,
         *,
         attention_mask: Any = None,
+        turn: Turn | None = None,
+        bias: Any = None,
         gate: Any = None,
         cache: KeyValue | None = None,
         index: Any = None,
@@ -139,18 +190,25 @@ class MultiHeadAttention(keras.layers.Layer):
     ) -> Attention:
         if index is not None and cache is None:
             raise ValueError("expected a cache to write to at the index, received none")
-        if cache is None:
-            cache = self.project(inputs if source is None else source)
-        elif index is not None:
-            cache = _write(cache, self.project(inputs), index)
-        shape = ops.shape(inputs)[:2]
-        query = self._split(self.query(inputs), shape)
+        shape, raw_key = ops.shape(inputs)[:2], None
+        if cache is None or index is not None:
+            heard, size = (inputs, shape) if source is None else (source, ops.shape(source)[:2])
+            key, raw_key = self._ready(self.key(heard), size, self.key_norm, turn)
+            new = KeyValue(key, self._split(self.value(heard), size))
+            cache = new if cache is None else _write(cache, new, index)
+        query, raw = self._ready(self.query(inputs), shape, self.query_norm, turn)
         context, weights = scaled_dot_product(
-            query, cache.key, cache.value, attention_mask, factor=self.spec.factor
+            query,
+            cache.key,
+            cache.value,
+            attention_mask,
+            factor=self.spec.factor,
+            softcap=self.spec.softcap,
+            bias=bias,
         )
         if training and self.dropout.rate > 0:
             dropped = self.dropout(weights, training=True)
-            context = ops.matmul(ops.cast(dropped, cache.value.dtype), cache.value)
+            context = _by_group(ops.cast(dropped, cache.value.dtype), cache.value)
         if gate is not None:
             gate = ops.cast(gate, context.dtype)
             if len(gate.shape) not in (1, 2) or gate.shape[-1] != self.heads:
@@ -160,11 +218,11 @@ class MultiHeadAttention(keras.layers.Layer):
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
         context = ops.reshape(context, (-1, shape[1], self.spec.joined))  # (B, T, H K)
-        return Attention(self.output_projection(context), weights, cache, query)
+        return Attention(self.output_projection(context), weights, cache, raw, raw_key)
 
 
 def _write(cache: KeyValue, new: KeyValue, index: Any) -> KeyValue:
-    """`cache` with the one position of `new` (B, H, 1, K) put at `index`.
+    """`cache` with the one position of `new` (B, G, 1, K) put at `index`.
 
     Select by mask instead of a slice update: it is the same on every backend, needs no kernel of its own, and the
     caches of these networks are small.

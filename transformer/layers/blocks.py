@@ -15,18 +15,15 @@ from keras import ops
 from transformer.config import FeedForward as FeedForwardSpec
 from transformer.config import ModelConfig, Norm, Stack, Table, implemented, present
 from transformer.layers.attention import KeyValue, MultiHeadAttention
+from transformer.layers.norms import normalisation
 from transformer.layers.positions import PositionTable
-
-
-def normalisation(spec: Norm, dtype: Any, name: str) -> keras.layers.Layer:
-    """One normalisation of the kind that a stack has (Ba et al. 2016, arXiv:1607.06450)."""
-    implemented(spec, kind="layer", bias=True, first=True)
-    return keras.layers.LayerNormalization(epsilon=spec.epsilon, dtype=dtype, name=name)
+from transformer.layers.rotary import Turn
 
 
 class TokenEmbedding(keras.layers.Layer):
-    """ids (B, T) -> vectors (B, T, D): table rows, times a scale, plus segments, plus positions, normalised where
-    configured, plus dropout; all as the source or the target of a network has them.
+    """ids (B, T) -> vectors (B, T, D): table rows, made as wide as the network where they are not, times a scale, plus
+    segments, plus positions, normalised where configured, plus dropout; all as the source or the target of a network
+    has them.
 
     Call arguments:
         ids: (B, T).
@@ -47,13 +44,18 @@ class TokenEmbedding(keras.layers.Layer):
         spec = present(config.source if source else config.target, side)
         stack = config.encoder if source else config.decoder
         table = stack.table if stack else Table()
-        implemented(spec, width=0)
         policy, self.width, self.scale = self.dtype_policy, config.width, spec.scale
+        self.row_width = spec.width or self.width
+        self.projection = (
+            keras.layers.Dense(self.width, use_bias=False, dtype=policy, name="projection")
+            if spec.width
+            else None
+        )
         self.tokens = keras.layers.ReversibleEmbedding(
             spec.vocabulary,
-            self.width,
+            self.row_width,
             # With the sqrt(D) factor this makes inputs and tied logits both start at unit variance.
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.width**-0.5),
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.row_width**-0.5),
             dtype=policy,
             name="tokens",
         )
@@ -76,6 +78,8 @@ class TokenEmbedding(keras.layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         self.tokens.build(None)
+        if self.projection:
+            self.projection.build((None, None, self.row_width))
         self.positions.build(None)
         if self.types:
             self.types.build(None)
@@ -96,7 +100,8 @@ class TokenEmbedding(keras.layers.Layer):
 
     def rows(self, ids: Any) -> Any:
         """The table's rows (B, T, D) for ids, times the scale: what tokens are before all else."""
-        return self.tokens(ids) * self.scale
+        rows = self.tokens(ids)
+        return (self.projection(rows) if self.projection else rows) * self.scale
 
     def placed(
         self,
@@ -117,7 +122,8 @@ class TokenEmbedding(keras.layers.Layer):
 
 class Logits(keras.layers.Layer):
     """Vectors (B, T, D) -> scores (B, T, vocabulary): a table of its own, or where tied that of the tokens,
-    transposed (Press and Wolf 2017; section 3.4); plus a bias where configured."""
+    transposed (Press and Wolf 2017; section 3.4); plus a bias where configured. Vectors are scaled before, and made
+    as narrow as the rows of tokens; scores may be capped (Gemma 2, arXiv:2408.00118, section 2)."""
 
     def __init__(
         self,
@@ -127,22 +133,31 @@ class Logits(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        implemented(config.task, scale=1.0, softcap=0.0)
         self.config, self.tokens = config, tokens
+        width = config.target.width if config.target else 0
+        self.width = width or config.width
+        self.projection = (
+            keras.layers.Dense(width, use_bias=False, dtype=self.dtype_policy, name="projection")
+            if width
+            else None
+        )
 
     def build(self, input_shape: Any) -> None:
+        if self.projection:
+            self.projection.build((None, None, self.config.width))
         if not self.config.task.tied:
-            self.kernel = self.add_weight((self.config.width, self.config.vocabulary), name="kernel")
+            self.kernel = self.add_weight((self.width, self.config.vocabulary), name="kernel")
         if self.config.task.bias:
             self.bias = self.add_weight((self.config.vocabulary,), initializer="zeros", name="bias")
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        if self.config.task.tied:
-            scores = self.tokens(inputs, reverse=True)
-        else:
-            scores = ops.matmul(inputs, self.kernel)
-        return scores + self.bias if self.config.task.bias else scores
+        task = self.config.task
+        inputs = self.projection(inputs) if self.projection else inputs
+        inputs = inputs if task.scale == 1 else inputs * task.scale
+        scores = self.tokens(inputs, reverse=True) if task.tied else ops.matmul(inputs, self.kernel)
+        scores = scores + self.bias if task.bias else scores
+        return ops.tanh(scores / task.softcap) * task.softcap if task.softcap else scores
 
 
 def activation(name: str) -> Callable[[Any], Any]:
@@ -153,7 +168,8 @@ def activation(name: str) -> Callable[[Any], Any]:
 
 
 class FeedForward(keras.layers.Layer):
-    """Position-wise feed-forward (section 3.3), or Tensor2Tensor's `conv_relu_conv` (common_layers.py).
+    """Position-wise feed-forward (section 3.3), gated (Shazeer 2020, arXiv:2002.05202: what is expanded, times an
+    activated gate), or Tensor2Tensor's `conv_relu_conv` (common_layers.py).
 
     The convolution looks at `first_kernel` neighbours: centred in an encoder, to the left only in a decoder.
 
@@ -170,28 +186,29 @@ class FeedForward(keras.layers.Layer):
         self, width: int, spec: FeedForwardSpec, *, causal: bool, name: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(name=name, **kwargs)
-        if spec.kind == "gated":
-            raise ValueError(
-                "expected a feed-forward dense or conv_relu_conv, received gated: not implemented yet"
-            )
-        implemented(spec, bias=True)
-        self.width, self.hidden = width, spec.width
+        self.spec, self.width, self.hidden = spec, width, spec.width
         self.convolutional = spec.kind == "conv_relu_conv"
         self.kernel = spec.first_kernel if self.convolutional else 1
         left = self.kernel - 1 if causal else (self.kernel - 1) // 2
         self.edges = (left, self.kernel - 1 - left)
         if self.convolutional:
+            implemented(spec, bias=True)
             self.expand = keras.layers.Conv1D(
                 self.hidden, self.kernel, padding="valid", dtype=self.dtype_policy, name="expand"
             )
         else:
-            self.expand = keras.layers.Dense(self.hidden, dtype=self.dtype_policy, name="expand")
-        self.contract = keras.layers.Dense(width, dtype=self.dtype_policy, name="contract")
+            self.expand = self._dense(self.hidden, "expand")
+        self.gate = self._dense(self.hidden, "gate") if spec.kind == "gated" else None
+        self.contract = self._dense(width, "contract")
         self.activation = activation(spec.activation)
         self.dropout = keras.layers.Dropout(spec.dropout, dtype=self.dtype_policy)
 
+    def _dense(self, units: int, name: str) -> keras.layers.Dense:
+        return keras.layers.Dense(units, use_bias=self.spec.bias, dtype=self.dtype_policy, name=name)
+
     def build(self, input_shape: Any) -> None:
-        self.expand.build((None, None, self.width))
+        for layer in (self.expand, *([self.gate] if self.gate else [])):
+            layer.build((None, None, self.width))
         self.contract.build((None, None, self.hidden))
         self.built = True
 
@@ -203,12 +220,14 @@ class FeedForward(keras.layers.Layer):
                 inputs = ops.concatenate([state, inputs], axis=1)
             else:
                 inputs = ops.pad(inputs, ((0, 0), self.edges, (0, 0)))
-        hidden = self.activation(self.expand(inputs))
+        hidden = self.expand(inputs)
+        hidden = self.activation(self.gate(inputs)) * hidden if self.gate else self.activation(hidden)
         return self.contract(self.dropout(hidden, training=training))
 
 
 class Projections(NamedTuple):
-    """What one attention layer made its weights of: inputs (B, T, D), queries (B, H, T, K) and keys (B, H, S, K).
+    """What one attention layer made its weights of: inputs (B, T, D), queries (B, H, T, K) and keys (B, G, S, K), as
+    they were projected: before a norm, and before a position turns them.
 
     These tensors are there anyway: a pass that does not ask for them pays nothing.
     """
@@ -262,13 +281,13 @@ class _Sublayers(keras.layers.Layer):
         self, config: ModelConfig, stack: Stack, name: str | None, norms: tuple[str, ...], **kwargs: Any
     ) -> None:
         super().__init__(name=name, **kwargs)
-        implemented(stack, local=None, pattern=(), relative=None, residual="serial", shared_layers=False)
-        if stack.norm.place not in ("pre", "post"):
-            raise ValueError(
-                f"expected normalisations pre or post, received {stack.norm.place}: not implemented yet"
-            )
-        self.width, self.stack, self.pre = config.width, stack, stack.norm.place == "pre"
+        implemented(stack, relative=None, shared_layers=False)
+        self.width, self.stack, self.place = config.width, stack, stack.norm.place
         self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
+        if stack.residual == "parallel_one_norm":
+            norms = norms[:1]
+        if self.place == "both":
+            norms = (*norms, *(f"{norm}_after" for norm in norms))
         self.norms = {norm: normalisation(stack.norm, self.dtype_policy, f"{norm}_norm") for norm in norms}
 
     def _build_norms(self) -> None:
@@ -278,11 +297,13 @@ class _Sublayers(keras.layers.Layer):
     def _residual(
         self, x: Any, norm: str, training: bool | None, sublayer: Callable[[Any], Any]
     ) -> tuple[Any, Any]:
-        """x + dropout(sublayer(x)), normalised before or after; `sublayer` returns its output and anything else."""
-        normalise = self.norms[norm]
-        output, rest = sublayer(normalise(x) if self.pre else x)
+        """x + dropout(sublayer(x)), normalised where the stack says; `sublayer` returns its output and what else."""
+        normalise, place = self.norms[norm], self.place
+        output, rest = sublayer(normalise(x) if place in ("pre", "both") else x)
+        if place in ("after", "both"):
+            output = self.norms[norm if place == "after" else f"{norm}_after"](output)
         x = x + self.dropout(output, training=training)
-        return (x if self.pre else normalise(x)), rest
+        return (normalise(x) if place == "post" else x), rest
 
 
 class EncoderBlock(_Sublayers):
@@ -290,10 +311,12 @@ class EncoderBlock(_Sublayers):
 
     def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
         stack = present(config.encoder, "encoder")
+        implemented(stack, local=None, pattern=(), residual="serial")
+        implemented(stack.attention, window=0, rotary=None, alibi=False)
         super().__init__(config, stack, name, ("self_attention", "feed_forward"), **kwargs)
         policy = self.dtype_policy
         self.self_attention = MultiHeadAttention(
-            self.width, stack.attention, dtype=policy, name="self_attention"
+            self.width, stack.attention, stack.norm, dtype=policy, name="self_attention"
         )
         self.feed_forward = FeedForward(
             self.width, stack.feed_forward, causal=False, dtype=policy, name="feed_forward"
@@ -316,7 +339,7 @@ class EncoderBlock(_Sublayers):
     ) -> EncoderOutput:
         def attend(x: Any) -> tuple[Any, Any]:
             result = self.self_attention(x, attention_mask=attention_mask, gate=gate, training=training)
-            return result.output, (result.weights, Projections(x, result.query, result.cache.key))
+            return result.output, (result.weights, Projections(x, result.query, result.key))
 
         def feed(x: Any) -> tuple[Any, Any]:
             return self.feed_forward(x, real=real, training=training), None
@@ -332,22 +355,26 @@ class DecoderBlock(_Sublayers):
     Call arguments:
         inputs: (B, T, D).
         memory: (B, S, D), the encoder's output; not needed with `cache`, nor without an encoder.
-        self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`.
+        self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`; turn, bias: as of its self-attention.
         real: (B, T) booleans, false at padding before or between real tokens, see `FeedForward`.
         gate, cross_gate: (H,) or (B, H), see `MultiHeadAttention`.
         cache, index: a `DecoderCache` from `start` and the position of this one step (T = 1).
     """
 
-    def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, config: ModelConfig, layer: int = 0, *, name: str | None = None, **kwargs: Any
+    ) -> None:
         stack = present(config.decoder, "decoder")
         crossing = ("cross_attention",) if stack.cross else ()
+        if stack.cross:
+            implemented(stack.cross, window=0, rotary=None, alibi=False)
         super().__init__(config, stack, name, ("self_attention", *crossing, "feed_forward"), **kwargs)
         policy = self.dtype_policy
         self.self_attention = MultiHeadAttention(
-            self.width, stack.attention, dtype=policy, name="self_attention"
+            self.width, stack.attentions[layer], stack.norm, dtype=policy, name="self_attention"
         )
         self.cross_attention: Any = (
-            MultiHeadAttention(self.width, stack.cross, dtype=policy, name="cross_attention")
+            MultiHeadAttention(self.width, stack.cross, stack.norm, dtype=policy, name="cross_attention")
             if stack.cross
             else None
         )
@@ -365,7 +392,7 @@ class DecoderBlock(_Sublayers):
     def start(self, memory: Any, length: Any) -> DecoderCache:
         """An empty cache for `length` steps, a number or a scalar tensor, that attends over `memory` (B, S, D)."""
         batch, own = ops.shape(memory)[0], self.stack.attention
-        empty = ops.zeros((batch, own.heads, length, own.head_width), dtype=memory.dtype)
+        empty = ops.zeros((batch, own.heads // own.groups, length, own.head_width), dtype=memory.dtype)
         convolution: Any = ()
         if self.feed_forward.convolutional:
             convolution = ops.zeros((batch, self.feed_forward.kernel - 1, self.width), dtype=memory.dtype)
@@ -378,6 +405,8 @@ class DecoderBlock(_Sublayers):
         memory: Any = None,
         *,
         self_mask: Any = None,
+        turn: Turn | None = None,
+        bias: Any = None,
         cross_mask: Any = None,
         real: Any = None,
         gate: Any = None,
@@ -390,12 +419,14 @@ class DecoderBlock(_Sublayers):
             result = self.self_attention(
                 x,
                 attention_mask=self_mask,
+                turn=turn,
+                bias=bias,
                 gate=gate,
                 cache=cache.self_attention if cache else None,
                 index=index,
                 training=training,
             )
-            return result.output, (result, Projections(x, result.query, result.cache.key))
+            return result.output, (result, Projections(x, result.query, result.key))
 
         def look(x: Any) -> tuple[Any, Any]:
             result = self.cross_attention(
@@ -406,15 +437,24 @@ class DecoderBlock(_Sublayers):
                 cache=cache.cross_attention if cache else None,
                 training=training,
             )
-            return result.output, (result, Projections(x, result.query, result.cache.key))
+            # Over ready keys, while it is decoded, nobody asks for them.
+            return result.output, (result, Projections(x, result.query, result.key))
 
         def feed(x: Any) -> tuple[Any, Any]:
             state = cache.convolution if cache and self.feed_forward.convolutional else None
             after: Any = () if state is None else ops.concatenate([state, x], axis=1)[:, 1:]
             return self.feed_forward(x, real=real, state=state, training=training), after
 
-        x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
         cross, cross_projections = None, None
+        if self.stack.residual != "serial":
+            normed = self.norms["self_attention"](inputs)
+            output, (own, projections) = attend(normed)
+            other = self.norms.get("feed_forward")
+            fed, convolution = feed(other(inputs) if other else normed)
+            x = inputs + self.dropout(output, training=training) + self.dropout(fed, training=training)
+            after = DecoderCache(own.cache, (), convolution)
+            return DecoderOutput(x, own.weights, None, after, projections, None)
+        x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
         if self.cross_attention:
             x, (cross, cross_projections) = self._residual(x, "cross_attention", training, look)
         x, convolution = self._residual(x, "feed_forward", training, feed)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from transformer.config import ModelConfig, present
-from transformer.layers.attention import KeyValue, causal_mask, padding_mask
+from transformer.config import Attention, ModelConfig, present
+from transformer.formulas.positions import alibi_slopes
+from transformer.layers.attention import KeyValue, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
-from transformer.models.altering import of_layer
+from transformer.layers.rotary import turn
+from transformer.models.altering import absent, of_layer
 from transformer.models.encoder import build_stack, last_norm
 
 
@@ -23,6 +26,8 @@ class Decoder(keras.layers.Layer):
         memory_real: (B, S) booleans, false at the source's padding.
         real: (B, T) booleans, false at padding that stands before or between real tokens; None means none does.
         gates, cross_gates: (layers, H) or (B, layers, H); () leaves every head on.
+        places: (B, T), the position of each, where padding stands before it; None counts from 0.
+        position_scale: what positions that turn or lower scores are multiplied by, a number or (B,); () leaves them.
 
     Returns:
         `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S), and the caches of T steps.
@@ -33,7 +38,7 @@ class Decoder(keras.layers.Layer):
         self.config = config
         stack = present(config.decoder, "a decoder")
         self.blocks = [
-            DecoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
+            DecoderBlock(config, i, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
         ]
         self.norm = last_norm(stack.norm, self.dtype_policy)
 
@@ -49,18 +54,19 @@ class Decoder(keras.layers.Layer):
         real: Any = None,
         gates: Any = (),
         cross_gates: Any = (),
+        places: Any = None,
+        position_scale: Any = (),
         training: bool | None = None,
     ) -> DecoderOutput:
         x, results = inputs, []
-        self_mask = causal_mask(ops.shape(inputs)[1])
-        if real is not None:
-            self_mask = ops.logical_and(self_mask, padding_mask(real))
+        steps = ops.arange(ops.shape(inputs)[1])
+        told = self._told(steps, steps, steps[None] if places is None else places, position_scale, real)
         cross_mask = None if memory_real is None else padding_mask(memory_real)
         for i, block in enumerate(self.blocks):
             result = block(
                 x,
                 memory,
-                self_mask=self_mask,
+                **told[block.self_attention.spec],
                 cross_mask=cross_mask,
                 real=real,
                 gate=of_layer(gates, i),
@@ -104,16 +110,18 @@ class Decoder(keras.layers.Layer):
         memory_real: Any = None,
         gates: Any = (),
         cross_gates: Any = (),
+        position_scale: Any = (),
     ) -> tuple[Any, tuple[DecoderCache, ...]]:
         """One position (B, 1, D) at `index` -> its vector (B, 1, D) and the caches after it."""
         length = ops.shape(caches[0].self_attention.key)[2]
-        self_mask = (ops.arange(length) <= index)[None, None, None]
+        here = ops.reshape(ops.cast(index, "int32"), (1,))
+        told = self._told(here, ops.arange(length), here[None], position_scale)
         cross_mask = None if memory_real is None else padding_mask(memory_real)
         x, after = inputs, []
         for i, (block, cache) in enumerate(zip(self.blocks, caches, strict=True)):
             result = block(
                 x,
-                self_mask=self_mask,
+                **told[block.self_attention.spec],
                 cross_mask=cross_mask,
                 gate=of_layer(gates, i),
                 cross_gate=of_layer(cross_gates, i),
@@ -123,3 +131,34 @@ class Decoder(keras.layers.Layer):
             x = result.vectors
             after.append(result.cache)
         return (self.norm(x) if self.norm else x), tuple(after)
+
+    def _told(
+        self, queries: Any, keys: Any, places: Any, scale: Any, real: Any = None
+    ) -> dict[Attention, dict[str, Any]]:
+        """What layers of each kind in the stack are told of positions: mask, turn and bias of `DecoderBlock`.
+
+        Args:
+            queries, keys: (T,) and (S,), where each stands in the row.
+            places: (B or 1, T), the positions of the queries.
+            scale: what positions are multiplied by.
+            real: (B, S) booleans, or None.
+        """
+        distance = queries[:, None] - keys[None]  # (T, S)
+        causal = distance >= 0
+        told: dict[Attention, dict[str, Any]] = {}
+        for spec in dict.fromkeys(block.self_attention.spec for block in self.blocks):
+            seen = ops.logical_and(causal, distance < spec.window) if spec.window else causal
+            bias = None
+            if spec.alibi:
+                slopes = alibi_slopes(spec.heads).astype(np.float32)
+                bias = -slopes[:, None, None] * ops.cast(distance, "float32")[None]  # (H, T, S)
+                if not absent(scale):
+                    bias = bias * ops.reshape(ops.cast(scale, "float32"), (-1, 1, 1, 1))
+            told[spec] = {
+                "self_mask": seen[None, None]
+                if real is None
+                else ops.logical_and(seen[None, None], padding_mask(real)),
+                "turn": turn(spec.rotary, spec.head_width, places, scale) if spec.rotary else None,
+                "bias": bias,
+            }
+        return told

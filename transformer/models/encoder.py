@@ -9,7 +9,8 @@ from keras import ops
 
 from transformer.config import ModelConfig, Norm, present
 from transformer.layers.attention import padding_mask
-from transformer.layers.blocks import EncoderBlock, EncoderOutput, normalisation
+from transformer.layers.blocks import EncoderBlock, EncoderOutput
+from transformer.layers.norms import normalisation
 from transformer.models.altering import of_layer
 
 

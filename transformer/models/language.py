@@ -62,7 +62,14 @@ class LanguageModel(keras.Model):
         if isinstance(ids, dict):
             return self.call(ids, training=training)
         x = self.embedding(ids, places=places, position_scale=alter.scale, training=training)
-        result = self.decoder(x, real=real, gates=alter.gates.decoder, training=training)
+        result = self.decoder(
+            x,
+            real=real,
+            gates=alter.gates.decoder,
+            places=places,
+            position_scale=alter.scale,
+            training=training,
+        )
         return Forward(
             self.output_projection(result.vectors),
             decoder=result.attention,
@@ -76,7 +83,7 @@ class LanguageModel(keras.Model):
         Padding after the real ids does no harm: its place in the caches is written over before anything looks at it.
         """
         x = self.embedding(ids, position_scale=alter.scale)
-        result = self.decoder(x, gates=alter.gates.decoder)
+        result = self.decoder(x, gates=alter.gates.decoder, position_scale=alter.scale)
         caches = self.decoder.go_on(result.cache, length)
         return self.output_projection(result.vectors), Written(caches, alter)
 
@@ -84,5 +91,5 @@ class LanguageModel(keras.Model):
         """ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
         gates, scale = state.alter
         x = self.embedding(token[:, None], start=index, position_scale=scale)
-        x, caches = self.decoder.step(x, index, state.caches, gates=gates.decoder)
+        x, caches = self.decoder.step(x, index, state.caches, gates=gates.decoder, position_scale=scale)
         return self.output_projection(x)[:, 0], state._replace(caches=caches)

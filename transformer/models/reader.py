@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from transformer.config import ModelConfig, present
-from transformer.layers.blocks import Logits, TokenEmbedding, activation, normalisation
+from transformer.layers.blocks import Logits, TokenEmbedding, activation
+from transformer.layers.norms import normalisation
 from transformer.models.altering import ALL_ON, AS_IT_IS, Alter, Gates
 from transformer.models.encoder import Encoder
 from transformer.models.seq2seq import Forward

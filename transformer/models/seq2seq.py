@@ -149,6 +149,7 @@ class Transformer(keras.Model):
             real=target_real,
             gates=alter.gates.decoder,
             cross_gates=alter.gates.cross,
+            position_scale=alter.scale,
             training=training,
         )
         return Forward(
@@ -177,6 +178,7 @@ class Transformer(keras.Model):
             memory_real=state.source_real,
             gates=gates.decoder,
             cross_gates=gates.cross,
+            position_scale=scale,
         )
         return self.output_projection(x)[:, 0], state._replace(caches=caches)
 

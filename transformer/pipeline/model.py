@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
+from transformer.analysis.scores import Learned
 from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
-from transformer.config import NO_ID, ModelConfig
+from transformer.config import NO_ID, ModelConfig, present
 from transformer.interventions import Interventions
 from transformer.layers.attention import MultiHeadAttention
 from transformer.models.altering import ALL_ON, Alter, gates_of
@@ -90,6 +91,17 @@ class Model:
     def layer_weights(self, kind: str, layer: int) -> LayerWeights:
         """What one attention layer has learned; `layer` counts from 0."""
         return reference.layer_weights(self._attention_layer(kind, layer))
+
+    def learned(self, kind: str, layer: int) -> Learned:
+        """What the norms of queries and keys of one attention layer have learned; `layer` counts from 0."""
+        stack = self.config.encoder if kind == "encoder" else self.config.decoder
+        found = self._attention_layer(kind, layer)
+        return reference.learned_norms(found, present(stack, f"a stack of {kind}").norm)
+
+    def _windows(self, kind: str) -> tuple[int, ...]:
+        """How far each layer of a map sees."""
+        layers = self.config.attention_shapes()[kind][0]
+        return tuple(self.config.attention(kind, layer).window for layer in range(layers))
 
     def opinions(self, kind: str, layer: int, inputs: Array, mask: Mask) -> dict[str, Opinion]:
         """One self-attention layer over ready vectors (T, D), by this project's own layer and by Keras's."""

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from transformer.analysis.by_hand import Array, Dense, LayerWeights, Mask
-from transformer.config import implemented
+from transformer.analysis.scores import Learned
+from transformer.config import Norm, implemented
 from transformer.layers.attention import MultiHeadAttention
 
 
@@ -36,6 +37,17 @@ def layer_weights(layer: MultiHeadAttention) -> LayerWeights:
     )
 
 
+def learned_norms(layer: MultiHeadAttention, norm: Norm) -> Learned:
+    """What a layer's norms of queries and keys have learned."""
+
+    def of(part: keras.layers.Layer | None, name: str) -> npt.NDArray[np.float32] | None:
+        found = getattr(part, name, None)
+        return None if found is None else np.asarray(found, np.float32)
+
+    query, key = layer.query_norm, layer.key_norm
+    return Learned(of(query, "gamma"), of(key, "gamma"), of(query, "beta"), of(key, "beta"), norm)
+
+
 def by_this_project(layer: MultiHeadAttention, inputs: Array, mask: Mask) -> Opinion:
     """The layer itself over one sentence (T, D)."""
     result = layer(np.asarray(inputs[None], np.float32), attention_mask=mask[None, None])
@@ -44,7 +56,8 @@ def by_this_project(layer: MultiHeadAttention, inputs: Array, mask: Mask) -> Opi
 
 def by_keras(weights: LayerWeights, inputs: Array, mask: Mask) -> Opinion:
     """`keras.layers.MultiHeadAttention` with the same weights over one sentence (T, D)."""
-    implemented(weights.spec, scale=0.0)  # Keras has 1 / sqrt(K) alone
+    # Keras has 1 / sqrt(K) alone, and a head of keys for each of queries.
+    implemented(weights.spec, scale=0.0, softcap=0.0, qk_norm="none", rotary=None, alibi=False, key_heads=0)
     width, heads, size = inputs.shape[1], weights.spec.heads, weights.spec.head_width
     layer = keras.layers.MultiHeadAttention(heads, size, dtype="float32")
     given = np.asarray(inputs[None], np.float32)

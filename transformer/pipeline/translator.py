@@ -211,7 +211,9 @@ class Translator(Model):
         )
         # A recurrent network has no self-attention to show.
         maps = tuple(
-            AttentionMap(kind, weights, *axes) for kind, weights, *axes in seen if weights is not None
+            AttentionMap(kind, weights, rows, keys)
+            for kind, weights, rows, keys in seen
+            if weights is not None
         )
         steps = steps_of(self.tokenizer, written, recorded)
         return Trace(

@@ -311,7 +311,7 @@ class Writer(Model):
         recorded = self.runtime.record(ids, alter)
         read = numbered(self._read_as(ids, typed), ids)
         return Trace(
-            (AttentionMap("decoder", recorded.decoder, read, read),),
+            (AttentionMap("decoder", recorded.decoder, read, read, self._windows("decoder")),),
             output,
             steps_of(self.tokenizer, read[1:], recorded),
             source=read[:prompt],

@@ -207,6 +207,8 @@ def _to_npz(fields: Fields) -> bytes:
     arrays: dict[str, npt.NDArray[Any]] = {"meta": np.array(json.dumps(_meta(fields)))}
     for attention in fields["maps"]:
         arrays[f"{attention.kind}/weights"] = attention.weights
+        if attention.windows:  # older readers leave it out
+            arrays[f"{attention.kind}/windows"] = np.array(attention.windows, np.int64)
         arrays |= _label_arrays(f"{attention.kind}/queries", attention.queries)
         arrays |= _label_arrays(f"{attention.kind}/keys", attention.keys)
     arrays |= _label_arrays("source", fields["source"]) | _label_arrays("target", fields["target"])
@@ -236,6 +238,7 @@ def _from_npz(data: bytes) -> Fields:
             arrays[f"{kind}/weights"],
             _labels(arrays, f"{kind}/queries"),
             _labels(arrays, f"{kind}/keys"),
+            arrays[f"{kind}/windows"].tolist() if f"{kind}/windows" in arrays else (),
         )
         for kind in KINDS
         if f"{kind}/weights" in arrays
@@ -323,6 +326,7 @@ def _to_json(fields: Fields) -> bytes:
                 "keys": _label_objects(attention.keys),
                 "weights": _rounded(attention.weights),
             }
+            | ({"windows": list(attention.windows)} if attention.windows else {})
             for attention in fields["maps"]
         },
         "positions": None if positions is None else _rounded(positions),
@@ -337,7 +341,13 @@ def _from_json(data: bytes) -> Fields:
         raise ValueError("expected an object")
     _check_version(document)
     maps = [
-        AttentionMap(kind, entry["weights"], _label_list(entry["queries"]), _label_list(entry["keys"]))
+        AttentionMap(
+            kind,
+            entry["weights"],
+            _label_list(entry["queries"]),
+            _label_list(entry["keys"]),
+            entry.get("windows", ()),
+        )
         for kind, entry in document["maps"].items()
     ]
     return _fields(document, maps, _label_list(document["source"]), _label_list(document["target"]), document)

@@ -52,18 +52,26 @@ class AttentionMap:
         weights: float32 (L, H, Q, K); each row, the weights of one query, is a distribution over keys.
         queries: Q labels, the positions that look; plain strings are accepted.
         keys: K labels, the positions that are looked at.
+        windows: how many keys a query of each layer sees at most, itself and those before it; 0: all of them. (): all
+            layers see all.
 
     Raises:
-        ValueError: a shape does not fit its labels, or a row is not a distribution.
+        ValueError: a shape does not fit its labels, a row is not a distribution, or windows of other layers.
     """
 
     kind: Kind
     weights: FloatArray
     queries: tuple[Label, ...]
     keys: tuple[Label, ...]
+    windows: tuple[int, ...] = ()
 
     def __init__(
-        self, kind: str, weights: npt.ArrayLike, queries: Iterable[Label | str], keys: Iterable[Label | str]
+        self,
+        kind: str,
+        weights: npt.ArrayLike,
+        queries: Iterable[Label | str],
+        keys: Iterable[Label | str],
+        windows: Iterable[int] = (),
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"expected a kind out of {', '.join(KINDS)}, received {kind!r}")
@@ -81,7 +89,15 @@ class AttentionMap:
             raise ValueError(
                 f"expected every row to sum to 1 within {ROW_TOLERANCE:g}, received a row off by {off:.6g}"
             )
-        for name, value in (("kind", kind), ("weights", array), ("queries", rows), ("keys", columns)):
+        reach = tuple(windows)
+        if any(type(window) is not int or window < 0 for window in reach) or len(reach) not in (
+            0,
+            len(array),
+        ):
+            raise ValueError(f"expected a window for each of {len(array)} layers, received {reach!r}")
+        reach = reach if any(reach) else ()
+        names = ("kind", "weights", "queries", "keys", "windows")
+        for name, value in zip(names, (kind, array, rows, columns, reach), strict=True):
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -90,7 +106,7 @@ class AttentionMap:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy goes through the constructor, which makes its array read-only again.
-        return AttentionMap, (self.kind, self.weights, self.queries, self.keys)
+        return AttentionMap, (self.kind, self.weights, self.queries, self.keys, self.windows)
 
     @property
     def layers(self) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from transformer.analysis.check import TOLERANCE, Check, check, mask_of
+from transformer.analysis.check import Check, check_layer, mask_of
+from transformer.config import Attention
 from transformer.figures.by_hand import matrix
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import Trace
@@ -24,7 +24,7 @@ _found: weakref.WeakKeyDictionary[Trace, dict[str, Any]] = weakref.WeakKeyDictio
 
 
 def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *, key: str) -> None:
-    """Recompute softmax(Q K^T / sqrt(d_k)) in float64 and say how far the weights on screen are from it.
+    """Recompute the weights in float64 by the formula of their layer, and say how far those on screen are from it.
 
     Args:
         trace: of a model that is shipped or open.
@@ -43,7 +43,7 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         st.warning(line(error))
         return
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
-    st.latex(r"A = \operatorname{softmax}\!\left(\frac{Q K^{\mathsf T}}{\sqrt{d_k}}\right)")
+    st.latex(formula(calls.network(trace.model).config.attention(kind, at_layer)))
     which = (
         f"{MAP_NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
         if len(checks) == 1
@@ -57,7 +57,7 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
     )
     st.markdown(
         f"{verdict} {which}. The queries and keys that the network really used were multiplied and put through a "
-        f"softmax again, in numpy with 16 digits. The network has 7, so up to {TOLERANCE:.0e} is rounding."
+        f"softmax again, in numpy with 16 digits. The network has 7, so up to {worst.tolerance:.0e} is rounding."
     )
     leak = max(found.leak for found in checks.values())
     with st.container(horizontal=True, gap="medium"):
@@ -101,12 +101,27 @@ def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dic
         with calls.turn():
             _found[trace] = network.projections(trace)
     parts, attention = _found[trace][kind], trace[kind]
-    scale = network.config.attention(kind).scale
-    mask = mask_of(kind, len(attention.queries), len(attention.keys))
-    layers = range(attention.layers) if layer is None else [layer]
-    heads = range(attention.heads) if head is None else [head]
-    return {
-        (i, j): check(attention.weights[i, j], parts.queries[i, j], parts.keys[i, j], mask, scale)
-        for i, j in np.ndindex(attention.layers, attention.heads)
-        if i in layers and j in heads
-    }
+    found: dict[tuple[int, int], Check] = {}
+    for i in range(attention.layers) if layer is None else [layer]:
+        spec = network.config.attention(kind, i)
+        mask = mask_of(kind, len(attention.queries), len(attention.keys), spec.window)
+        scale = float(trace.options.get("position_scale", 1.0))  # type: ignore[arg-type]
+        checks = check_layer(
+            attention.weights[i], parts.queries[i], parts.keys[i], spec, mask, network.learned(kind, i), scale
+        )
+        found |= {(i, j): checks[j] for j in (range(attention.heads) if head is None else [head])}
+    return found
+
+
+def formula(spec: Attention) -> str:
+    """How a layer's weights come from its queries and keys, as LaTeX; R turns, m is what a query may see."""
+    query, key = ("Q", "K") if spec.qk_norm == "none" else (r"\hat Q", r"\hat K")
+    if spec.rotary:
+        query, key = rf"R\,{query}", rf"R\,{key}"
+    product = rf"{query}\,({key})^{{\mathsf T}}" if len(key) > 1 else rf"{query} {key}^{{\mathsf T}}"
+    scores = rf"{spec.scale:.4g}\,{product}" if spec.scale else rf"\frac{{{product}}}{{\sqrt{{d_k}}}}"
+    if spec.softcap:
+        scores = rf"{spec.softcap:g}\tanh\!\left({scores}\,/\,{spec.softcap:g}\right)"
+    if spec.alibi:
+        scores += r" - s\,|i - j|"
+    return rf"A = \operatorname{{softmax}}\!\left({scores}\right)"
