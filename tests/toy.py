@@ -124,7 +124,7 @@ class Reference:
             for side, part in ((x, "query"), (source, "key"), (source, "value"))
         )
         stack, block = self.own(name), re.search(r"block_(\d+)", name)
-        spec = stack.attentions[int(block[1]) if block else 0]
+        spec = stack.attention_at(int(block[1]) if block else 0)
         spec = present(stack.cross, name) if name.endswith("cross_attention") else spec
         queries, keys, values = (
             part.reshape(len(part), -1, spec.head_width).swapaxes(0, 1) for part in (queries, keys, values)

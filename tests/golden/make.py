@@ -13,9 +13,12 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import decoders
+import fallback
 import numpy as np
 import recording
 import sound
@@ -75,6 +78,16 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
     "whisper-features-128": lambda f: features(f, 128),
     "tokens-roberta": lambda f: vocabularies.roberta(f, whole=True),
     "tokens-unigram": vocabularies.unigram,
+    "tokens-llama": lambda f: fallback.fallback(
+        f, dict(unk_token="<unk>", bos_token="<s>", eos_token="</s>"), blank=True
+    ),
+    "tokens-gemma": lambda f: fallback.fallback(
+        f, dict(pad_token="<pad>", eos_token="<eos>", bos_token="<bos>", unk_token="<unk>"), blank=False
+    ),
+    "tokens-llama3": lambda f: fallback.byte_level(
+        f, dict(bos_token="<|begin_of_text|>", eos_token="<|end_of_text|>")
+    ),
+    "tokens-opt": fallback.without_template,
     "tokens-whisper": lambda f: vocabularies.whisper(f, whole=False, timestamps=POSITIONS + 1),
     "unsupported-inverse-layer": lambda f: unsupported(f, "gpt2-untied", scale_attn_by_inverse_layer_idx=True),
     "unsupported-relative-key": lambda f: unsupported(f, "bert-masked", position_embedding_type="relative_key"),
@@ -82,6 +95,9 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
     "unsupported-activation": lambda f: unsupported(f, "bert-masked", hidden_act="mish"),
     "unsupported-family": lambda f: unsupported(f, "bert-masked", model_type="reformer"),
 }  # fmt: skip
+VARIANTS |= {
+    name: partial(decoders.decoder, name=kind, **fields) for name, (kind, fields) in decoders.VARIANTS.items()
+}
 
 
 def main() -> None:

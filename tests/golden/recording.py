@@ -85,7 +85,9 @@ def asked(network: Any, inputs: Tensors, prefix: str = "") -> Arrays:
     for name, ours in OUTPUTS.items():
         value = outputs.get(name)
         if value is not None and len(value):
-            whole = torch.stack(value) if isinstance(value, tuple) else value
+            # The last state of OPT may be as narrow as its rows of tokens.
+            same = [v for v in value if v.shape == value[0].shape] if isinstance(value, tuple) else value
+            whole = torch.stack(same) if isinstance(same, list) else same
             arrays[ours] = whole.float().numpy()
     if outputs.get("logits") is None:
         arrays["last_hidden_state"] = outputs.last_hidden_state.numpy()

@@ -91,7 +91,7 @@ def test_agrees_with_sums_written_out_in_float64(name: str) -> None:
         logits, maps = toy.Reference(made, toy.tensors(network)).write(ids)
         close(found.logits[row], logits)
         close(found.decoder[row], maps)
-    windows = [spec.window or 16 for spec in made.decoder.attentions]  # type: ignore[union-attr]
+    windows = [made.attention("decoder", layer).window or 16 for layer in range(2)]
     for layer, window in enumerate(windows):
         beyond = np.tri(9, k=-window, dtype=bool) | ~np.tri(9, dtype=bool)
         assert not np.asarray(found.decoder)[:, layer][..., beyond].any()
@@ -106,7 +106,7 @@ def test_raw_projections_explain_every_weight(name: str) -> None:
         stack = made.decoder
         assert stack
         for layer, parts in enumerate(found.projections[1]):
-            spec = stack.attentions[layer]
+            spec = stack.attention_at(layer)
             mask = mask_of("decoder", 9, 9, spec.window)
             learned = learned_norms(network.decoder.blocks[layer].self_attention, stack.norm)
             shown = np.asarray(found.decoder)[0, layer]

@@ -1,4 +1,4 @@
-"""As far as a layer's window reaches: what a map keeps of it, what files do, and what figures of a head take from it."""
+"""As far as a layer's window reaches: what a map and files keep of it, and what figures of a head take from it."""
 
 import copy
 from pathlib import Path

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.checkpoints.families import FAMILIES, Family, Row
+from transformer.checkpoints.families import FAMILIES, Family, Part, Row
 from transformer.checkpoints.shards import Header, headers, size, tensors
 from transformer.config import ModelConfig
 from transformer.untrusted import read_object, shown
@@ -21,6 +21,7 @@ from transformer.untrusted import read_object, shown
 CONFIG, GENERATION = "config.json", "generation_config.json"
 # A network of these is far beyond what anyone opens here; a config of a stranger must not ask for more.
 MOST_LAYERS, MOST_NUMBERS = 200, 20_000_000_000
+# Positions of a table that is computed; those of learned ones are in its files, and others cost nothing.
 MOST_POSITIONS, MOST_BINS = 100_000, 1_000
 
 
@@ -91,19 +92,28 @@ def plausible(config: ModelConfig, numbers: int) -> None:
     if deepest > MOST_LAYERS:
         raise ValueError(f"expected at most {MOST_LAYERS} layers, received {deepest}")
     tables = [config.target, None if config.shared_embeddings else config.source]
-    rows = sum(table.vocabulary + table.types for table in tables if table)
+    # Rows of tokens may be narrower than the network.
+    rows = sum(
+        table.vocabulary * (table.width or config.width) // config.width + table.types
+        for table in tables
+        if table
+    )
     rows += 4 * config.width if config.recurrent else 0
     for stack, length in ((config.encoder, config.max_source), (config.decoder, config.max_target)):
         if stack:
             rows += length if stack.table.kind == "learned" else 0
-            heads = stack.attention.joined + (stack.cross.joined if stack.cross else 0)
-            rows += stack.layers * (4 * heads + 2 * stack.feed_forward.width)
+            specs = (stack.attention, *([stack.cross] if stack.cross else []))
+            heads = sum(2 * (spec.joined + spec.keys_joined) for spec in specs)
+            wide = (3 if stack.feed_forward.kind == "gated" else 2) * stack.feed_forward.width
+            rows += stack.layers * (heads + wide)
     # Twice: where a few are missing, the tensor that they are missing from is named later.
     if config.width * rows > 2 * numbers:
         raise ValueError(
             f"expected at least {config.width * rows:,} numbers for the sizes in {CONFIG}, received {numbers:,}"
         )
-    longest = max(config.max_source, config.max_target)
+    stacked = ((config.encoder, config.max_source), (config.decoder, config.max_target))
+    computed = [length for stack, length in stacked if stack and stack.table.kind != "none"]
+    longest = max(computed, default=0)
     if longest > MOST_POSITIONS or config.bins > MOST_BINS:
         raise ValueError(
             f"expected at most {MOST_POSITIONS:,} positions and {MOST_BINS:,} mel bins, received {longest:,} and "
@@ -150,6 +160,7 @@ def weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     for row in rows:
         by_tensor.setdefault(row.theirs, []).append(row)
     ours: dict[str, np.ndarray] = {}
+    taken: dict[str, int] = {}
     kept: dict[str, np.ndarray] = {}
     plain = {found[name].name: name for name in wanted | copies.keys()}
     for header, tensor in tensors(found[name] for name in plain.values()):
@@ -158,6 +169,11 @@ def weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
             kept[name] = tensor
         for row in by_tensor.get(name, ()):
             ours[row.ours] = _changed(tensor, row).astype(np.float32)
+            taken[name] = taken.get(name, 0) + ours[row.ours].size
+        if name in taken and taken[name] != tensor.size:
+            raise ValueError(
+                f"expected all {tensor.size:,} numbers of {name} used once, received {taken[name]:,}"
+            )
     for copy, original in copies.items():
         if original not in kept or not np.array_equal(kept[copy], kept[original]):
             raise ValueError(
@@ -197,19 +213,30 @@ def _changed(tensor: np.ndarray, row: Row) -> np.ndarray:
     Raises:
         ValueError: a shape that cannot be turned so.
     """
-    dims = {"transpose": 2, "convolution": 3}.get(row.change)
+    change, part = row.change, None
+    if isinstance(change, Part):
+        part, change = change, change.then
+    dims = {"transpose": 2, "convolution": 3}.get(change)
     if dims not in (None, tensor.ndim) or tensor.ndim == 0:
         raise ValueError(f"expected {row.theirs} with {dims} dimensions, received shape {tensor.shape}")
-    if row.change == "transpose":
+    if part:
+        tensor = _part(tensor, part, row.theirs)
+    if change == "transpose":
         return tensor.T
-    if row.change == "convolution":
+    if change == "convolution":
         return tensor.transpose(2, 1, 0)
-    if row.change == "squeeze":
+    if change == "squeeze":
         return tensor.reshape(-1)
-    if row.change.endswith("/3"):
-        if tensor.shape[-1] % 3:
-            raise ValueError(f"expected {row.theirs} in three equal parts, received shape {tensor.shape}")
-        third = tensor.shape[-1] // 3
-        start = ("first/3", "second/3", "last/3").index(row.change) * third
-        return tensor[..., start : start + third]
-    return tensor
+    # In float32: half precision could not tell most scales apart.
+    return tensor.astype(np.float32) + 1 if change == "plus one" else tensor
+
+
+def _part(tensor: np.ndarray, part: Part, name: str) -> np.ndarray:
+    """One part of a tensor, the parts of each head one after the other."""
+    rows = np.moveaxis(tensor, part.axis, 0)
+    if len(rows) % (part.heads * part.of):
+        raise ValueError(
+            f"expected {name} in {part.heads * part.of} equal parts, received shape {tensor.shape}"
+        )
+    each = rows.reshape(part.heads, part.of, -1, *rows.shape[1:])[:, part.which]
+    return np.moveaxis(each.reshape(-1, *rows.shape[1:]), 0, part.axis)

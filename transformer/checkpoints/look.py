@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from transformer.checkpoints.shards import headers, only_safetensors, size
 from transformer.config import ModelConfig
 
 OURS = "headlight"
+LEAST = 256  # tokens that are read at once however little memory is free
 # Any one of these makes a tokenizer.
 TOKENIZERS = (TOKENIZER, "vocab.txt", "vocab.json", "source.spm")
 # What is read of a folder, tensors aside.
@@ -97,6 +99,20 @@ def free_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def at_once(config: ModelConfig, free: int) -> int:
+    """How many tokens a decoder alone reads at once: as many as it has positions and as its maps and scores, which
+    grow with the square of a text, leave in half of the `free` bytes; `LEAST` in any case."""
+    if not config.decoder or config.encoder:
+        return config.max_target
+    layers, heads = config.decoder.layers, config.decoder.attention.heads
+    # float32: every map as it is made, stacked and handed over; scores of one layer; what is foretold; vectors.
+    square = 4 * (3 * layers * heads + 4 * heads)
+    line = 4 * (4 * config.vocabulary + 8 * layers * config.width)
+    room = max(free, 0) / 2
+    most = int((math.sqrt(line**2 + 4 * square * room) - line) / (2 * square))
+    return min(config.max_target, max(most, LEAST))
 
 
 def fits(needed: int) -> None:

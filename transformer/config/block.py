@@ -88,16 +88,12 @@ class Stack(Record):
         need(fine, f"a pattern of {self.layers} layers", f"{len(self.pattern)} of them")
         fine = ("local" in self.pattern) == (self.local is not None)
         need(fine, "local attention where the pattern says so", f"{self.local} and {self.pattern}")
-        shapes = {(a.heads, a.head_width, a.groups) for a in self.attentions}
+        shapes = {(a.heads, a.head_width, a.groups) for a in (self.attention, self.local or self.attention)}
         need(len(shapes) == 1, "local and global attention of one shape", f"{len(shapes)} of them")
         fine = self.residual == "serial" or (self.norm.place == "pre" and self.cross is None)
         need(fine, "normalisations pre and no cross where a residual is parallel", self.norm.place)
 
-    @property
-    def attentions(self) -> tuple[Attention, ...]:
-        """What each layer's self-attention is made of."""
-        local = self.local or self.attention
-        return tuple(
-            local if reach == "local" else self.attention
-            for reach in self.pattern or ("global",) * self.layers
-        )
+    def attention_at(self, layer: int) -> Attention:
+        """What the self-attention of one layer is made of; layers count from 0."""
+        here = self.pattern[layer] if self.pattern else "global"
+        return self.local if here == "local" and self.local else self.attention

@@ -108,7 +108,7 @@ class ModelConfig(Record):
         """(layers, heads) of each attention map that the network has: "encoder", "decoder", "cross"."""
         if self.recurrent:
             return {"cross": (1, 1)} if self.recurrent.kind == "gru" else {}
-        return {kind: (len(specs), specs[0].heads) for kind, specs in self._attentions().items()}
+        return {kind: (stack.layers, self.attention(kind).heads) for kind, stack in self._stacks().items()}
 
     def attention(self, kind: str, layer: int = 0) -> Attention:
         """What a layer of one map is made of.
@@ -116,18 +116,16 @@ class ModelConfig(Record):
         Raises:
             ValueError: the network does not have such a map, or has it of recurrent layers.
         """
-        found = self._attentions()
+        found = self._stacks()
         need(kind in found, f"one of {', '.join(found)}", repr(kind))
-        return found[kind][layer]
+        cross = found[kind].cross if kind == "cross" else None
+        return cross or found[kind].attention_at(layer)
 
-    def _attentions(self) -> dict[str, tuple[Attention, ...]]:
-        found = {}
-        for name, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
-            if stack:
-                found[name] = stack.attentions
-        if self.decoder and self.decoder.cross:
-            found["cross"] = (self.decoder.cross,) * self.decoder.layers
-        return found
+    def _stacks(self) -> dict[str, Stack]:
+        """The stack of each map."""
+        stacks = {"encoder": self.encoder, "decoder": self.decoder}
+        stacks["cross"] = self.decoder if self.decoder and self.decoder.cross else None
+        return {kind: stack for kind, stack in stacks.items() if stack}
 
     @property
     def family(self) -> Family:

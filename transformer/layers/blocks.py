@@ -371,7 +371,7 @@ class DecoderBlock(_Sublayers):
         super().__init__(config, stack, name, ("self_attention", *crossing, "feed_forward"), **kwargs)
         policy = self.dtype_policy
         self.self_attention = MultiHeadAttention(
-            self.width, stack.attentions[layer], stack.norm, dtype=policy, name="self_attention"
+            self.width, stack.attention_at(layer), stack.norm, dtype=policy, name="self_attention"
         )
         self.cross_attention: Any = (
             MultiHeadAttention(self.width, stack.cross, stack.norm, dtype=policy, name="cross_attention")

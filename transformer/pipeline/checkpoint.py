@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transformer.checkpoints import folder, foreign
+from transformer.checkpoints.families import FAMILIES
 from transformer.checkpoints.families.table import rows_of_ids
 from transformer.checkpoints.look import fits
 from transformer.config import NO_ID, ModelConfig
@@ -29,7 +30,7 @@ def open_checkpoint(path: Path, name: str = "") -> Model:
 
     checkpoint = foreign.inspect(path)
     fits(checkpoint.memory)
-    tokenizer: Any = open_tokenizer(path, checkpoint.family)
+    tokenizer: Any = open_tokenizer(path, FAMILIES[checkpoint.family].tokenizer or checkpoint.family)
     config = checkpoint.config
     if tokenizer is not None:
         config = _special(config, tokenizer)

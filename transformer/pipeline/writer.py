@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transformer.ask import MAX_CHARACTERS, Ask, whole
+from transformer.checkpoints.look import at_once, free_memory
 from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
@@ -42,7 +43,8 @@ class Word(NamedTuple):
 
 
 class Writer(Model):
-    """A decoder alone with its tokenizer."""
+    """A decoder alone with its tokenizer. `reads` says how many tokens it takes at once: all of its positions, or fewer
+    where memory is short."""
 
     WHAT = "a decoder alone"
     READS = frozenset(("target", "target_ids", "tokens", "position_scale", "interventions"))
@@ -50,6 +52,7 @@ class Writer(Model):
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
         self.runtime = LanguageRuntime(network)
+        self.reads = at_once(network.config, free_memory())  # tokens at once
 
     def encode(self, text: str) -> list[int]:
         """What the network reads for `text`: the start token where it has one, and the text's tokens.
@@ -58,13 +61,13 @@ class Writer(Model):
             ValueError: nothing to read, or more than the network can.
         """
         ids = self._encode(readable(text))
-        self._fits(ids, self.config.max_target)
+        self._fits(ids, self.reads)
         return ids
 
     @property
     def longest(self) -> int:
         """How many tokens a text may have so that the network can still go on with it."""
-        return self.config.max_target - min(ROOM, self.config.max_target // 4)
+        return self.reads - min(ROOM, self.reads // 4)
 
     def tail(self, text: str, longest: int | None = None) -> str:
         """The last part of `text` that has at most `longest` tokens (None: as many as the property), from the
@@ -124,14 +127,14 @@ class Writer(Model):
         prompt, whole_text = self.encode(text), text
         written: list[int] = list(ask.target_ids)
         if written:
-            self._known([*prompt, *written], self.config.max_target)
+            self._known([*prompt, *written], self.reads)
         elif target:
             # One text to the tokenizer, so that the join is made as it would be in running text.
             whole_text = f"{text} {readable(target)}"
             both = self.encode(whole_text)
             prompt, written = both[: len(prompt)], both[len(prompt) :]
-        elif target is None and tokens and len(prompt) < self.config.max_target:
-            written = self.runtime.write(prompt, tokens, top_k=1, alter=alter)
+        elif target is None and tokens and len(prompt) < self.reads:
+            written = self.runtime.write(prompt, min(tokens, self.reads - len(prompt)), top_k=1, alter=alter)
         forced = target is not None or ask.target_ids or not tokens
         options: dict[str, Any] = {"decoding": "forced" if forced else "greedy"}
         typed = self.tokenizer.encode(whole_text)
@@ -151,7 +154,7 @@ class Writer(Model):
             ValueError: no ids, too many, or one that the vocabulary lacks.
         """
         ids = [int(i) for i in ids]
-        self._known(ids, self.config.max_target)
+        self._known(ids, self.reads)
         text = str(self.tokenizer.decode(ids))
         return self._trace(text, text, ids, len(ids), {"decoding": "forced"})
 
@@ -219,7 +222,7 @@ class Writer(Model):
         left = LONG * words
         while left > 0:
             ids, written = self._encode(self.tail(text + new)), list[int]()
-            room = min(self.config.max_target - len(ids), left)
+            room = min(self.reads - len(ids), left)
             # Other noise for other words: the same again would say the same again.
             for token in self.runtime.draw(ids, room, how, (seed, len(text + new)), first):
                 # The word after the last one has begun: it is not ours.

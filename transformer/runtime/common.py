@@ -162,10 +162,14 @@ class Projected(NamedTuple):
 
 
 def bucket(length: int, longest: int, at_least: int = 0) -> int:
-    """The padded length for `length` tokens: the next of the few, and never more than `longest`."""
+    """The padded length for `length` tokens: the next of the few, beyond them 1.5 or 2 times a power of 2, and never
+    more than `longest`."""
     if not 1 <= length <= longest:
         raise ValueError(f"expected from 1 to {longest} tokens, received {length}")
-    return min(next((b for b in _BUCKETS if b >= max(length, at_least)), longest), longest)
+    needed = max(length, at_least)
+    power = 1 << (needed - 1).bit_length()
+    beyond = power * 3 // 4 if power * 3 // 4 >= needed else power
+    return min(next((b for b in _BUCKETS if b >= needed), beyond), longest)
 
 
 def ids_row(ids: Sequence[int], length: int, fill: int) -> Any:

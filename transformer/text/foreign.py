@@ -71,6 +71,8 @@ class ForeignTokenizer:
 
     def _markers(self, side: Side) -> list[list[int]]:
         """The ids before and after a text."""
+        if side.around is not None:
+            return [list(part) for part in side.around]
         roles = side.vocabulary.roles
         return [[i for role in part if (i := roles[role]) is not None] for part in self._around]
 
@@ -95,7 +97,7 @@ def open_tokenizer(folder: Path, family: str) -> ForeignTokenizer | None:
     files and `vocab.json` first, as the reference library does.
 
     Args:
-        family: bert (or roberta, distilbert), gpt2, marian or whisper.
+        family: bert (or roberta, distilbert), gpt2, marian, whisper, or decoder for what goes on with a text.
 
     Raises:
         ValueError: another family; a file that is damaged, empty, over 64 MB, missing beside another one, or that

@@ -8,10 +8,10 @@ and `merges.txt` (byte-level BPE, Radford et al. 2019); `source.spm`, `target.sp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sentencepiece import SentencePieceProcessor
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -24,11 +24,13 @@ from transformer.text.foreign_labels import (
     Vocabulary,
     byte_word,
     candidates,
+    fallback_word,
     marked_word,
     roles_of,
     word_piece,
 )
 from transformer.text.growth import check, check_tokens
+from transformer.text.template import Around, template
 from transformer.text.tokenizer import WORD_START
 from transformer.trace import Label
 from transformer.untrusted import VOCABULARY, read_bytes, read_object, shown
@@ -37,6 +39,14 @@ STYLES: dict[type, Callable[[str], Label]] = {
     decoders.WordPiece: word_piece,
     decoders.ByteLevel: byte_word,
     decoders.Metaspace: marked_word,
+}
+# The same by a part of a sequence of decoders: the first that is in it says how tokens are written.
+PARTS: dict[str, Callable[[str], Label]] = {
+    "WordPiece": word_piece,
+    "ByteLevel": byte_word,
+    "ByteFallback": fallback_word,
+    "Metaspace": marked_word,
+    "Replace": marked_word,
 }
 # With a letter of each kind, and signs that few vocabularies have.
 TRIAL = "a B1, é ☃ 你"
@@ -54,6 +64,7 @@ class Side:
     """One language of a translator, or the only one there is."""
 
     vocabulary: Vocabulary
+    around: Around | None = None  # the ids around a text where the folder says them
 
     def pieces(self, text: str) -> list[Piece]:
         """The subwords of a text, without special tokens around."""
@@ -68,14 +79,22 @@ class LibrarySide(Side):
     """A side by the `tokenizers` library, read from the file `name`; `special` are the tokens that mark something."""
 
     def __init__(
-        self, tokenizer: Tokenizer, family: str, settings: Settings, special: set[str], name: str
+        self,
+        tokenizer: Tokenizer,
+        family: str,
+        settings: Settings,
+        special: set[str],
+        name: str,
+        around: Around | None = None,
     ) -> None:
         ids = tokenizer.get_vocab()
         check_tokens(ids, name)
         roles = roles_of(ids, family, settings, name)
+        if family == "decoder":
+            self.around = around or _said(settings, roles)
         markers = {ids[token] for token in special} | {i for i in roles.values() if i is not None}
         added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-        read = next((style for kind, style in STYLES.items() if isinstance(tokenizer.decoder, kind)), Label)
+        read = _style(tokenizer.decoder)
         timeless = ids.get("<|notimestamps|>")  # the timestamps follow it
         self.vocabulary = Vocabulary(
             {index: token for token, index in ids.items()},
@@ -85,7 +104,8 @@ class LibrarySide(Side):
             None if timeless is None else timeless + 1,
         )
         tokenizer.encode_special_tokens = True  # then those that someone types are plain text
-        self._tokenizer, self._name, self._marks_words = tokenizer, name, read is marked_word
+        self._tokenizer, self._name = tokenizer, name
+        self._marks_words = read in (marked_word, fallback_word)
         self.text([piece.id for piece in self.pieces(TRIAL)])  # what cannot work fails here
 
     def pieces(self, text: str) -> list[Piece]:
@@ -105,8 +125,11 @@ class LibrarySide(Side):
 def whole_file(path: Path, family: str, settings: Settings) -> Side:
     """tokenizer.json. What it says of padding, cutting and tokens around a text is for batches of its own library."""
     values, gap = read_object(path, VOCABULARY), candidates(family, "mask", settings)
-    values |= {"padding": None, "truncation": None, "post_processor": None}
+    around = None
     with reading(f"a tokenizer in {path.name}"):
+        if family == "decoder":
+            around = template(values.get("post_processor"))
+        values |= {"padding": None, "truncation": None, "post_processor": None}
         check(values, path.name)
     with reading(f"a tokenizer in {path.name}"):
         special = set()
@@ -115,7 +138,22 @@ def whole_file(path: Path, family: str, settings: Settings) -> Side:
                 special.add(row["content"])
             row["special"] = row["content"] in special and row["content"] not in gap
         tokenizer = Tokenizer.from_str(json.dumps(values))
-        return LibrarySide(tokenizer, family, settings, special, path.name)
+        return LibrarySide(tokenizer, family, settings, special, path.name, around)
+
+
+def _style(decoder: Any) -> Callable[[str], Label]:
+    """How tokens are written, by what makes a text of them."""
+    if isinstance(decoder, decoders.Sequence):
+        parts = {part.get("type") for part in json.loads(decoder.__getstate__())["decoders"]}
+        return next((style for part, style in PARTS.items() if part in parts), Label)
+    return next((style for kind, style in STYLES.items() if isinstance(decoder, kind)), Label)
+
+
+def _said(settings: Settings, roles: Mapping[str, int | None]) -> Around:
+    """What stands around a text where no template says it."""
+    start = roles["start"] if settings.get("add_bos_token") is True else None
+    end = roles["end"] if settings.get("add_eos_token") is True else None
+    return Around(() if start is None else (start,), () if end is None else (end,))
 
 
 def words(path: Path, family: str, settings: Settings) -> Side:
@@ -138,7 +176,14 @@ def words(path: Path, family: str, settings: Settings) -> Side:
 
 
 def byte_pairs(path: Path, family: str, settings: Settings) -> Side:
-    """vocab.json and merges.txt: byte-level BPE, with the tokens that other files of the folder add."""
+    """vocab.json and merges.txt: byte-level BPE, with the tokens that other files of the folder add.
+
+    Raises:
+        ValueError: files that are damaged, or of a class that cuts text otherwise than GPT-2's.
+    """
+    by = settings.get("tokenizer_class")
+    if family == "decoder" and by not in (None, "GPT2Tokenizer", "GPT2TokenizerFast"):
+        raise ValueError(f"expected tokenizer.json for a {shown(by)}, received {path.name} without it")
     ids, more, merging = _ids(path), path.with_name("added_tokens.json"), path.with_name("merges.txt")
     added = _ids(more) if more.exists() else {}
     with reading("added tokens by id in tokenizer_config.json"):

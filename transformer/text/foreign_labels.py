@@ -32,6 +32,12 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "pad": ("pad_token",),
         "unknown": ("unk_token", "[UNK]", "<unk>"),
     },
+    "decoder": {
+        "start": ("bos_token",),
+        "end": ("eos_token",),
+        "pad": ("pad_token",),
+        "unknown": ("unk_token", "<unk>"),
+    },
     "marian": {
         "start": ("pad_token", "<pad>"),
         "end": ("eos_token", "</s>"),
@@ -45,8 +51,9 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "unknown": ("unk_token",),
     },
 }
-# What stands before and after a text.
+# What stands before and after a text. Around one that a decoder goes on with it is what the folder says: `template.py`.
 AROUND: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "decoder": ((), ()),
     "bert": (("start",), ("end",)),
     "gpt2": ((), ()),
     "marian": ((), ("end",)),
@@ -58,8 +65,12 @@ SHOWN = {
     "<mask>": "MASK",
     "[PAD]": "pad",
     "<s>": "start",
+    "<bos>": "start",
+    "<|begin_of_text|>": "start",
     "<|startoftranscript|>": "start",
     "</s>": "end",
+    "<eos>": "end",
+    "<|end_of_text|>": "end",
     "<|endoftext|>": "end",
     "<|notimestamps|>": "no timestamps",
     "<|startofprev|>": "previous text",
@@ -68,6 +79,7 @@ SHOWN = {
     "<|nocaptions|>": "no speech",
 }
 TIMESTAMP = re.compile(r"<\|(\d+\.\d\d)\|>")
+FALLBACK = re.compile(r"<0x([0-9A-F]{2})>")
 LANGUAGE = re.compile(r">>(.+?)<<")
 BRACKETS = re.compile(r"<\|(.+)\|>|>>(.+)<<|\[(.+)\]|<(.+)>")
 
@@ -145,6 +157,12 @@ def marked_word(token: str) -> Label:
     """`▁the` begins a word; the mark alone stands before punctuation that does."""
     text = token.removeprefix(WORD_START).replace(WORD_START, " ")
     return Label(text or " ", joins=not token.startswith(WORD_START))
+
+
+def fallback_word(token: str) -> Label:
+    """As `marked_word`; a byte that no token spells, `<0x0A>`, goes on what stands before it."""
+    byte = FALLBACK.fullmatch(token)
+    return Label(bytes.fromhex(byte[1]).decode("utf-8", PART), joins=True) if byte else marked_word(token)
 
 
 def byte_word(token: str) -> Label:

@@ -157,5 +157,7 @@ FAMILIES = {
             "encoder.embed_tokens.weight": "shared.weight",
             "decoder.embed_tokens.weight": "shared.weight",
         },
+        title="Marian",
+        kind="seq2seq",
     ),
 }

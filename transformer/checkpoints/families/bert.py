@@ -220,6 +220,8 @@ FAMILIES = {
         _ALONE | {"position_embedding_type": ("absolute", None)},
         ("embeddings.position_ids", "pooler.", "cls.seq_relationship."),
         {"cls.predictions.decoder.weight": _WORDS, "cls.predictions.decoder.bias": "cls.predictions.bias"},
+        title="BERT",
+        kind="encoder",
     ),
     "roberta": Family(
         "roberta.",
@@ -228,6 +230,8 @@ FAMILIES = {
         _ALONE | {"position_embedding_type": ("absolute", None)},
         ("embeddings.position_ids", "embeddings.token_type_ids", "pooler."),
         {"lm_head.decoder.weight": _WORDS, "lm_head.decoder.bias": "lm_head.bias"},
+        title="RoBERTa",
+        kind="encoder",
     ),
     "distilbert": Family(
         "distilbert.",
@@ -236,5 +240,7 @@ FAMILIES = {
         {"sinusoidal_pos_embds": (False, None)},
         ("embeddings.position_ids",),
         {"vocab_projector.weight": _WORDS},
+        title="DistilBERT",
+        kind="encoder",
     ),
 }

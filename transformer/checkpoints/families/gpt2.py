@@ -7,26 +7,16 @@ from typing import Any
 
 from transformer.checkpoints.families.table import (
     Family,
+    Part,
     Row,
     activation,
     need,
     norm,
     optional,
-    token,
     untied,
+    writes,
 )
-from transformer.config import (
-    NO_ID,
-    Attention,
-    Embedding,
-    FeedForward,
-    ModelConfig,
-    Norm,
-    Special,
-    Stack,
-    Table,
-    Task,
-)
+from transformer.config import Attention, Embedding, FeedForward, ModelConfig, Norm, Stack, Table, Task
 
 
 def _gpt2(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
@@ -46,9 +36,7 @@ def _gpt2(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
         ),
         max_target=optional(config, "n_positions") or need(config, "n_ctx"),
         task=Task(tied=config.get("tie_word_embeddings") is not False),
-        special=Special(
-            pad=NO_ID, start=NO_ID, end=token(config, "eos_token_id"), unknown=NO_ID, suppressed=()
-        ),
+        special=writes(config, need(config, "vocab_size")),
     )
 
 
@@ -61,11 +49,10 @@ def _gpt2_rows(config: ModelConfig) -> list[Row]:
         *norm(f"{block}.ln_2", f"{ours}/feed_forward_norm"),
         *norm("ln_f", "decoder/last_norm"),
     ]
-    for third, part in (("first", "query"), ("second", "key"), ("last", "value")):
+    for third, part in enumerate(("query", "key", "value")):
         for theirs, kind in (("weight", "kernel"), ("bias", "bias")):
-            table.append(
-                Row(f"{block}.attn.c_attn.{theirs}", f"{ours}/self_attention/{part}/{kind}", f"{third}/3")
-            )
+            name = f"{ours}/self_attention/{part}/{kind}"
+            table.append(Row(f"{block}.attn.c_attn.{theirs}", name, Part(third, 3, axis=-1)))
     for theirs, part in (
         ("attn.c_proj", "self_attention/output"),
         ("mlp.c_fc", "feed_forward/expand"),
@@ -91,5 +78,7 @@ FAMILIES = {
         },
         ("h.{}.attn.bias", "h.{}.attn.masked_bias"),
         {"lm_head.weight": "wte.weight"},
+        title="GPT-2",
+        kind="decoder",
     ),
 }

@@ -54,5 +54,7 @@ FAMILIES = {
         {},
         (),
         {"proj_out.weight": "decoder.embed_tokens.weight"},
+        title="Whisper",
+        kind="speech",
     ),
 }

@@ -10,7 +10,8 @@ import streamlit as st
 
 from transformer import home, settings
 from transformer.checkpoints import hub
-from transformer.checkpoints.look import OURS, Look, free_memory, look
+from transformer.checkpoints.families import FAMILIES
+from transformer.checkpoints.look import OURS, Look, at_once, free_memory, look
 from transformer.config import ModelConfig
 from transformer.kinds import kind_of
 from transformer.ui.models import calls, opened
@@ -19,15 +20,7 @@ from transformer.ui.shell.frame import PAGES, Page
 from transformer.ui.shell.markdown import line, plain
 
 LONGEST = 1000  # characters of a path or an id
-TITLES = {
-    OURS: "Trained by Headlight",
-    "bert": "BERT",
-    "roberta": "RoBERTa",
-    "distilbert": "DistilBERT",
-    "gpt2": "GPT-2",
-    "marian": "Marian",
-    "whisper": "Whisper",
-}
+TITLES = {OURS: "Trained by Headlight"} | {name: family.title for name, family in FAMILIES.items()}
 
 
 class Found(NamedTuple):
@@ -129,6 +122,7 @@ def open_your_own() -> None:
         f"{where}, or a model on the Hugging Face hub: {kinds}, with its numbers as safetensors. Nothing of it is run "
         "as code. Look first: that reads its settings and says what it will cost."
     )
+    families()
     with st.form("look", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Folder or hub id",
@@ -152,6 +146,25 @@ def open_your_own() -> None:
         st.warning(answer)
     elif answer:
         _offer(answer)
+
+
+def families() -> None:
+    """The table of what can be opened."""
+    with st.expander("Families that open"):
+        pages = {name: _page_of(family.kind) for name, family in FAMILIES.items()}
+        st.dataframe(
+            [
+                {
+                    "family": family.title,
+                    "model_type": name,
+                    "what it does": kind_of(family.kind).does,
+                    "page": page.name if (page := pages[name]) else "",
+                }
+                for name, family in FAMILIES.items()
+            ],
+            hide_index=True,
+            width="content",
+        )
 
 
 def _offer(found: Found) -> None:
@@ -193,6 +206,10 @@ def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tupl
             ("To fetch", f"{found.cost.files} files, {sized(found.cost.bytes)}"),
             ("Memory", f"at least {sized(found.cost.bytes)}, of {sized(free)} that are free"),
         ]
+    if config.family == "decoder" and found.seen:
+        once = at_once(config, free - found.seen.memory)
+        more = f"; of its {config.max_target:,}, as many as memory allows" if once < config.max_target else ""
+        facts.append(("Reads", f"{once:,} tokens at once{more}"))
     page = _page_of(config.family)
     facts.append(("Page", page.name if page else "none yet: it opens for Python and the command line"))
     return facts

@@ -34,6 +34,35 @@ def layers(config: ModelConfig) -> str:
     )
 
 
+def sharing(config: ModelConfig) -> str:
+    """Such as "Heads 1–3 share keys, as do 4–6. Layers 1 and 3 see 512 tokens at a time."; "" where neither is so."""
+    stack, said = config.decoder, []
+    if stack is None:
+        return ""
+    spec = stack.attention
+    if spec.groups > 1:
+        firsts = range(1, spec.heads + 1, spec.groups)
+        first, *others = (f"{i}–{i + spec.groups - 1}" for i in firsts)
+        said.append(f"Heads {first} share keys" + (f", as do {_listed(others)}" if others else "") + ".")
+    reaches: dict[int, list[str]] = {}
+    for layer in range(stack.layers):
+        reaches.setdefault(stack.attention_at(layer).window, []).append(str(layer + 1))
+    for window, numbers in reaches.items():
+        if window:
+            which = "Each layer sees" if len(reaches) == 1 else f"Layers {_listed(numbers)} see"
+            which = (
+                which.replace("Layers", "Layer").replace(" see", " sees")
+                if len(numbers) == 1 < len(reaches)
+                else which
+            )
+            said.append(f"{which} {_count(window, 'token')} at a time.")
+    return " ".join(said)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def counted(numbers: int) -> str:
     """Such as "26,104" or "7.9 million"."""
     return f"{numbers / 1e6:,.1f} million" if numbers >= 1e6 else f"{numbers:,}"
@@ -64,7 +93,8 @@ def about(folder: Path, card: bool = True) -> str:
 
 
 def _sentence(name: str, found: Look) -> str:
-    return f"{code(name)} {layers(found.config)}, and learned {counted(found.parameters)} numbers."
+    said = f"{code(name)} {layers(found.config)}, and learned {counted(found.parameters)} numbers."
+    return f"{said} {sharing(found.config)}".strip()
 
 
 def summary(card: Path) -> str:
