@@ -147,6 +147,8 @@ def edit(place: Path, **changes: Any) -> Path:
         ("llama-tied", dict(attention_bias="yes"), "expected attention_bias as true or false"),
         ("llama-tied", dict(num_hidden_layers=10**12), "expected from 1 to 10,000 layers"),
         ("llama-tied", dict(num_attention_heads=0), "heads"),
+        ("neox-parallel", dict(rope_parameters=dict(partial_rotary_factor=0.01)), "received 0 of 8"),
+        ("llama-yarn", dict(rope_parameters=dict(rope_type="yarn", factor=2.0, rope_theta=1.0)), "theta above 1"),
         ("llama-tied", dict(num_key_value_heads=3), "expected heads divisible by the key_heads"),
         ("qwen3-tied", dict(layer_types=["sliding_attention"]), "expected layer_types as 2 of"),
         ("smollm3-plain", dict(no_rope_layers=[1, 2, 0]), "expected no_rope_layers as 3 of 0 and 1"),

@@ -61,6 +61,22 @@ def test_a_byte_is_no_word_of_its_own() -> None:
     assert fallback_word("▁the") == Label("the") and fallback_word("the") == Label("the", joins=True)
 
 
+def test_markers_beyond_a_vocabulary_are_left_out(tmp_path: Path) -> None:
+    """As Gemma 3 has one for pictures, which its networks of text have no row for."""
+    values = json.loads((GOLDEN / "tokens-gemma" / "tokenizer.json").read_text("utf-8"))
+    picture = values["added_tokens"][0] | {"id": 410, "content": "<image_soft_token>"}
+    values["added_tokens"].append(picture)
+    for special, size in ((True, 410), (False, 411)):
+        picture["special"] = special
+        (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+        tokenizer = open_tokenizer(tmp_path, "decoder")
+        assert tokenizer and tokenizer.size == 411
+        tokenizer.within(410)
+        assert tokenizer.size == size
+        tokenizer.within(5)  # tokens that text is made of are not left out
+        assert tokenizer.size == size
+
+
 SINGLE = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
 KNOWN = {"<s>": {"id": "<s>", "ids": [7], "tokens": ["<s>"]}}
 PLAIN = {"type": "TemplateProcessing", "single": SINGLE, "special_tokens": KNOWN}

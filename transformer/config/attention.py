@@ -37,6 +37,7 @@ class Rotary(Record):
         need(not grows or self.original > 0, f"an original length for {self.scaling}", self.original)
         fine = self.scaling != "llama3" or self.low < self.high
         need(fine, "low below high for llama3", f"{self.low} and {self.high}")
+        need(self.scaling != "yarn" or self.theta > 1, "a theta above 1 for yarn", self.theta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,10 @@ class Attention(Record):
         for name in ("scale", "softcap"):
             need(0 <= getattr(self, name) < inf, f"{name} of at least 0", getattr(self, name))
         shares(self, "dropout")
+        if self.rotary:
+            size = int(self.head_width * self.rotary.share)
+            fine = size > 0 and size + size % 2 <= self.head_width
+            need(fine, "a head_width of which whole pairs are turned", f"{size} of {self.head_width}")
 
     @classmethod
     def split(cls, width: int, heads: int, **more: object) -> Self:

@@ -33,6 +33,7 @@ def open_checkpoint(path: Path, name: str = "") -> Model:
     tokenizer: Any = open_tokenizer(path, FAMILIES[checkpoint.family].tokenizer or checkpoint.family)
     config = checkpoint.config
     if tokenizer is not None:
+        tokenizer.within(config.vocabulary)
         config = _special(config, tokenizer)
     network = assemble(config)
     network.build()

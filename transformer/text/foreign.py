@@ -40,6 +40,13 @@ class ForeignTokenizer:
         self.start_id, self.end_id, self.pad_id = roles["start"], roles["end"], roles["pad"]
         self.mask_id, self.unknown_id = roles.get("mask"), roles["unknown"]
 
+    def within(self, vocabulary: int) -> None:
+        """Leave out markers beyond the `vocabulary` of a network, such as those of pictures that its kin reads: what is
+        typed makes none of them."""
+        known = self._target.vocabulary
+        if all(i in known.markers for i in known.tokens if i >= vocabulary):
+            self.size = min(self.size, vocabulary)
+
     def encode(self, text: str) -> Encoded:
         """Text -> ids, special tokens around as the family has them. Unknown pieces keep their own text as label."""
         return self._encode(self._source, text)

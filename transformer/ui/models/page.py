@@ -116,11 +116,10 @@ def shipped_models() -> None:
 def open_your_own() -> None:
     """A box for a folder or a hub id, what was found there, and the button that opens it."""
     directory, allowed = settings.models_directory(), settings.hub_allowed()
-    kinds = "BERT, RoBERTa, DistilBERT, GPT-2, Marian or Whisper"
     where = "A folder of this server" if directory else "A folder on this computer"
     st.markdown(
-        f"{where}, or a model on the Hugging Face hub: {kinds}, with its numbers as safetensors. Nothing of it is run "
-        "as code. Look first: that reads its settings and says what it will cost."
+        f"{where}, or a model on the Hugging Face hub, of a family in this table, with its numbers as safetensors. "
+        "Nothing of it is run as code. Look first: that reads its settings and says what it will cost."
     )
     families()
     with st.form("look", border=False), st.container(horizontal=True, vertical_alignment="bottom"):

@@ -43,7 +43,10 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         st.warning(line(error))
         return
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
-    st.latex(formula(calls.network(trace.model).config.attention(kind, at_layer)))
+    spec = calls.network(trace.model).config.attention(kind, at_layer)
+    st.latex(formula(spec))
+    if said := meaning(spec):
+        st.caption(said)
     which = (
         f"{MAP_NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
         if len(checks) == 1
@@ -114,7 +117,7 @@ def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dic
 
 
 def formula(spec: Attention) -> str:
-    """How a layer's weights come from its queries and keys, as LaTeX; R turns, m is what a query may see."""
+    """How a layer's weights come from its queries and keys, as LaTeX; `meaning` says what its letters are."""
     query, key = ("Q", "K") if spec.qk_norm == "none" else (r"\hat Q", r"\hat K")
     if spec.rotary:
         query, key = rf"R\,{query}", rf"R\,{key}"
@@ -125,3 +128,19 @@ def formula(spec: Attention) -> str:
     if spec.alibi:
         scores += r" - s\,|i - j|"
     return rf"A = \operatorname{{softmax}}\!\left({scores}\right)"
+
+
+def meaning(spec: Attention) -> str:
+    """What letters of the formula stand for, beyond those of the paper; "" where there are none."""
+    said = [
+        text
+        for text, there in (
+            ("Q̂ and K̂ are normalised", spec.qk_norm != "none"),
+            ("R turns each vector by its position", spec.rotary is not None),
+            ("s falls from head to head, and |i − j| is how far apart two positions are", spec.alibi),
+            (f"{spec.groups} heads share one K", spec.groups > 1),
+            (f"a query sees {spec.window} positions", spec.window > 0),
+        )
+        if there
+    ]
+    return "; ".join(said) + "." if said else ""
