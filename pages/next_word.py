@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from transformer.ask import Ask
+from transformer.ui.instruments import heads
 from transformer.ui.models import calls
 from transformer.ui.next_word import page as next_word
 from transformer.ui.next_word.replay import replay
@@ -25,7 +26,8 @@ with left:
     shown = next_word.foretell(model, text, how)
     next_word.buttons(model, text, how, seed)
 if shown:
-    trace = calls.ask(Ask(model=shown.model, given=shown.read))
+    question = Ask(model=shown.model, given=shown.read)
+    trace = calls.ask(question)
     next_word.notes(shown, trace)
     st.header("How it came about", anchor="replay")
     st.caption(
@@ -33,5 +35,9 @@ if shown:
         "toss. Move the slider to see the text as it stood, what its last token looked at, and what was foretold."
     )
     explorer.explore(
-        trace, titles=("", ""), about=about_model(shown.model), words=partial(replay, trace, key="replay")
+        trace,
+        titles=("", ""),
+        about=about_model(shown.model),
+        words=partial(replay, key="replay"),
+        changed=heads.changed(trace, heads.read_again(question), writes="text", own=False),
     )

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from transformer.ui.instruments import heads
 from transformer.ui.models import calls
 from transformer.ui.parts import explorer
 from transformer.ui.read import page as read
@@ -56,4 +57,5 @@ if reading:
         titles=("What was read", ""),
         about=f"{about_model(reading.trace.model)} It reads at most {most} tokens at once; this text has {tokens}.",
         words=read_text.drawn(reading),
+        changed=heads.changed(reading.trace, heads.read_again(reading.question)),
     )

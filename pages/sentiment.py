@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from transformer.ui.instruments import heads
 from transformer.ui.parts import explorer
 from transformer.ui.sentiment import page as sentiment
 from transformer.ui.shell.about import about_model
@@ -20,7 +21,8 @@ if not sentiment.names():
 
 reading = sentiment.read(*sentiment.choose())
 if reading:
-    sentiment.verdict(reading)
+    changed = heads.changed(reading.trace, heads.read_again(reading.question))
+    sentiment.verdict(reading, changed)
     st.header("Which words?", anchor="words")
     st.caption(
         "Attention tells where a head drew from, not why the answer came out as it did: quite other attention can go "
@@ -33,4 +35,5 @@ if reading:
         titles=("What was read", ""),
         about=f"{about_model(reading.trace.model)} It reads at most {most} tokens at once; this text has {tokens}.",
         words=sentiment.drawn(reading),
+        changed=changed,
     )

@@ -34,7 +34,8 @@ missing_model()
 speech.abilities(model, able)
 heard = speech_calls.answer(question)
 if heard:
-    speech.transcript(heard)
+    changed = speech.changed(heard)
+    speech.transcript(heard, changed)
     for note in heard.notes:
         st.caption(line(note))
-    speech.explore(heard, about_model(heard.trace.model, card=False))
+    speech.explore(heard, about_model(heard.trace.model, card=False), changed)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from transformer.ask import Ask
+from transformer.ui.instruments import heads
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import about_model
@@ -59,10 +60,12 @@ trace = calls.answer(
 steering.way_back(target, choices)
 if trace:
     forced = trace.options.get("decoding") == "forced"
+    own = not forced and "choices" not in trace.options
     explorer.explore(
         trace,
         titles=("Input", "Your translation" if forced else "Translation"),
         about=about_model(trace.model),
         on_choose=steering.take_choice,
+        changed=heads.changed(trace, heads.translated_again(trace), writes="translation", own=own),
     )
 calls.start()

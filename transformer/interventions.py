@@ -14,9 +14,10 @@ Parts are joined by ";".
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 from urllib.parse import quote, unquote_to_bytes
@@ -227,12 +228,53 @@ class Interventions:
             layers, heads = shape[change.kind]
             if change.layer >= layers or change.head >= heads:
                 raise ValueError(
-                    f"expected changes in {layers} layers and {heads} heads of {change.kind}, "
+                    f"expected layers 1 to {layers} and heads 1 to {heads} of {change.kind} to be changed, "
                     f"received layer {_place_text(change.layer)}, head {_place_text(change.head)}"
                 )
 
+    def factors(self, kind: Kind, layers: int, heads: int) -> list[list[float]]:
+        """What each head of a map is multiplied by, (layers, heads); factors that meet in one head multiply, and heads
+        that the map does not have are none of it."""
+        found = [[1.0] * heads for _ in range(layers)]
+        for head in self.heads:
+            if head.kind == kind:
+                for i in _among(head.layer, layers):
+                    for j in _among(head.head, heads):
+                        found[i][j] *= head.factor
+        return found
+
+    def with_factors(self, kind: Kind, factors: Sequence[Sequence[float]]) -> Self:
+        """The same with these (layers, heads) for a map, in as few changes as rows or columns of one factor allow.
+
+        Raises:
+            ValueError: more changes than there may be.
+        """
+        rows = _lines(factors, lambda i, j, factor: Head(kind, i, j, factor))
+        columns = _lines([*zip(*factors, strict=True)], lambda j, i, factor: Head(kind, i, j, factor))
+        others = tuple(head for head in self.heads if head.kind != kind)
+        return dataclasses.replace(self, heads=(*others, *min(rows, columns, key=len)))
+
 
 NONE = Interventions()
+
+
+def _among(place: int, count: int) -> range:
+    return range(count) if place == ALL else range(place, min(place + 1, count))
+
+
+def _lines(factors: Sequence[Sequence[float]], made: Callable[[int, int, float], Head]) -> list[Head]:
+    """Heads line by line: a line of one factor is one change, and so is a map of one factor."""
+    different = {factor for line in factors for factor in line}
+    if len(different) == 1:
+        (factor,) = different
+        return [made(ALL, ALL, factor)] if factor != 1 else []
+    found: list[Head] = []
+    for i, line in enumerate(factors):
+        if len(line) > 1 and len(set(line)) == 1:
+            found += [made(i, ALL, line[0])] if line[0] != 1 else []
+        else:
+            found += [made(i, j, factor) for j, factor in enumerate(line) if factor != 1]
+    return found
 
 
 def _kind(kind: Any) -> None:

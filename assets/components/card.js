@@ -33,6 +33,7 @@ class Card {
   fill(step) {
     const head = make("div", "head");
     head.append("“", make("bdi", "", null, step.text.trim() || "␣"), "” ", make("b", "", null, percent(step.probability)));
+    if (step.other !== undefined) head.append(`, in the other answer ${percent(step.other)}`);
     head.append(` · entropy ${step.entropy.toFixed(2)} bits`);
     const list = make("div", "alternatives");
     const most = Math.max(...step.alternatives.map((other) => other.probability), 1e-9);

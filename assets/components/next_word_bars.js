@@ -1,6 +1,7 @@
 // The likeliest next words as bars, each a button that appends its word.
 //
-// Data (made by transformer/ui/next_word/bars.py): {words: [{start, text, probability, own}], blocked, accent}.
+// Data (made by transformer/ui/next_word/bars.py): {words: [{start, text, probability, own, before}], blocked, accent}.
+// `before` is the network's own probability before something was changed in it; left out where it is not known.
 // `start` is the part of a broken-off word that is typed already. An answer is [number of the list, place in it], so
 // that a click that comes late is never taken for a word of another list.
 
@@ -31,7 +32,7 @@ class Bars {
     this.spec = spec;
     const active = this.host.getRootNode().activeElement;
     const at = this.buttons().indexOf(active);
-    const most = Math.max(...spec.words.map((word) => Math.max(word.probability, word.own)), 1e-9);
+    const most = Math.max(...spec.words.map((word) => Math.max(word.probability, word.own, word.before ?? 0)), 1e-9);
     this.list.replaceChildren(...spec.words.map((word, place) => this.row(word, place, most)));
     // Whoever goes on word after word by keyboard stays in the list.
     if (at >= 0) this.buttons()[Math.min(at, spec.words.length - 1)]?.focus();
@@ -39,7 +40,7 @@ class Bars {
     performance.mark("headlight:words-drawn", { detail: { list: spec.list } });
   }
 
-  row({ start, text, probability, own }, place, most) {
+  row({ start, text, probability, own, before }, place, most) {
     const item = make("li");
     const button = make("button", "word", item);
     button.type = "button";
@@ -47,7 +48,9 @@ class Bars {
     const [name, track] = fillRow(button, text, probability / most, probability);
     if (start) name.prepend(make("span", "start", null, start));
     make("span", "tick", track).style.left = `${(100 * own) / most}%`;
-    const numbers = `drawn with ${percent(probability)}, the network's own probability ${percent(own)}`;
+    if (before !== undefined) make("span", "tick before", track).style.left = `${(100 * before) / most}%`;
+    const was = before === undefined ? "" : `, before the change ${percent(before)}`;
+    const numbers = `drawn with ${percent(probability)}, the network's own probability ${percent(own)}${was}`;
     button.setAttribute("aria-label", `${start}${text}: ${numbers}. Append it.`);
     button.title = numbers;
     button.addEventListener("click", () => {

@@ -1,21 +1,22 @@
 // From bytes to pixels and colours: the arithmetic of the pictures, without any state.
 
 /**
- * Every matrix shrunk to at most (down, across) by the maximum of each block. Averaging or skipping
- * would let a single bright cell vanish from a long text's thumbnail; the maximum keeps every one.
+ * Every matrix shrunk to at most (down, across): of each block the byte farthest from `zero` stays. Averaging or
+ * skipping would let a single bright cell vanish from a long text's thumbnail; the extreme keeps every one.
  */
-function reduceByMaximum(bytes, count, queries, keys, down, across) {
+function reduceToExtremes(bytes, count, queries, keys, down, across, zero) {
   if (down === queries && across === keys) return bytes;
   const rows = Uint32Array.from({ length: queries }, (_, q) => Math.floor((q * down) / queries) * across);
   const columns = Uint32Array.from({ length: keys }, (_, k) => Math.floor((k * across) / keys));
-  const reduced = new Uint8Array(count * down * across);
+  const far = Uint8Array.from({ length: 256 }, (_, byte) => Math.abs(byte - zero));
+  const reduced = new Uint8Array(count * down * across).fill(zero);
   let from = 0;
   for (let matrix = 0; matrix < count; matrix++) {
     for (let query = 0; query < queries; query++) {
       const to = matrix * down * across + rows[query];
       for (let key = 0; key < keys; key++, from++) {
         const value = bytes[from];
-        if (value > reduced[to + columns[key]]) reduced[to + columns[key]] = value;
+        if (far[value] > far[reduced[to + columns[key]]]) reduced[to + columns[key]] = value;
       }
     }
   }

@@ -1,6 +1,7 @@
 // Groups of possibilities as bars: what could stand under each mask, or how likely each class is.
 //
-// Data (made by transformer/ui/read/bars.py): {groups: [{title, bars: [{text, probability, note}]}], verb}. With a verb
+// Data (made by transformer/ui/read/bars.py): {groups: [{title, bars: [{text, probability, note, before}]}], verb}; `before` is
+// the probability before something was changed in the network, where it is known. With a verb
 // each bar is a button; a click sends [group, bar]. The longest bar of a group has the full width of its track only if
 // its probability is 1, so that groups compare.
 
@@ -26,10 +27,16 @@ export default function mount({ data, parentElement, setTriggerValue }) {
   return () => host.remove();
 }
 
-function drawBar(section, { text, probability, note }, verb) {
+function drawBar(section, { text, probability, note, before }, verb) {
   const row = make(verb ? "button" : "div", "row", section);
-  const words = `${text}, ${percent(probability)}${note ? `, ${note}` : ""}`;
-  fillRow(row, text, probability, probability)[0].title = text;
+  const was = before === undefined ? "" : `, before the change ${percent(before)}`;
+  const words = `${text}, ${percent(probability)}${was}${note ? `, ${note}` : ""}`;
+  const [name, track] = fillRow(row, text, probability, probability);
+  name.title = text;
+  if (before !== undefined) {
+    make("span", "tick", track).style.left = `${100 * before}%`;
+    track.title = `${percent(probability)}${was}`;
+  }
   if (note) row.classList.add("noted");
   if (verb) {
     row.type = "button";

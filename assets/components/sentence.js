@@ -8,7 +8,8 @@
 // Data (packed by transformer/ui/parts/sentence.py): uint32 length, JSON, then one byte per weight of the
 // chosen view, (queries, keys), 255 = 1. `places.queries[i]` is the token that row i belongs to, counted
 // within its side; the same for keys and columns. -1 is the start marker that a decoder reads before its
-// own output; a side that has one names it as `lead`, and it is shown as a token before the first.
+// own output; a side that has one names it as `lead`, and it is shown as a token before the first. A third side,
+// `beside`, is another answer to the same input, which stands above or below the target and is only read.
 
 const CARD_DELAY = 200; // ms; passing over a line of text should not flash a card per word
 const LEAVE_DELAY = 180; // ms to get from a token into its card
@@ -80,8 +81,10 @@ class Sentence {
     const had = this.host.contains(active) ? (this.info(active) ?? this.info(this.current)) : null;
     this.locked = this.hovered = this.focused = this.carded = null;
     this.body.replaceChildren();
+    const { beside } = this.spec.sides;
     for (const side of ["source", "target"]) {
       const { title, tokens, lead } = this.spec.sides[side];
+      if (side === "target" && beside?.above) this.buildBeside(beside);
       const shown = lead ? [{ text: lead, special: true }, ...tokens] : tokens;
       this.tokens[side] = [];
       this.tabStop[side] = Math.min(this.tabStop[side], Math.max(0, shown.length - 1));
@@ -98,7 +101,31 @@ class Sentence {
       );
       this.tokens[side][this.tabStop[side]].tabIndex = 0;
     }
+    if (beside && !beside.above) this.buildBeside(beside);
     if (had) (this.tokenAt(had.side, had.index) ?? this.tokens[had.side].at(-1))?.focus();
+  }
+
+  /** Another answer, to be read: it does not answer to the pointer. */
+  buildBeside({ title, tokens }) {
+    const section = make("section", "side beside", this.body);
+    make("div", "title", section, title);
+    const text = make("p", "text", section);
+    text.dir = "auto";
+    text.dataset.side = "beside";
+    layTokens(text, tokens, (word, token) => {
+      const element = make("span", "token", word, token.text.trim() === "" ? "␣" : token.text);
+      if (token.special) element.classList.add("special");
+      this.showSure(element, token);
+      element.title = `${percent(token.probability)}${token.other === undefined ? "" : `, in the other answer ${percent(token.other)}`}`;
+      return element;
+    });
+  }
+
+  /** How sure the network was of a token, and whether another answer lacks it. */
+  showSure(element, token) {
+    element.style.setProperty("--sure", token.probability.toFixed(3));
+    element.dataset.sure = token.probability >= 0.5 ? "yes" : token.probability >= 0.2 ? "half" : "no";
+    if (token.changed) element.classList.add("changed");
   }
 
   buildToken(word, side, index, token) {
@@ -112,9 +139,10 @@ class Sentence {
     if (token.special || blank) element.classList.add("special");
     let name = blank ? "space" : token.text;
     if (token.probability !== undefined) {
-      element.style.setProperty("--sure", token.probability.toFixed(3));
-      element.dataset.sure = token.probability >= 0.5 ? "yes" : token.probability >= 0.2 ? "half" : "no";
+      this.showSure(element, token);
       name += `, probability ${percent(token.probability)}`;
+      if (token.other !== undefined) name += `, in the other answer ${percent(token.other)}`;
+      if (token.changed) name += ", not in the other answer";
     }
     if (token.hidden !== undefined) {
       element.classList.add("masked");
@@ -145,6 +173,7 @@ class Sentence {
         sample.dataset.sure = sure;
         sample.style.setProperty("--sure", value);
       }
+      if (this.spec.sides.beside) make("span", "sample changed", legend, "only in one of both");
       parts.push(legend);
     }
     const names = parts.map((part) => part.textContent).join("|");
@@ -292,7 +321,7 @@ class Sentence {
   }
 
   onOver(event) {
-    const token = event.target.closest?.(".token");
+    const token = event.target.closest?.(".token[data-index]");
     if (!token || event.pointerType === "touch") return; // a tap locks instead
     clearTimeout(this.leaving);
     if (token === this.hovered) return;
@@ -309,7 +338,7 @@ class Sentence {
   }
 
   onClick(event) {
-    const token = event.target.closest?.(".token");
+    const token = event.target.closest?.(".token[data-index]");
     if (token) this.press(token);
   }
 

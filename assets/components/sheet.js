@@ -2,7 +2,8 @@
 //
 // Data (made by transformer/ui/parts/sheet.py): shape, labels, colours, the selected head and the digest of the
 // weights to draw. It is small, so choosing another head never sends the weights again: carrier.js brings them,
-// one byte each, (layers, heads, queries, keys), 255 = 1.
+// one byte each, (layers, heads, queries, keys), 255 = 1; where `signed` is a number they are differences from another
+// run, 128 = 0 and 1 and 255 that number. `factors` marks heads that are switched off, halved or doubled.
 //
 // Thumbnails are one canvas. Over it lies a CSS grid of empty cells, one per head, which brings what a
 // canvas lacks: roles and names for screen readers, a roving tab stop, native hit tests, and outlines
@@ -13,18 +14,23 @@ const SMALLEST = 20; // CSS pixels; narrower sheets scroll sideways
 const LARGEST = 168;
 const TALL = 440; // the whole sheet is no taller than this, unless thumbnails would get lower than LOW
 const LOW = 64;
+// What a click on a head does: look at it, or multiply what it contributes. The last three are FACTORS of sheet.py.
+const WAYS = [["look", "Look"], ["off", "Switch off"], ["half", "Halve"], ["double", "Double"]];
+const MARKS = new Map([[0, "off"], [0.5, "½"], [2, "2×"]]);
 
 const shelf = new Shelf();
 
 export default function mount({ data, parentElement, setTriggerValue }) {
   if (!data) return undefined;
-  const choose = (layer, head) => setTriggerValue("selected", [layer, head]);
-  return keep(parentElement, Sheet, (sheet) => sheet.update(data, choose));
+  return keep(parentElement, Sheet, (sheet) => sheet.update(data, setTriggerValue));
 }
 
 class Sheet {
   constructor(root) {
     this.host = make("div", "component drawn sheet", root);
+    this.clicking = "look";
+    this.ways = makeSwitch("What a click on a head does", "way", WAYS, (way) => this.setWay(way));
+    this.host.append(this.ways);
     this.scroller = make("div", "scroller", this.host);
     this.grid = make("div", "grid", this.scroller);
     this.canvas = make("canvas", "picture");
@@ -63,14 +69,24 @@ class Sheet {
     this.density.addEventListener("change", this.onDensity, { once: true });
   }
 
-  update(spec, choose) {
+  setWay(way) {
+    this.clicking = way;
+    this.host.dataset.clicking = way;
+    setSwitch(this.ways, "way", way);
+  }
+
+  update(spec, send) {
     shelf.listen(spec.digest, this.onArrival, this.spec?.digest);
     const before = this.spec;
     this.spec = spec;
-    this.choose = choose;
+    this.send = send;
+    this.zero = spec.signed === null ? 0 : 128; // the byte that stands for nothing
+    this.ways.hidden = !spec.switchable;
+    this.setWay(spec.switchable ? this.clicking : "look");
     this.colour();
     if (!before || String(before.shape) !== String(spec.shape) || before.title !== spec.title) this.build();
     this.select(spec.selected);
+    this.mark();
     this.describe();
     this.draw();
   }
@@ -104,6 +120,7 @@ class Sheet {
     for (let head = 0; head < heads; head++) {
       const label = make("div", "column", header);
       label.setAttribute("role", "columnheader");
+      label.dataset.line = `-1,${head}`;
       this.columns.push(label);
     }
     this.cells = [];
@@ -113,10 +130,10 @@ class Sheet {
       const label = make("div", "layer", row, `Layer ${layer + 1}`);
       label.setAttribute("role", "rowheader");
       label.style.gridRow = layer + 2;
+      label.dataset.line = `${layer},-1`;
       for (let head = 0; head < heads; head++) {
         const cell = make("div", "cell", row);
         cell.setAttribute("role", "gridcell");
-        cell.setAttribute("aria-label", `Layer ${layer + 1} head ${head + 1}`);
         cell.tabIndex = -1;
         cell.dataset.index = this.cells.length;
         cell.style.gridArea = `${layer + 2} / ${head + 2}`;
@@ -140,6 +157,19 @@ class Sheet {
     if (!this.grid.contains(deepActive(this.grid))) this.moveTabStop((layer ?? 0) * heads + (head ?? 0));
   }
 
+  /** Crosses heads out that are off, and writes on others what they are multiplied by. */
+  mark() {
+    const heads = this.spec.shape[1];
+    this.cells.forEach((cell, i) => {
+      const factor = this.spec.factors?.[Math.floor(i / heads)][i % heads] ?? 1;
+      const mark = factor === 1 ? "" : (MARKS.get(factor) ?? `${factor}×`);
+      const name = `Layer ${Math.floor(i / heads) + 1} head ${(i % heads) + 1}`;
+      cell.setAttribute("aria-label", mark ? `${name}, ${mark}` : name);
+      cell.dataset.factor = factor === 0 ? "off" : factor === 1 ? "" : "other";
+      cell.textContent = factor === 0 ? "" : mark;
+    });
+  }
+
   moveTabStop(index) {
     this.cells[this.active]?.setAttribute("tabindex", "-1");
     this.active = index;
@@ -150,8 +180,11 @@ class Sheet {
   describe() {
     const steps = [0, 16, 32, 48, 64, 96, 128, 160, 192, 224, 255];
     const stops = steps.map((i) => [this.palette[i], i / 255]);
-    const scale = makeScale("weight 0", stops, String(Number((this.top / 255).toPrecision(2))));
-    const text = `In each picture a row is one ${this.spec.rows}, a column one ${this.spec.columns} it looks at.`;
+    const { signed } = this.spec;
+    const end = Number((signed ?? this.top / 255).toPrecision(2));
+    const scale = makeScale(signed === null ? "weight 0" : `change −${end}`, stops, signed === null ? String(end) : `+${end}`);
+    const keys = this.spec.switchable ? " Key x switches the head in focus off, Shift+x its layer." : "";
+    const text = `In each picture a row is one ${this.spec.rows}, a column one ${this.spec.columns} it looks at.${keys}`;
     this.legend.replaceChildren(scale, make("span", "", null, text));
   }
 
@@ -197,14 +230,14 @@ class Sheet {
     const down = Math.min(queries, Math.max(1, Math.round(height * density)));
     const reducedKey = [this.spec.digest, this.spec.shape, across, down].join();
     if (reducedKey !== this.reducedKey) {
-      this.reduced = reduceByMaximum(weights, layers * heads, queries, keys, down, across);
+      this.reduced = reduceToExtremes(weights, layers * heads, queries, keys, down, across, this.zero);
       this.reducedKey = reducedKey;
     }
     const atlas = paintAtlas(this.reduced, layers, heads, down, across, this.stretched);
     this.canvas.width = Math.round((heads * (width + GAP) - GAP) * density);
     this.canvas.height = Math.round((layers * (height + GAP) - GAP) * density);
     const context = this.canvas.getContext("2d", { alpha: false });
-    context.fillStyle = colourOf(this.palette[0]);
+    context.fillStyle = colourOf(this.palette[this.zero]);
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     context.imageSmoothingEnabled = false; // cells stay sharp squares
     for (let layer = 0; layer < layers; layer++) {
@@ -231,18 +264,26 @@ class Sheet {
     requestAnimationFrame(() => setTimeout(() => performance.mark("headlight:sheet-painted", { detail })));
   }
 
-  /** The strongest weight among matrix cells [q0, q1) x [k0, k1) of one head. */
+  /** The strongest weight, or largest change, among matrix cells [q0, q1) x [k0, k1) of one head. */
   strongest(index, q0, q1, k0, k1) {
     const [, , queries, keys] = this.spec.shape;
     const offset = index * queries * keys;
-    let best = { query: q0, key: k0, value: -1 };
+    let best = { query: q0, key: k0, value: this.weights[offset + q0 * keys + k0] };
     for (let query = q0; query < q1; query++) {
       for (let key = k0; key < k1; key++) {
         const value = this.weights[offset + query * keys + key];
-        if (value > best.value) best = { query, key, value };
+        if (Math.abs(value - this.zero) > Math.abs(best.value - this.zero)) best = { query, key, value };
       }
     }
     return best;
+  }
+
+  /** A byte as the weight, or the signed change, that it stands for. */
+  figure(byte) {
+    const { signed } = this.spec;
+    if (signed === null) return (byte / 255).toFixed(2);
+    const value = ((byte - 128) / 127) * signed;
+    return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
   }
 
   onPointer(event) {
@@ -270,7 +311,21 @@ class Sheet {
 
   onClick(event) {
     const cell = event.target.closest?.(".cell");
-    if (cell) this.pick(Number(cell.dataset.index));
+    if (cell) this.press(Number(cell.dataset.index));
+    const line = event.target.closest?.("[data-line]")?.dataset.line;
+    if (line && this.clicking !== "look") this.turn(...line.split(",").map(Number));
+  }
+
+  /** A click on a head, or Enter. */
+  press(index) {
+    const heads = this.spec.shape[1];
+    if (this.clicking === "look") this.pick(index);
+    else this.turn(Math.floor(index / heads), index % heads);
+  }
+
+  /** Switches heads, -1 for all of a layer or of a column; the page answers with other factors. */
+  turn(layer, head, way = this.clicking) {
+    this.send("switched", [layer, head, WAYS.findIndex(([name]) => name === way) - 1]);
   }
 
   onKey(event) {
@@ -289,8 +344,10 @@ class Sheet {
       Home: first,
       End: last,
     };
-    if (event.key === "Enter" || event.key === " ") this.pick(this.active);
-    else if (event.key in moves) this.cells[moves[event.key]].focus();
+    if (event.key === "Enter" || event.key === " ") this.press(this.active);
+    else if (event.key.toLowerCase() === "x" && this.spec.switchable && !event.ctrlKey && !event.metaKey) {
+      this.turn(row, event.shiftKey ? -1 : column, "off");
+    } else if (event.key in moves) this.cells[moves[event.key]].focus();
     else if (event.key === "Escape") this.hideTip();
     else return;
     event.preventDefault();
@@ -301,7 +358,7 @@ class Sheet {
     const chosen = [Math.floor(index / heads), index % heads];
     if (String(chosen) === this.host.dataset.selected) return;
     this.select(chosen); // at once; the page confirms it with the next update
-    this.choose(...chosen);
+    this.send("selected", chosen);
   }
 
   showTip(index, { query, key, value }, x, y, lead = "") {
@@ -310,7 +367,7 @@ class Sheet {
     const from = make("bdi", "", null, this.spec.queries[query]);
     const to = make("bdi", "", null, this.spec.keys[key]);
     const line = make("span", "pair");
-    line.append(`${lead}“`, from, "” → “", to, "” ", make("b", "", null, (value / 255).toFixed(2)));
+    line.append(`${lead}“`, from, "” → “", to, "” ", make("b", "", null, this.figure(value)));
     this.tip.replaceChildren(make("span", "place", null, `${place}: `), line);
     this.tip.hidden = false;
     // Beside the pointer, inside the sheet's width, above it where the window ends.

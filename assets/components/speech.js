@@ -168,7 +168,7 @@ class Player {
     const context = canvas.getContext("2d");
     const wide = (w * across * step) / this.spec.seconds;
     const [rows, columns] = [Math.min(down, h), Math.min(across, Math.max(1, Math.round(wide)))];
-    const shown = reduceByMaximum(values, 1, down, across, rows, columns);
+    const shown = reduceToExtremes(values, 1, down, across, rows, columns, 0);
     context.imageSmoothingEnabled = false;
     context.drawImage(paintAtlas(shown, 1, 1, rows, columns, this.palette), 0, 0, wide, h);
   }

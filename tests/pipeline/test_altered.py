@@ -84,7 +84,7 @@ def ids_of(trace: Trace) -> list[int]:
 
 
 def alter_of(family: str, interventions: Interventions, scale: float = 1.0) -> Alter:
-    return Alter(gates_of(interventions.heads, config(family).attention_shapes()), scale)
+    return Alter(gates_of(interventions, config(family).attention_shapes()), scale)
 
 
 @cache

@@ -27,11 +27,13 @@ class View(NamedTuple):
         values: float32 (Q, K), 0 to 1; from `every_head`, with the layers and heads before: (L, H, Q, K).
         queries: Q labels, the positions that look.
         keys: K labels, the positions that are looked at.
+        signed: the values are differences of weights, -1 to 1.
     """
 
     values: FloatArray
     queries: tuple[Label, ...]
     keys: tuple[Label, ...]
+    signed: bool = False
 
     def __repr__(self) -> str:
         return f"<View {self.values.shape}: {len(self.queries)} queries x {len(self.keys)} keys>"
@@ -75,6 +77,22 @@ def combine(
     )
 
 
+def difference(now: View, before: View) -> View:
+    """How much more each query looks at each key than before: signed values (Q, K).
+
+    Raises:
+        ValueError: views of other tokens, whose cells have no counterparts.
+    """
+    if not same_axes(now, before):
+        raise ValueError("expected two views of the same tokens, received views of different ones")
+    return View(now.values - before.values, now.queries, now.keys, signed=True)
+
+
+def same_axes(one: View | AttentionMap, other: View | AttentionMap) -> bool:
+    """Whether each cell of one has its counterpart in the other."""
+    return one.queries == other.queries and one.keys == other.keys
+
+
 def hide_special(view: View) -> View:
     """Leave out the positions of special tokens, as queries and as keys.
 
@@ -83,7 +101,9 @@ def hide_special(view: View) -> View:
     """
     rows, columns = _ordinary(view.queries), _ordinary(view.keys)
     values = view.values[..., rows, :][..., columns]
-    return View(values, tuple(view.queries[i] for i in rows), tuple(view.keys[i] for i in columns))
+    return View(
+        values, tuple(view.queries[i] for i in rows), tuple(view.keys[i] for i in columns), view.signed
+    )
 
 
 def merge_words(view: View) -> View:
@@ -98,11 +118,15 @@ def merge_words(view: View) -> View:
     summed = np.add.reduceat(view.values, columns, axis=-1, dtype=np.float64)
     lengths = np.diff([*rows, len(view.queries)])
     averaged = np.add.reduceat(summed, rows, axis=-2) / lengths[:, None]
-    return View(averaged.astype(np.float32), _words(view.queries, rows), _words(view.keys, columns))
+    queries, keys = _words(view.queries, rows), _words(view.keys, columns)
+    return View(averaged.astype(np.float32), queries, keys, view.signed)
 
 
 def row_sums(view: View) -> str:
-    """What the rows of a view (Q, K) add up to, as a sentence for files that leave the page; "" where it is 1."""
+    """What the rows of a view (Q, K) add up to, as a sentence for files that leave the page; "" where it is 1, and of
+    differences."""
+    if view.signed:
+        return ""
     sums = view.values.sum(-1, dtype=np.float64)
     if not sums.size or np.abs(sums - 1).max() <= ROW_TOLERANCE:
         return ""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from transformer.analysis.views import View, row_sums
 from transformer.figures import labels
 from transformer.figures import theme as themes
-from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, check, scale_title
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, Scale, check, scale_of
 
 # What a system may have for the scripts of the world; a character that none of them has is drawn as a box.
 FAMILIES = (
@@ -69,7 +69,8 @@ def png(view: View, *, theme: str = "light", title: str | None = None, top: floa
     from matplotlib.figure import Figure
 
     look = themes.get(theme)
-    layout = _layout(view, look, title, top)
+    scale = scale_of(view, look, top)
+    layout = _layout(view, look, title, scale)
     size = (layout.width / 100, layout.height / 100)
     figure = Figure(size, dpi=100 * DOTS_PER_UNIT, facecolor=look.background)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, layout.width), ylim=(layout.height, 0))
@@ -78,8 +79,8 @@ def png(view: View, *, theme: str = "light", title: str | None = None, top: floa
     right, bottom = layout.left + columns * layout.cell, layout.top + rows * layout.cell
     bar = (layout.left, layout.left + BAR_WIDTH, layout.bar_top + BAR_HEIGHT, layout.bar_top)
     style: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
-    axes.imshow(_colours(view.values / top, look), extent=(layout.left, right, bottom, layout.top), **style)
-    axes.imshow(look.attention[None], extent=bar, **style)
+    axes.imshow(_colours(view.values, scale), extent=(layout.left, right, bottom, layout.top), **style)
+    axes.imshow(scale.colours[None], extent=bar, **style)
     for x0, x1, y1, y0 in ((layout.left, right, bottom, layout.top), bar):
         axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=look.grid, linewidth=0.7)
     for text in layout.texts:
@@ -108,24 +109,25 @@ def svg(view: View, *, theme: str = "light", title: str | None = None, top: floa
     Arguments and errors as in `heatmap.heatmap`.
     """
     look = themes.get(theme)
-    return "\n".join(_svg(view, _layout(view, look, title, top), look, top)).encode()
+    scale = scale_of(view, look, top)
+    return "\n".join(_svg(view, _layout(view, look, title, scale), look, scale)).encode()
 
 
-def _svg(view: View, layout: _Layout, look: themes.Theme, full: float) -> Iterator[str]:
+def _svg(view: View, layout: _Layout, look: themes.Theme, scale: Scale) -> Iterator[str]:
     size = f"{layout.width:g} {layout.height:g}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{layout.width:g}" height="{layout.height:g}" '
         f'viewBox="0 0 {size}" font-family={quoteattr(themes.FONT)}>'
     )
     stops = (
-        f'<stop offset="{at:g}" stop-color="{colour}"/>' for at, colour in themes.plotly_scale(look.attention)
+        f'<stop offset="{at:g}" stop-color="{colour}"/>' for at, colour in themes.plotly_scale(scale.colours)
     )
     yield f'<defs><linearGradient id="weight">{"".join(stops)}</linearGradient></defs>'
     yield f'<rect width="100%" height="100%" fill="{look.background}"/>'
     cell, left, top = layout.cell, layout.left, layout.top
     rows, columns = view.values.shape
     yield '<g shape-rendering="crispEdges">'
-    for (row, column), colour in _painted(view.values / full, look):
+    for (row, column), colour in _painted(view.values, scale):
         yield _rectangle(left + column * cell, top + row * cell, cell, cell, f'fill="{colour}"')
     outline = f'fill="none" stroke="{look.grid}"'
     yield _rectangle(left, top, columns * cell, rows * cell, outline)
@@ -142,7 +144,7 @@ def _rectangle(x: float, y: float, width: float, height: float, paint: str) -> s
     return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" {paint}/>'
 
 
-def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _Layout:
+def _layout(view: View, look: themes.Theme, title: str | None, scale: Scale) -> _Layout:
     check(view)
     rows, columns = view.values.shape
     cell = min(48.0, 800 / max(rows, columns))
@@ -155,11 +157,11 @@ def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _
     right, bottom = left + columns * cell, top + rows * cell
     below, sums = (0.65 * key_width + 14 if turned else 22) + 24, row_sums(view)
     texts = [_Text(title, left, 24, 16, look.text)] if title else []
-    texts.append(_Text(scale_title(full), left, bar_top - 12, 12, look.muted))
-    for i in range(5):
+    texts.append(_Text(scale.title, left, bar_top - 12, 12, look.muted))
+    for i, tick in enumerate(scale.ticks):
         texts.append(
             _Text(
-                f"{i * full / 4:.2g}",
+                f"{tick:.2g}",
                 left + i / 4 * BAR_WIDTH,
                 bar_top + BAR_HEIGHT + 10,
                 10,
@@ -193,15 +195,15 @@ def _layout(view: View, look: themes.Theme, title: str | None, full: float) -> _
     )
 
 
-def _colours(values: npt.NDArray[np.float32], look: themes.Theme) -> npt.NDArray[np.uint8]:
-    """Weights (Q, K) as colours, uint8 (Q, K, 3)."""
-    return look.attention[np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)]
+def _colours(values: npt.NDArray[np.float32], scale: Scale) -> npt.NDArray[np.uint8]:
+    """Values (...) as colours, uint8 (..., 3)."""
+    return scale.colours[np.clip(np.rint(scale.share(values) * 255), 0, 255).astype(np.uint8)]
 
 
-def _painted(values: npt.NDArray[np.float32], look: themes.Theme) -> Iterator[tuple[tuple[int, int], str]]:
+def _painted(values: npt.NDArray[np.float32], scale: Scale) -> Iterator[tuple[tuple[int, int], str]]:
     """Position and colour of each cell that differs from the background."""
-    colours = _colours(values, look)
-    for row, column in np.argwhere((colours != look.attention[0]).any(-1)).tolist():
+    colours, nothing = _colours(values, scale), _colours(np.zeros((), np.float32), scale)
+    for row, column in np.argwhere((colours != nothing).any(-1)).tolist():
         yield (row, column), themes.hex_colour(colours[row, column])
 
 

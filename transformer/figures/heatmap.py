@@ -9,7 +9,7 @@ tokens on hover, and plotly itself turns or leaves out labels that find no room,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -27,6 +27,34 @@ LOOKS_AT = "looks at (key)"
 
 # The isolates keep a right-to-left token from reordering the sentence.
 SENTENCE = "“\u2068%{y}\u2069” looks at “\u2068%{x}\u2069”: %{z:.3f}<extra></extra>"
+CHANGED = "“\u2068%{y}\u2069” looks at “\u2068%{x}\u2069”: %{z:+.3f} than before<extra></extra>"
+
+
+class Scale(NamedTuple):
+    """What colours stand for: `colours` from the value `low` to `high`, 0 being the background of the theme."""
+
+    low: float
+    high: float
+    colours: themes.Lookup
+    title: str
+
+    @property
+    def ticks(self) -> list[float]:
+        """Five values from one end to the other."""
+        return [self.low + i * (self.high - self.low) / 4 for i in range(5)]
+
+    def share(self, values: Any) -> Any:
+        """Where values stand between the ends, 0 to 1."""
+        return (values - self.low) / (self.high - self.low)
+
+
+def scale_of(view: View, look: themes.Theme, top: float) -> Scale:
+    """Of weights 0 to `top`; of differences -`top` to `top`. ValueError unless 0 < top <= 1."""
+    if not 0 < top <= 1:
+        raise ValueError(f"expected a top above 0 and at most 1, received {top}")
+    if view.signed:
+        return Scale(-top, top, look.difference, f"change of weight (−{top:.2g} to {top:.2g})")
+    return Scale(0.0, top, look.attention, f"attention weight (0 to {top:.2g})")
 
 
 def heatmap(
@@ -35,7 +63,7 @@ def heatmap(
     """A heatmap of `view`, with the exact weight on hover.
 
     Args:
-        view: values (Q, K), 0 to 1.
+        view: values (Q, K), 0 to 1, or signed ones, -1 to 1.
         theme: "light" or "dark".
         title: a line above the picture, plain text.
         compact: smaller cells, and neither axis titles nor colour bar, for a picture beside others.
@@ -46,9 +74,8 @@ def heatmap(
     """
     look = themes.get(theme)
     check(view)
-    bar = colourbar(
-        look, scale_title(top), [i * top / 4 for i in range(5)], [f"{i * top / 4:.2g}" for i in range(5)]
-    )
+    scale = scale_of(view, look, top)
+    bar = colourbar(look, scale.title, scale.ticks, [f"{tick:.2g}" for tick in scale.ticks])
     rows, columns = view.values.shape
     cell = min(30.0, 400 / max(rows, columns)) if compact else min(48.0, 800 / max(rows, columns))
     size = 12 if cell >= 16 else 11
@@ -64,14 +91,14 @@ def heatmap(
             z=np.ascontiguousarray(view.values, np.float32),
             x=_positions(columns),
             y=_positions(rows),
-            zmin=0,
-            zmax=top,
-            colorscale=themes.plotly_scale(look.attention),
+            zmin=scale.low,
+            zmax=scale.high,
+            colorscale=themes.plotly_scale(scale.colours),
             showscale=not compact,
             colorbar=bar,
             xgap=1 if cell >= 12 else 0,
             ygap=1 if cell >= 12 else 0,
-            hovertemplate=SENTENCE,
+            hovertemplate=CHANGED if view.signed else SENTENCE,
         ),
         layout=dict(
             template=look.template,
@@ -98,13 +125,6 @@ def heatmap(
             font={"size": 16},
         )
     return figure
-
-
-def scale_title(top: float) -> str:
-    """What a colour bar is called: "attention weight (0 to 1)"; ValueError unless 0 < top <= 1."""
-    if not 0 < top <= 1:
-        raise ValueError(f"expected a top above 0 and at most 1, received {top}")
-    return f"attention weight (0 to {top:.2g})"
 
 
 def check(view: View) -> None:

@@ -17,7 +17,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(view: View) -> pd.DataFrame:
-    """Weights with a row per query and a column per key, float32 (Q, K).
+    """The values of a view with a row per query and a column per key, float32 (Q, K).
 
     Names are tokens as shown in pictures, uncut; where one occurs again, its position counted from 1 is added:
     `the`, `the (4)`.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.interventions import ALL, Head
+from transformer.interventions import KINDS, Interventions
 
 
 class Gates(NamedTuple):
@@ -54,15 +54,16 @@ def of_layer(gates: Any, layer: int) -> Any:
     return None if absent(gates) else gates[..., layer, :]
 
 
-def gates_of(heads: tuple[Head, ...], shapes: dict[str, tuple[int, int]]) -> Gates:
-    """The factors of these heads as gates (1, layers, H), float32; factors that meet in one head multiply.
+def gates_of(interventions: Interventions, shapes: dict[str, tuple[int, int]]) -> Gates:
+    """The factors of heads as gates (1, layers, H), float32.
 
     Args:
-        heads: see `Interventions`, whose `fits` they have passed.
+        interventions: which have passed `fits` for these shapes.
         shapes: (layers, H) of each map that the network has.
     """
-    gates = {kind: np.ones((1, *shape), np.float32) for kind, shape in shapes.items()}
-    for head in heads:
-        layers, places = (slice(None) if i == ALL else i for i in (head.layer, head.head))
-        gates[head.kind][0, layers, places] *= np.float32(head.factor)
+    gates = {
+        kind: np.array([interventions.factors(kind, *shapes[kind])], np.float32)
+        for kind in KINDS
+        if kind in shapes
+    }
     return Gates(**gates)

@@ -132,7 +132,7 @@ class Model:
                 raise ValueError(f"expected changes of heads alone, received {name}")
         shapes = self.config.attention_shapes()
         interventions.fits(shapes)
-        gates = gates_of(interventions.heads, shapes) if interventions else ALL_ON
+        gates = gates_of(interventions, shapes) if interventions else ALL_ON
         return Alter(gates, () if position_scale == 1 else position_scale)
 
     def _altered(self, trace: Trace) -> Alter:

@@ -166,6 +166,7 @@ class Writer(Model):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float = 1.0,
+        interventions: Interventions = NONE,
     ) -> list[Word]:
         """The likeliest next words after `text`, best first; subwords are joined.
 
@@ -175,17 +176,19 @@ class Writer(Model):
             text: how it begins.
             count: how many.
             temperature, top_k, top_p: of each token, as `write` draws it: see `Drawing`.
+            interventions: heads that are changed meanwhile.
 
         Raises:
-            ValueError: nothing to read, no room for another word, or a setting out of its range.
+            ValueError: nothing to read, no room for another word, a setting out of its range, or no such head.
         """
         how, count = drawing(temperature, top_k, top_p), whole("words", count, 1)
+        alter = self._alter(interventions, 1.0)
         ids = self.encode(text)
         self._fits(ids, self.longest)
         joined: dict[str, Word] = {}
         # A few more than asked for: two rows of tokens may spell one word.
         for tokens, drawn, own in self.runtime.words(
-            ids, self._ends, count=count + 5, how=how, first=self._first(text)
+            ids, self._ends, count=count + 5, how=how, first=self._first(text), alter=alter
         ):
             word = self._after(text, ids, tokens)
             known = joined.get(word, Word(word, 0.0, tokens, 0.0))
@@ -203,6 +206,7 @@ class Writer(Model):
         top_k: int | None = None,
         top_p: float = 1.0,
         seed: int = 0,
+        interventions: Interventions = NONE,
     ) -> str:
         """`text` and up to `words` more words, drawn from what the network foretells.
 
@@ -212,11 +216,12 @@ class Writer(Model):
             words: how many, 1 to 200; the end of a word that `text` broke off is one.
             temperature, top_k, top_p: see `Drawing`.
             seed: the same seed gives the same words after the same text.
+            interventions: heads that are changed meanwhile.
 
         Raises:
-            ValueError: nothing to read, or a setting out of its range.
+            ValueError: nothing to read, a setting out of its range, or no such head.
         """
-        how = drawing(temperature, top_k, top_p)
+        how, alter = drawing(temperature, top_k, top_p), self._alter(interventions, 1.0)
         words = whole("words", words, 1, 200)
         first, new = self._first(readable(text)), ""
         left = LONG * words
@@ -224,7 +229,7 @@ class Writer(Model):
             ids, written = self._encode(self.tail(text + new)), list[int]()
             room = min(self.reads - len(ids), left)
             # Other noise for other words: the same again would say the same again.
-            for token in self.runtime.draw(ids, room, how, (seed, len(text + new)), first):
+            for token in self.runtime.draw(ids, room, how, (seed, len(text + new)), first, alter=alter):
                 # The word after the last one has begun: it is not ours.
                 if self._ends.begins[token] and not self._ends.alone[token]:
                     more = self._after(text + new, ids, written)

@@ -150,6 +150,7 @@ class LanguageRuntime:
         count: int = 10,
         how: Drawing | None = None,
         first: np.ndarray | None = None,
+        alter: Alter = AS_IT_IS,
     ) -> list[Found]:
         """The `count` likeliest next words after `ids`, best first; words of more than `DEPTH` tokens are left out.
 
@@ -162,13 +163,14 @@ class LanguageRuntime:
             count: how many.
             how: see `Drawing`; None: as the network foretells.
             first: (vocabulary,) booleans, what the first token may be; None: anything.
+            alter: what is changed in the network meanwhile, of one row.
 
         Raises:
             ValueError: no ids, or more than the network's positions leave room after.
         """
         config, how = self.network.config, how or Drawing()
         bucket(len(ids), config.max_target - DEPTH)
-        own, state = self._step(self._begin(ids, DEPTH), [0], [int(ids[-1])], len(ids) - 1)  # (1, V)
+        own, state = self._step(self._begin(ids, DEPTH, alter), [0], [int(ids[-1])], len(ids) - 1)  # (1, V)
         if first is not None:
             own = only(own, first)
         drawn = shaped(np.where(self._barred, NEVER, own), how)

@@ -21,6 +21,7 @@ import streamlit as st
 
 from transformer import home, settings
 from transformer.ask import MAX_CHARACTERS, Ask
+from transformer.interventions import NONE, Interventions
 from transformer.kinds import BEAMS, kind_of
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
@@ -271,11 +272,13 @@ def tail(model: str, text: str) -> str:
     return kept(found, ("tail", text), lambda: str(found.tail(text, MOST_READ)))
 
 
-def next_words(model: str, text: str, how: Drawing, count: int = 10) -> tuple[Word, ...]:
+def next_words(
+    model: str, text: str, how: Drawing, count: int = 10, interventions: Interventions = NONE
+) -> tuple[Word, ...]:
     """The likeliest next words; errors as of `Writer.next_words` and `network`."""
     found = network(model)
-    ask_for = partial(found.next_words, text, count=count, **how._asdict())
-    return kept(found, ("next words", text, how, count), lambda: tuple(ask_for()))
+    ask_for = partial(found.next_words, text, count=count, interventions=interventions, **how._asdict())
+    return kept(found, ("next words", text, how, count, interventions), lambda: tuple(ask_for()))
 
 
 def characters(model: str, text: str, how: Drawing, seed: int, count: int = 300) -> str:
@@ -285,11 +288,13 @@ def characters(model: str, text: str, how: Drawing, seed: int, count: int = 300)
     return kept(found, ("characters", text, how, seed, count), write)
 
 
-def go_on(model: str, text: str, words: int, how: Drawing, seed: int) -> str:
+def go_on(
+    model: str, text: str, words: int, how: Drawing, seed: int, interventions: Interventions = NONE
+) -> str:
     """The text and more words; errors as of `Writer.write` and `network`."""
     found = network(model)
     with turn():
-        longer: str = found.write(text, words, seed=seed, **how._asdict())
+        longer: str = found.write(text, words, seed=seed, interventions=interventions, **how._asdict())
     return longer
 
 

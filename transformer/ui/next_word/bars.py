@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -23,7 +23,13 @@ _BARS = component("next_word_bars")
 
 
 def bars(
-    text: str, words: Sequence[Word], *, key: str, blocked: bool, on_take: Callable[[str], None]
+    text: str,
+    words: Sequence[Word],
+    *,
+    key: str,
+    blocked: bool,
+    on_take: Callable[[str], None],
+    before: Mapping[str, float] | None = None,
 ) -> None:
     """Draw the words, the likeliest first.
 
@@ -33,6 +39,7 @@ def bars(
         key: the component's name on its page.
         blocked: they can be seen but not appended.
         on_take: called with the text and the word that was clicked, before the page runs again.
+        before: the network's own probability of words before something was changed in it, as far as it is known.
     """
     # Tells one list from another, so that a click on a list that is gone does nothing.
     number = zlib.crc32("\0".join([text, *(word.text for word in words)]).encode("utf-8", "replace"))
@@ -43,6 +50,7 @@ def bars(
                 **_spelled(text, word.text),
                 "probability": round(word.probability, 6),
                 "own": round(word.own, 6),
+                **({"before": round(before[word.text], 6)} if before and word.text in before else {}),
             }
             for word in words
         ],

@@ -12,6 +12,7 @@ import streamlit as st
 
 from transformer.search.sampling import Drawing
 from transformer.trace import Trace
+from transformer.ui.instruments import heads
 from transformer.ui.models import calls
 from transformer.ui.next_word.bars import bars
 from transformer.ui.next_word.replay import forget
@@ -125,12 +126,27 @@ def foretell(model: str, text: str, how: Drawing) -> Shown | None:
         st.warning(line(error))
         st.button("Try to load it again", on_click=calls.retry)
         return None
+    before = None
+    if change := heads.asked():
+        try:
+            before = {word.text: word.own for word in words}
+            words = calls.next_words(model, read, how, interventions=change)
+        except ValueError:
+            before = None  # a change that cannot be, which is told where it is taken back
     if not words:
         st.info("No word is foretold here.")
-    bars(read, words, key="bars", blocked=full(text), on_take=partial(_take, text[: len(text) - len(read)]))
+    bars(
+        read,
+        words,
+        key="bars",
+        blocked=full(text),
+        on_take=partial(_take, text[: len(text) - len(read)]),
+        before=before,
+    )
+    changed = " Dotted: the same before the change, where the word was among the first." if before else ""
     st.caption(
-        "Bar: how likely a word is drawn with these settings. Tick: how likely the network itself holds it. Click a "
-        "word to append it."
+        "Bar: how likely a word is drawn with these settings. Tick: how likely the network itself holds it."
+        f"{changed} Click a word to append it."
     )
     st.session_state["next_word"] = Shown(model, text, read)
     return Shown(model, text, read)
@@ -201,7 +217,7 @@ def _take_back() -> None:
 
 def _go_on(model: str, text: str, how: Drawing, seed: int) -> None:
     try:
-        _change(calls.go_on(model, text, WORDS, how, seed))
+        _change(calls.go_on(model, text, WORDS, how, seed, heads.asked()))
     except (ValueError, calls.Unavailable) as error:
         st.session_state["not_written"] = str(error)
 

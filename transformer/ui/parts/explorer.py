@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+import numpy as np
 import streamlit as st
 
 from transformer.analysis import views
@@ -18,7 +20,8 @@ from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Trace
-from transformer.ui.parts.sentence import Choice, sentence
+from transformer.ui.instruments.heads import Changed, asked, panel, switch, tokens, whole_page_if_switched
+from transformer.ui.parts.sentence import Beside, Choice, sentence
 from transformer.ui.parts.sheet import sheet
 from transformer.ui.parts.wire import packed
 from transformer.ui.shell.frame import theme
@@ -38,9 +41,26 @@ HINTS = {
 }
 
 
-# Draws what stands above the pickers, from (kind, weights (Q, K), name of the view); true once a click has changed the
-# page.
-Words = Callable[[str, FloatArray, str], bool]
+# Which run pictures show, where something was changed in a network.
+AFTER, BEFORE, DIFFERENCE = "With the change", "As it was", "Difference"
+
+# Draws what stands above the pickers, from (trace, kind, weights (Q, K), name of the view); true once a click has
+# changed the page.
+Words = Callable[[Trace, str, FloatArray, str], bool]
+
+
+class Shown(NamedTuple):
+    """The run that pictures show, and the one that it is compared with, where they show how the two differ."""
+
+    trace: Trace
+    before: Trace | None = None
+
+    def view(self, kind: str, how: Combination, layer: int | None, head: int | None) -> View:
+        """The chosen heads; errors as of `views.combine`."""
+        found = views.combine(self.trace[kind], how, layer=layer, head=head)
+        if self.before is None:
+            return found
+        return views.difference(found, views.combine(self.before[kind], how, layer=layer, head=head))
 
 
 @st.fragment
@@ -51,6 +71,7 @@ def explore(
     about: str,
     on_choose: Callable[[Choice], None] | None = None,
     words: Words | None = None,
+    changed: Changed | None = None,
 ) -> None:
     """Input and output, all heads, and the chosen one: everything that a click on a head changes.
 
@@ -60,37 +81,72 @@ def explore(
         about: a sentence on the network, shown under its heads.
         on_choose: called with the alternative that was clicked, before the whole page runs again.
         words: draws the words itself, in the place of input and output.
+        changed: what becomes of it with heads changed.
     """
+    whole_page_if_switched()
     above = st.container()  # the pickers, whose view it shows
     with st.container(horizontal=True):
         kind = choose_kind(trace)
         layer, head, how = choose_head(trace, kind)
-        top = choose_top(trace[kind])
+        shown = choose_run(trace, changed, kind)
+        top = choose_top(shown.trace[kind]) if shown.before is None else 1.0
     with above:
-        weights = views.combine(trace[kind], how, layer=layer, head=head).values
+        weights = views.combine(shown.trace[kind], how, layer=layer, head=head).values
         name = name_of(kind, layer, head, how)
         if words:
-            changed = words(kind, weights, name)
+            clicked = words(shown.trace, kind, weights, name)
         else:
             chosen = sentence(
-                trace,
+                shown.trace,
                 key="sentence",
                 kind=kind,
                 weights=weights,
                 view=name,
-                titles=titles,
-                on_choose=on_choose,
+                titles=titles if changed is None else (titles[0], _title(titles[1], changed, shown.trace)),
+                beside=_beside(titles[1], changed, shown.trace),
+                on_choose=on_choose if shown.trace is trace else None,
             )
-            changed = chosen is not None
-        if changed:
+            clicked = chosen is not None and shown.trace is trace
+        if clicked:
             st.rerun()
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        heads_sheet(trace, kind, layer, head, top)
+        heads_sheet(shown, kind, layer, head, top)
+        if changed:
+            panel(changed)
         st.caption(about)
     with right:
-        picture(trace, kind, layer, head, how, top)
-    check_numbers(trace, kind, layer, head)
+        picture(shown, kind, layer, head, how, top)
+    if changed:
+        tokens(changed)
+    check_numbers(shown.trace, kind, layer, head)
+
+
+def choose_run(trace: Trace, changed: Changed | None, kind: str) -> Shown:
+    """A picker for the run that pictures show, where there are two: the changed one first."""
+    if changed is None:
+        return Shown(trace)
+    alike = views.same_axes(changed.before[kind], changed.after[kind])
+    options = [AFTER, BEFORE, DIFFERENCE] if alike else [AFTER, BEFORE]
+    if st.session_state.get("show") not in (None, *options):
+        st.session_state["show"] = AFTER  # another answer has other rows, which have no counterparts
+    show = segments("Pictures show", options, "show")
+    if show == DIFFERENCE:
+        return Shown(changed.after, changed.before)
+    return Shown(changed.before if show == BEFORE else changed.after)
+
+
+def _title(title: str, changed: Changed, trace: Trace) -> str:
+    return f"{title}, {'as it was' if trace is changed.before else 'with the change'}"
+
+
+def _beside(title: str, changed: Changed | None, shown: Trace) -> Beside | None:
+    """The answer that is not shown."""
+    if changed is None:
+        return None
+    above = shown is changed.after
+    other = changed.before if above else changed.after
+    return Beside(other, _title(title, changed, other), above)
 
 
 def check_numbers(trace: Trace, kind: str, layer: int | None, head: int | None) -> None:
@@ -184,12 +240,23 @@ def select_head(layer: int, head: int) -> None:
     st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
 
 
-def heads_sheet(trace: Trace, kind: str, layer: int | None, head: int | None, top: float = 1.0) -> None:
-    """The sheet of all heads, with the chosen ones outlined."""
-    side = packed(trace[kind]).side
+def heads_sheet(shown: Shown, kind: str, layer: int | None, head: int | None, top: float = 1.0) -> None:
+    """The sheet of all heads, with the chosen ones outlined; a head that is switched runs the whole page again."""
+    attention, before = shown.trace[kind], shown.before[kind] if shown.before else None
+    side = packed(attention).side
     shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
     st.caption(f"Every head at once: click one, or use the arrow keys and Enter.{shared}")
-    sheet(trace[kind], selected=(layer, head), top=top, key="sheet", on_select=select_head)
+
+    sheet(
+        attention,
+        selected=(layer, head),
+        top=top,
+        before=before,
+        factors=asked().factors(attention.kind, attention.layers, attention.heads),
+        key="sheet",
+        on_select=select_head,
+        on_switch=partial(switch, attention),
+    )
 
 
 def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
@@ -204,7 +271,7 @@ def name_of(kind: str, layer: int | None, head: int | None, how: Combination) ->
 
 
 def picture(
-    trace: Trace, kind: str, layer: int | None, head: int | None, how: Combination, top: float = 1.0
+    shown: Shown, kind: str, layer: int | None, head: int | None, how: Combination, top: float = 1.0
 ) -> None:
     """The chosen attention as a heatmap, a table and files."""
     with st.container(horizontal=True, gap="medium"):
@@ -212,12 +279,16 @@ def picture(
         hide = st.toggle(
             "Hide markers", value=False, key="plain", bind="query-params", help="Leave out start and end"
         )
-    view = views.combine(trace[kind], how, layer=layer, head=head)
+    view = shown.view(kind, how, layer, head)
     if words:
         view = views.merge_words(view)
     if hide:
         view = views.hide_special(view)
     name = name_of(kind, layer, head, how)
+    if shown.before:
+        name = f"{name}: the change"
+        # On a scale of its own: a head's weights may change by hundredths.
+        top = min(1.0, max(float(np.abs(view.values).max(initial=0)), 0.01))
     if not view.values.size:
         st.info("Nothing is left to draw once the markers are hidden.")
         return
@@ -231,17 +302,20 @@ def picture(
         key="heatmap",
         alt=f"{name}: the same numbers stand in the table below.",
     )
-    if hide:
+    if shown.before:
+        sums = "A cell is how much more a row draws on that word than before, or less: rows add up to 0."
+    elif hide:
         sums = "Hidden markers keep their share: rows need not add up to 1."
     elif how == "max":
         sums = "Each cell is the strongest of several heads: rows add up to more than 1."
     else:
         sums = "The weights of a row add up to 1."
-    st.caption(f"{HINTS['alone' if list(trace) == ['decoder'] else kind]} {sums}")
+    hint = HINTS["alone" if list(shown.trace) == ["decoder"] else kind]
+    st.caption(sums if shown.before else f"{hint} {sums}")
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)
-    _files(trace, view, name, (kind, layer, head), top)
+    _files(shown.trace, view, name, (kind, layer, head), top)
 
 
 def _table(view: View) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 
+from transformer.analysis.compare import paired
 from transformer.figures.labels import shown
 from transformer.trace import FloatArray, Label, Trace
 from transformer.ui.parts.component import accents, component, integers
@@ -22,6 +23,15 @@ from transformer.ui.parts.wire import TOLERANCE, headed, quantise
 SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
 _SENTENCE = component("sentence", "card")
+
+
+class Beside(NamedTuple):
+    """Another answer to the same input, which stands beside the one that answers to the pointer: its trace, what
+    stands above it, and whether it stands above the other."""
+
+    trace: Trace
+    title: str
+    above: bool
 
 
 class Choice(NamedTuple):
@@ -39,6 +49,7 @@ def sentence(
     weights: FloatArray | None = None,
     view: str = "",
     titles: tuple[str, str] = ("Input", "Output"),
+    beside: Beside | None = None,
     on_choose: Callable[[Choice], None] | None = None,
 ) -> Choice | None:
     """Input and output in large type: attention lights up under the pointer, and output tokens show how sure the
@@ -51,6 +62,7 @@ def sentence(
         weights: (Q, K), from 0 to 1: one head of that map, or an average or maximum over heads.
         view: how the page calls these weights, such as "Layer 2, head 5"; shown beside what lights.
         titles: what stands above input and output.
+        beside: another answer; tokens that only one of both has are marked, others know their probability in both.
         on_choose: called with the chosen alternative before the page runs again.
 
     Returns:
@@ -60,6 +72,8 @@ def sentence(
         ValueError: kind and weights do not come together, or do not fit the trace.
     """
     sides = {"source": _source(trace, titles[0]), "target": _target(trace, titles[1])}
+    if beside:
+        sides["beside"] = _beside(beside, sides["target"]["tokens"], trace)
     data = _packed_sentence(trace, sides, kind, weights, view)
 
     def called() -> None:
@@ -164,6 +178,22 @@ def _target(trace: Trace, title: str) -> dict[str, Any]:
             for j, other in enumerate(step.alternatives)
         ]
     return {"title": title, "tokens": tokens, "lead": _lead(trace)}
+
+
+def _beside(beside: Beside, tokens: list[dict[str, Any]], trace: Trace) -> dict[str, Any]:
+    """The other answer, whose tokens and these say what has changed."""
+    others = _target(beside.trace, beside.title)["tokens"]
+    for other in others:
+        del other["alternatives"]  # nobody can go on from there
+    for pair in paired(beside.trace.target, trace.target):
+        there = None if pair.before is None else others[pair.before]
+        here = None if pair.after is None else tokens[pair.after]
+        if pair.same and there and here:
+            there["other"], here["other"] = here["probability"], there["probability"]
+        for token in (there, here):
+            if token and not pair.same:
+                token["changed"] = True
+    return {"title": beside.title, "tokens": others, "above": beside.above}
 
 
 def _lead(trace: Trace) -> str:

@@ -11,8 +11,12 @@ import streamlit as st
 
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.trace import AttentionMap, Label
-from transformer.ui.parts.component import accents, carry, component, pair, scales
-from transformer.ui.parts.wire import packed
+from transformer.ui.parts.component import accents, carry, component, integers, pair, scales
+from transformer.ui.parts.wire import packed, packed_difference
+
+FACTORS = (0.0, 0.5, 2.0)  # the ways to switch, in the order that sheet.js has them
+
+Switch = Callable[[int | None, int | None, float], None]
 
 _SHEET = component("sheet", "pixels", "shelf")
 
@@ -24,7 +28,10 @@ def sheet(
     key: str,
     title: str | None = None,
     top: float = 1.0,
+    before: AttentionMap | None = None,
+    factors: Sequence[Sequence[float]] | None = None,
     on_select: Callable[[int, int], None] | None = None,
+    on_switch: Switch | None = None,
 ) -> tuple[int, int] | None:
     """Every head of a map as a layers-by-heads sheet of thumbnails; a click, or Enter, selects one.
 
@@ -36,27 +43,35 @@ def sheet(
         key: the component's name on its page; a second, invisible part takes `key` + "-weights".
         title: what a screen reader calls the sheet; by default the name of the map's kind.
         top: the weight that has full colour, 0 to 1.
+        before: the same map of another run, of the same tokens: what is drawn is how the weights differ from it, on
+            a scale of their own.
+        factors: what each head was multiplied by, (layers, heads); None: all by 1. What is not 1 is marked.
         on_select: called with (layer, head) before the page runs again: the moment to set pickers through
             `st.session_state`, so that they agree with the sheet.
+        on_switch: called with (layer, head, factor) before the page runs again, where a head is to be multiplied by
+            that; None in the place of one of them is a whole column or row. Without it nothing can be switched.
 
     Returns:
         (layer, head) in the one run that follows a click, otherwise None.
     """
     layers, heads = attention.layers, attention.heads
-    sent = packed(attention)
+    sent = packed(attention) if before is None else packed_difference(attention, before)
     queries = _spans(attention.queries, sent.side)
     keys = _spans(attention.keys, sent.side)
     data = {
         "shape": [layers, heads, len(queries), len(keys)],
         "digest": sent.digest.hex(),
         "selected": [_clipped(selected[0], layers), _clipped(selected[1], heads)],
-        "top": min(255, max(1, round(255 * top))),
+        "top": 255 if before else min(255, max(1, round(255 * top))),
+        "signed": sent.strongest if before else None,
+        "factors": [list(row) for row in factors] if factors else None,
+        "switchable": on_switch is not None,
         "queries": queries,
         "keys": keys,
         "title": title or MAP_NAMES[attention.kind],
         "rows": "output token" if attention.kind != "encoder" else "input token",
         "columns": "output token" if attention.kind == "decoder" else "input token",
-        "scale": scales(),
+        "scale": scales("difference" if before else "attention"),
         "accent": accents(),
     }
 
@@ -65,10 +80,26 @@ def sheet(
         if chosen is not None and on_select is not None:
             on_select(*chosen)
 
+    def switched() -> None:
+        found = switch_of(st.session_state[key].get("switched"), layers, heads)
+        if found is not None and on_switch is not None:
+            on_switch(*found)
+
     with st.container(gap=None):  # the invisible part must not leave a gap
-        result = _SHEET(key=key, data=data, on_selected_change=called)
+        result = _SHEET(key=key, data=data, on_selected_change=called, on_switched_change=switched)
         carry(sent.digest, sent.weights, key=f"{key}-weights")
     return pair(result.get("selected"), layers, heads)
+
+
+def switch_of(value: object, layers: int, heads: int) -> tuple[int | None, int | None, float] | None:
+    """(layer, head, factor) out of what a browser sent, [layer, head, way] with -1 for all of them; or None."""
+    numbers = integers(value, 3)
+    if numbers is None:
+        return None
+    layer, head, way = numbers
+    if not (-1 <= layer < layers and -1 <= head < heads and 0 <= way < len(FACTORS)):
+        return None
+    return (None if layer < 0 else layer, None if head < 0 else head, FACTORS[way])
 
 
 def _spans(labels: Sequence[Label], length: int) -> list[str]:

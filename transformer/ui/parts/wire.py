@@ -81,6 +81,36 @@ def packed(attention: AttentionMap) -> Packed:
     return found
 
 
+# Of the last runs that were compared; a map's difference lives as long as the map.
+_differences: weakref.WeakKeyDictionary[AttentionMap, tuple[weakref.ref[AttentionMap], Packed]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def packed_difference(now: AttentionMap, before: AttentionMap) -> Packed:
+    """How weights differ from those of another run, as they travel: 128 is no change, 1 and 255 are the largest
+    change of either sign, which `strongest` says. Of a block the farthest from 0 stands for all.
+
+    Raises:
+        ValueError: maps of other shapes.
+    """
+    if now.weights.shape != before.weights.shape:
+        raise ValueError(f"expected weights {now.weights.shape}, received shape {before.weights.shape}")
+    found = _differences.get(now)
+    if found is None or found[0]() is not before:
+        side = _side(now.weights.shape)
+        change = now.weights - before.weights
+        for axis in (2, 3):
+            high, low = _strongest(change, side, axis), -_strongest(-change, side, axis)
+            change = np.where(high >= -low, high, low)
+        largest = max(float(np.abs(change).max(initial=0)), 1 / 255)
+        weights = np.rint(128 + 127 * change / largest).astype(np.uint8).tobytes()
+        digest = hashlib.blake2b(weights, digest_size=16, key=b"difference").digest()
+        found = weakref.ref(before), Packed(digest, weights, side, largest)
+        _differences[now] = found
+    return found[1]
+
+
 def _side(shape: tuple[int, ...]) -> int:
     """The smallest side of square blocks with which weights (L, H, Q, K) come down to at most MOST."""
     layers, heads, queries, keys = shape

@@ -13,11 +13,13 @@ _BARS = component("read_bars")
 
 
 class Bar(NamedTuple):
-    """A possibility, its probability (0 to 1), and what is remarkable about it, if anything."""
+    """A possibility, its probability (0 to 1), what is remarkable about it, if anything, and its probability before
+    something was changed in the network, where that is known."""
 
     text: str
     probability: float
     note: str = ""
+    before: float | None = None
 
 
 class Group(NamedTuple):
@@ -52,7 +54,12 @@ def bars(
             {
                 "title": group.title,
                 "bars": [
-                    {"text": bar.text, "probability": round(bar.probability, 6), "note": bar.note}
+                    {
+                        "text": bar.text,
+                        "probability": round(bar.probability, 6),
+                        "note": bar.note,
+                        **({} if bar.before is None else {"before": round(bar.before, 6)}),
+                    }
                     for bar in group.bars
                 ],
             }

@@ -7,7 +7,7 @@ Masking follows Devlin et al. 2018, "BERT", section 3.1, for whole words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -42,6 +42,12 @@ class Reading(NamedTuple):
     trace: Trace
 
     @property
+    def question(self) -> Ask:
+        """What was asked."""
+        places = hidden(self.words, self.masked)
+        return Ask(model=self.model.name, given=self.text, masked=places)
+
+    @property
     def guesses_words(self) -> bool:
         """Whether the network has been trained to fill masks in."""
         return self.model.config.output == "masked_tokens" and self.model.config.mask_id >= 0
@@ -60,6 +66,11 @@ class Reading(NamedTuple):
         """The word as it stands in the text."""
         word = self.words[number]
         return self.text[word.begin : word.end]
+
+
+def hidden(words: Sequence[Word], masked: Iterable[int]) -> tuple[int, ...]:
+    """The places of masked words, by their numbers."""
+    return tuple(place for number in sorted(masked) for place in words[number].places)
 
 
 def parse_masked(text: str) -> frozenset[int]:
@@ -146,5 +157,5 @@ def _read(name: str, text: str, masked: str) -> Reading:
     if model.config.output != "masked_tokens" or model.config.mask_id < 0:
         numbers = frozenset()
     numbers = frozenset(number for number in numbers if number < len(words))
-    places = tuple(place for number in sorted(numbers) for place in words[number].places)
-    return Reading(model, text, words, numbers, calls.ask(Ask(model=name, given=text, masked=places)))
+    question = Ask(model=name, given=text, masked=hidden(words, numbers))
+    return Reading(model, text, words, numbers, calls.ask(question))

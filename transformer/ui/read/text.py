@@ -30,11 +30,12 @@ def nothing_open() -> None:
 
 
 def drawn(reading: Reading) -> Words:
-    """What `explorer.explore` draws above its pickers for a reading."""
+    """What `explorer.explore` draws above its pickers for a reading, whose own trace is the network as it is."""
 
-    def draw(kind: str, weights: FloatArray, view: str) -> bool:
-        masked = _text(reading, kind, weights, view)
-        taken = _said(reading)
+    def draw(trace: Trace, kind: str, weights: FloatArray, view: str) -> bool:
+        shown = reading._replace(trace=trace)
+        masked = _text(shown, kind, weights, view)
+        taken = _said(shown, reading)
         return masked or taken
 
     return draw
@@ -65,9 +66,9 @@ def _text(reading: Reading, kind: str, weights: FloatArray, view: str) -> bool:
     return clicked is not None
 
 
-def _said(reading: Reading) -> bool:
+def _said(reading: Reading, before: Reading) -> bool:
     """What the network says of the text, as bars; true once one was clicked."""
-    if reading.trace.options and (classes := class_bars(reading.trace)):
+    if reading.trace.options and (classes := class_bars(reading.trace, before.trace)):
         st.caption(
             "What the network takes the text for, and how sure it is. Words can be masked where a network was trained "
             "to fill them in, as a BERT is that you open under Models."
@@ -79,7 +80,7 @@ def _said(reading: Reading) -> bool:
     if not reading.gaps:
         st.caption("Click a word to mask it: the network then guesses what could stand there.")
         return False
-    groups = [guess_group(reading, number) for number in reading.gaps]
+    groups = [guess_group(reading, number, before) for number in reading.gaps]
 
     def take(group: int, bar: int) -> None:
         read.put_in(reading, reading.gaps[group], groups[group].bars[bar].text)
@@ -94,11 +95,16 @@ def _said(reading: Reading) -> bool:
     return bars(groups, key="guesses", verb="Put in", on_take=take) or cleared
 
 
-def guess_group(reading: Reading, number: int) -> Group:
-    """What could stand in the place of a masked word; the word itself, where it is among that, says so."""
+def guess_group(reading: Reading, number: int, before: Reading | None = None) -> Group:
+    """What could stand in the place of a masked word; the word itself, where it is among that, says so. Of a changed
+    network each guess says how likely it was `before`, where it was among the first."""
     written = reading.written(number)
     typed = number not in reading.masked
-    found = reading.model.guesses(reading.trace, reading.words[number].places)
+    places = reading.words[number].places
+    found = reading.model.guesses(reading.trace, places)
+    was: dict[str, float] = {}
+    if before and before.trace is not reading.trace:
+        was = {guess.text: guess.probability for guess in reading.model.guesses(before.trace, places)}
     return Group(
         "At the mask you typed" if typed else f"Instead of “{written}”",
         [
@@ -106,17 +112,24 @@ def guess_group(reading: Reading, number: int) -> Group:
                 guess.text,
                 guess.probability,
                 "what stood there" if not typed and guess.text.casefold() == written.casefold() else "",
+                was.get(guess.text),
             )
             for guess in found
         ],
     )
 
 
-def class_bars(trace: Trace) -> list[Bar]:
-    """The classes of a trace, most likely first; empty where its network does not classify."""
-    found = [
-        Bar(name.removeprefix(CLASS), float(value))
+def class_bars(trace: Trace, before: Trace | None = None) -> list[Bar]:
+    """The classes of a trace, most likely first; empty where its network does not classify. Of a changed network each
+    says how likely it was `before`."""
+    was = _classes(before) if before and before is not trace else {}
+    found = [Bar(name, p, before=was.get(name)) for name, p in _classes(trace).items()]
+    return sorted(found, key=lambda bar: -bar.probability)
+
+
+def _classes(trace: Trace) -> dict[str, float]:
+    return {
+        name.removeprefix(CLASS): float(value)
         for name, value in trace.options.items()
         if name.startswith(CLASS) and isinstance(value, int | float)
-    ]
-    return sorted(found, key=lambda bar: -bar.probability)
+    }

@@ -10,6 +10,7 @@ import logging
 import re
 import statistics
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
@@ -20,6 +21,7 @@ from transformer.ask import Ask
 from transformer.evaluation import lengths
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.figures.lengths import curves
+from transformer.interventions import ALL, Head, Interventions
 from transformer.text.tokenizer import clean
 from transformer.trace import Trace
 from transformer.ui.models import calls
@@ -46,6 +48,7 @@ NETWORKS = {
 }
 LENGTHS = home.recorded() / "length.csv"
 CARD_ROW = re.compile(r"(?m)^\| `pt_en/tatoeba\.test\.tsv` \|.*\| ([0-9.]+) \| [0-9.]+ \|$")
+BLIND = Interventions(heads=(Head("cross", ALL, ALL),))
 FIRST = "Este é um problema que temos que resolver."
 RUNS = 3  # of a translation that is timed
 # Our own, so that there is a reference for each.
@@ -89,11 +92,24 @@ def _compare(names: list[str]) -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         search = explorer.segments("Search", list(calls.SEARCHES), "sentence_search")
         words = st.toggle("Whole words", value=True, key="whole", bind="query-params")
+        blind = st.toggle(
+            "Switch the attention off",
+            key="blind",
+            bind="query-params",
+            help="Of the recurrent networks their one head, of the Transformer every head of cross-attention: what "
+            "do they write when they cannot look back at the sentence?",
+        )
     beams = calls.SEARCHES[search]
     try:
         with calls.waiting(_slowest(names)):
             shown, was_cut = fitting(names, text)
-            traces = {name: calls.ask(Ask(model=name, given=shown, beams=beams)) for name in names}
+            questions = {name: Ask(model=name, given=shown, beams=beams) for name in names}
+            traces = {name: calls.ask(question) for name, question in questions.items()}
+            unseeing = {
+                name: calls.ask(replace(question, interventions=BLIND))
+                for name, question in questions.items()
+                if blind
+            }
     except ValueError as error:
         st.warning(f"Not translated: {line(error)}.")
         return
@@ -107,24 +123,31 @@ def _compare(names: list[str]) -> None:
         )
     if unknown := next((t.options["unknown"] for t in traces.values() if "unknown" in t.options), None):
         st.info(f"The networks have never seen {line(unknown)} and read it as “unknown”.")
+    off = (
+        "With the attention off they show where it would have drawn from: nothing of it is used. "
+        if blind
+        else ""
+    )
     for column, (name, trace) in zip(st.columns(len(names), gap="medium"), traces.items(), strict=True):
         with column:
-            _column(name, trace, shown, beams, words)
+            _column(name, unseeing.get(name, trace), trace, beams, words)
     st.caption(
         "Rows are what was written, columns what was read; the weights of a row add up to 1. A recurrent network has "
         "one head, which is what you see; of the Transformer it is the mean over all heads of layer "
-        f"{NETWORKS['pt-en'].layer + 1}. Times are of the search alone, the median of {RUNS}, measured here when the "
-        "sentence was first asked for. BLEU is that of each network's card, on the same test sentences (beam of 4)."
+        f"{NETWORKS['pt-en'].layer + 1}. {off}Times are of the search alone, the median of {RUNS}, measured "
+        "here when the sentence was first asked for. BLEU is that of each network's card, on the same test sentences (beam of 4)."
     )
 
 
-def _column(name: str, trace: Trace, text: str, beams: int, words: bool) -> None:
+def _column(name: str, trace: Trace, before: Trace, beams: int, words: bool) -> None:
     network = NETWORKS[name]
     st.markdown(f"**{network.name}**  \n{network.paper}")
     st.markdown(f"#### {plain(trace.output)}" if trace.output else "*It wrote nothing.*")
+    if trace is not before:
+        st.markdown(f"With its attention: {plain(before.output) or '*nothing*'}")
     bleu = card_bleu(name)
     st.markdown(
-        f"{searched(name, text, beams).milliseconds:,.0f} ms · "
+        f"{searched(name, before.input, beams).milliseconds:,.0f} ms · "
         + (f"BLEU {bleu:.1f}" if bleu is not None else "no BLEU on its card")
     )
     view = views.combine(trace["cross"], layer=network.layer)

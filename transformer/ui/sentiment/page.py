@@ -16,6 +16,7 @@ from transformer import home
 from transformer.checkpoints.folder import load_config
 from transformer.text.words import words
 from transformer.trace import FloatArray, Trace
+from transformer.ui.instruments.heads import Changed
 from transformer.ui.models import calls, opened
 from transformer.ui.parts.explorer import Words
 from transformer.ui.read.bars import Bar, Group, bars
@@ -107,10 +108,11 @@ def read(model: str, text: str) -> Reading | None:
     return reading
 
 
-def verdict(reading: Reading) -> None:
+def verdict(reading: Reading, changed: Changed | None = None) -> None:
     """How likely each class is; of the shipped networks, with and without order beside each other."""
     own = reading.model.name
-    groups = [Group(f"{own}: {reading.trace.output}", class_bars(reading.trace))]
+    trace, title = (changed.after, f"{own}, changed") if changed else (reading.trace, own)
+    groups = [Group(f"{title}: {trace.output}", class_bars(trace, reading.trace))]
     pair = {ORDERED: UNORDERED, UNORDERED: ORDERED}.get(own)
     if pair and calls.known(pair):
         try:
@@ -148,7 +150,10 @@ def verdict(reading: Reading) -> None:
 def drawn(reading: Reading) -> Words:
     """What `explorer.explore` draws above its pickers: three answers to which words matter."""
 
-    def draw(kind: str, weights: FloatArray, view: str) -> bool:
+    def draw(trace: Trace, kind: str, weights: FloatArray, view: str) -> bool:
+        return _draw(reading._replace(trace=trace), weights, view)
+
+    def _draw(reading: Reading, weights: FloatArray, view: str) -> bool:
         found = contributions(reading)
         place = st.container()  # what is left out stands below, and its button too
         if found.left_out is None:

@@ -18,6 +18,7 @@ from transformer import home
 from transformer.analysis.alignment import Evidence, later, timed
 from transformer.ask import Ask
 from transformer.audio.decode import RATE, SILENT, decode
+from transformer.interventions import Interventions
 from transformer.trace import FloatArray, Trace, Word, one_text
 from transformer.ui.models import calls
 from transformer.ui.models.calls import Unavailable
@@ -50,6 +51,7 @@ class Heard(NamedTuple):
 
     samples: float32 (N,), mono at 16 kHz, read-only. notes: what is odd about the file, as sentences.
     evidence: what tells when its words were spoken, besides the trace.
+    question: what was asked.
     alignment_heads: (layer, head) pairs that the checkpoint itself names as following the sound; often none.
     offset: seconds of the clip that lie before these samples. parts: all of a clip that takes several passes, of which
     this is one; empty where one is enough.
@@ -63,6 +65,7 @@ class Heard(NamedTuple):
     alignment_heads: tuple[tuple[int, int], ...]
     offset: float = 0.0
     parts: tuple[Part, ...] = ()
+    question: Ask = Ask(model="")
 
     @property
     def text(self) -> str:
@@ -173,11 +176,28 @@ def _sound(data: bytes) -> tuple[FloatArray, tuple[str, ...]]:
     return sound.samples, sound.notes
 
 
+def again(heard: Heard, interventions: Interventions, ids: tuple[int, ...]) -> Heard:
+    """The same samples heard with something changed in the network, which writes `ids`, or for () what it will.
+
+    Raises:
+        ValueError: a change that cannot be.
+        Unavailable: the network is not there.
+    """
+    model = listener(heard.trace.model)
+    question = replace(heard.question, interventions=interventions)
+    if ids:
+        question = replace(question, target_ids=ids, beams=None, language="", task="transcribe")
+    with st.spinner("Listening again …", show_time=False):
+        return calls.kept(
+            model, (question, heard.offset), lambda: _heard(model, question, heard.samples, heard.offset)
+        )
+
+
 def _heard(model: Listener, question: Ask, samples: FloatArray, offset: float) -> Heard:
-    listened = model.listen(samples)
+    listened = model.listen(samples, question.interventions)
     trace = model.ask(question, listened)
     evidence, heads = model.evidence(listened, trace), model.spoken.alignment_heads
-    return Heard(trace, question.given, samples, (), evidence, heads, offset)
+    return Heard(trace, question.given, samples, (), evidence, heads, offset, question=question)
 
 
 def _part(heard: Heard, place: tuple[int, int]) -> Part:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from transformer.analysis.alignment import Alignment, later
+from transformer.analysis.compare import paired
 from transformer.audio.decode import RATE
 from transformer.trace import Word
 from transformer.ui.speech.calls import Heard
@@ -15,15 +16,28 @@ from transformer.ui.speech.calls import Heard
 Found = Mapping[str, Alignment]
 
 
-def rows(found: Found, offset: float = 0.0) -> list[dict[str, str]]:
-    """A row for each word: its start, end and confidence by each way that there is; times count `offset` more."""
-    table = []
+def rows(found: Found, offset: float = 0.0, before: Sequence[Word] = ()) -> list[dict[str, str]]:
+    """A row for each word: its start, end and confidence by each way that there is; times count `offset` more.
+
+    Args:
+        before: the words before something was changed in the network, whose times stand beside those of the same words.
+    """
+    table: list[dict[str, str]] = []
     for words in zip(*(later(alignment.words, offset) for alignment in found.values()), strict=True):
         row = {"Word": words[0].text}
         for way, word in zip(found, words, strict=True):
             row[f"{way}: start – end, s"] = f"{word.start:.2f}–{word.end:.2f}"
             row[f"{way}: confidence"] = f"{word.confidence:.0%}"
         table.append(row)
+    if before:
+        was = later(before, offset)
+        texts = [row["Word"] for row in table]
+        for pair in paired([word.text for word in was], texts):
+            if pair.after is not None:
+                word = was[pair.before] if pair.same and pair.before is not None else None
+                table[pair.after]["Before the change"] = (
+                    f"{word.start:.2f}–{word.end:.2f}" if word else "not there"
+                )
     return table
 
 

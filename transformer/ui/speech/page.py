@@ -25,10 +25,14 @@ from transformer.analysis.alignment import (
     by_named,
     position,
     rank_heads,
+    timed,
 )
 from transformer.analysis.doubt import doubt
 from transformer.ask import Ask
-from transformer.trace import AttentionMap, FloatArray, Label, Trace
+from transformer.interventions import Interventions
+from transformer.trace import AttentionMap, FloatArray, Label, Trace, Word
+from transformer.ui.instruments import heads
+from transformer.ui.instruments.heads import Changed, ids_of
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import summary
@@ -117,20 +121,36 @@ def decoding_pickers(model: str, able: Abilities) -> Ask:
     return Ask(model=model, beams=calls.SEARCHES[search], language=language, task=task)
 
 
+def changed(heard: Heard) -> Changed | None:
+    """What becomes of the part of a clip that is shown, where the address asks for a change."""
+
+    def again(interventions: Interventions, ids: tuple[int, ...]) -> Trace:
+        return speech_calls.again(heard, interventions, ids).trace
+
+    return heads.changed(heard.trace, again, writes="transcript")
+
+
 @st.fragment
-def explore(heard: Heard, about: str) -> None:
+def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
     """Everything that a click on a head changes.
 
     Args:
         heard: the clip and its trace.
         about: a sentence on the network, shown under its heads.
+        changed: what becomes of it with heads changed.
     """
-    trace = heard.trace
-    _begin_with_the_best(trace)
+    heads.whole_page_if_switched()
+    _begin_with_the_best(heard.trace)
+    before = heard
     with st.container(horizontal=True):
-        kind = explorer.choose_kind(trace)
-        layer, head, how = explorer.choose_head(trace, kind)
-        top = explorer.choose_top(trace[kind])
+        kind = explorer.choose_kind(heard.trace)
+        layer, head, how = explorer.choose_head(heard.trace, kind)
+        shown = explorer.choose_run(heard.trace, changed, kind)
+        top = explorer.choose_top(shown.trace[kind]) if shown.before is None else 1.0
+    if changed and shown.trace is changed.after:
+        ids = ids_of(changed) if changed.held else ()
+        heard = speech_calls.again(heard, changed.interventions, ids)
+    trace = shown.trace
     picture = st.container()
     found = times(heard)
     view = views.combine(trace[kind], how, layer=layer, head=head)
@@ -138,36 +158,41 @@ def explore(heard: Heard, about: str) -> None:
     with picture:
         st.markdown(f"**{name}**")
         chosen = next(iter(found.values()), Alignment((), ()))
-        shown = over_time(trace[kind], view.values, chosen, name)
+        sound = over_time(trace[kind], view.values, chosen, name)
         if trace.spectrogram:
             player(
                 heard.samples,
                 trace.spectrogram,
                 key="player",
                 words=[(way, alignment.words) for way, alignment in found.items()],
-                attention=shown,
+                attention=sound,
                 offset=heard.offset,
             )
-        colours = f" Its strongest weight is {shown.values.max():.3f}." if shown else ""
+        colours = f" Its strongest weight is {sound.values.max():.3f}." if sound else ""
         st.caption(
             f"{HINTS[kind]}{colours} Click to go there; a word plays alone. Keys: arrows left and "
             "right move, up and down go from word to word, Space plays and stops, Enter plays the word."
         )
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        explorer.heads_sheet(trace, kind, layer, head, top)
+        explorer.heads_sheet(shown, kind, layer, head, top)
+        if changed:
+            heads.panel(changed)
         st.caption(about)
     with right:
         if found:
             st.caption("When each word was spoken")
-            table(speech_files.rows(found, heard.offset))
+            was = _same_way(before, found) if heard is not before else ()
+            table(speech_files.rows(found, heard.offset, was))
         speech_files.downloads(heard, found)
         if kind == "decoder":
-            explorer.picture(trace, kind, layer, head, how, top)
+            explorer.picture(shown, kind, layer, head, how, top)
         else:
             with st.expander("The same attention as a table", key="strongest", on_change="rerun") as box:
                 if box.open:
                     table(strongest(view.values, view.queries, view.keys))
+    if changed:
+        heads.tokens(changed)
     if "cut" not in trace.options:  # else what is shown is not all that the network computed with
         explorer.check_numbers(trace, kind, layer, head)
 
@@ -215,6 +240,13 @@ def times(heard: Heard) -> dict[str, Alignment]:
             first = explorer.segments("Words play by", list(found), "times-by")
             found = {first: found[first], **found}
     return found
+
+
+def _same_way(before: Heard, found: dict[str, Alignment]) -> tuple[Word, ...]:
+    """The words of the network as it is, timed as the first of `found` is."""
+    way = next(iter(found))
+    ways = timed(before.trace, before.evidence)
+    return ways[way].words if way in ways else ()
 
 
 def _ranked(cross: AttentionMap) -> list[HeadRank]:
@@ -316,12 +348,15 @@ def table(rows: Sequence[dict[str, str]]) -> None:
         st.table({name: [plain(cell) for cell in cells] for name, cells in columns.items()})
 
 
-def transcript(heard: Heard) -> None:
+def transcript(heard: Heard, changed: Changed | None = None) -> None:
     """What was said, in large type; of a clip of several parts all of it, and a choice of the part to look into."""
     if heard.text.strip():
         st.subheader(f"“{plain(heard.text)}”", anchor=False)
     else:
         st.info("The network heard no words in this clip.")
+    if changed and not changed.held:
+        same = all(pair.same for pair in changed.pairs)
+        st.markdown(f"With the change: {'the same' if same else heads.answer(changed)}.")
     if why := doubt(heard.trace.options):
         st.info(f"In the part that is shown: {why}" if heard.parts else why, icon=":material/question_mark:")
     if heard.trace.options.get("language"):

@@ -1,0 +1,279 @@
+"""Heads that are switched off, halved or doubled: what the address says, and both answers beside each other.
+
+The state is the address's `change`, the canonical text of `interventions`, and `hold`. What a click on the sheet asks
+for is written there before the page runs again, so that a link opens the same view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import streamlit as st
+
+from transformer.analysis.compare import Pair, log_probability, paired, times
+from transformer.ask import Ask
+from transformer.figures.labels import MAP_NAMES, display
+from transformer.interventions import ALL, NONE, Head, Interventions
+from transformer.trace import AttentionMap, Trace, spelt, word_starts
+from transformer.ui.models import calls
+from transformer.ui.shell.markdown import line, plain
+
+CHANGE, HOLD = "change", "hold"  # in the address
+PROBLEM = "change-problem"  # what a click could not do, for the run that follows it
+SWITCHED = "change-made"  # a click has changed the address, and the page has not run since
+NAMED = 4  # changes that are named one by one
+WAYS = {0.0: "Switched off", 0.5: "Halved", 2.0: "Doubled"}
+
+# Answers again: with these changes, and writing these ids; () leaves the words to the network.
+Again = Callable[[Interventions, tuple[int, ...]], Trace]
+
+
+class Changed(NamedTuple):
+    """An answer, and what became of it.
+
+    Args:
+        interventions: what was changed.
+        before: the network as it is.
+        after: what it answers with the change.
+        forced: the first answer as the changed network finds it, token by token: `after` itself where the answer is
+            held; None where a network writes nothing.
+        writes, own: see `changed`.
+    """
+
+    interventions: Interventions
+    before: Trace
+    after: Trace
+    forced: Trace | None
+    writes: str
+    own: bool
+
+    @property
+    def held(self) -> bool:
+        """Whether both write the same because the second was made to."""
+        return self.after is self.forced
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The tokens of both outputs beside each other."""
+        return paired(self.before.target, self.after.target)
+
+
+def switch(attention: AttentionMap, layer: int | None, head: int | None, factor: float) -> None:
+    """Multiply heads by `factor` from now on; what has that factor already is as it was before again.
+
+    Args:
+        attention: the map that they belong to.
+        layer, head: from 0; None: all of them.
+    """
+    now, kind = asked(), attention.kind
+    factors = now.factors(kind, attention.layers, attention.heads)
+    rows = range(attention.layers) if layer is None else (layer,)
+    columns = range(attention.heads) if head is None else (head,)
+    cells = [(i, j) for i in rows for j in columns]
+    taken_back = all(factors[i][j] == factor for i, j in cells)
+    for i, j in cells:
+        factors[i][j] = 1.0 if taken_back else factor
+    try:
+        _write(now.with_factors(kind, factors))
+    except ValueError as error:
+        st.session_state[PROBLEM] = f"Nothing more was changed: {line(error)}."
+    st.session_state[SWITCHED] = True
+
+
+def whole_page_if_switched() -> None:
+    """First in a fragment whose sheet switches heads: the answers stand outside of it."""
+    if st.session_state.pop(SWITCHED, False):
+        st.rerun()
+
+
+def take_back() -> None:
+    """The network as it is."""
+    st.query_params.pop(CHANGE, None)
+
+
+def asked() -> Interventions:
+    """What the address asks for; nothing where that cannot be read."""
+    try:
+        return Interventions.parse(st.query_params.get(CHANGE, ""))
+    except ValueError:
+        return NONE
+
+
+def _write(interventions: Interventions) -> None:
+    if interventions:
+        st.query_params[CHANGE] = interventions.text()
+    else:
+        take_back()
+
+
+def changed(before: Trace, again: Again, *, writes: str = "", own: bool = True) -> Changed | None:
+    """Both answers, where the address asks for a change; where that cannot be, says why.
+
+    Args:
+        before: the answer of the network as it is.
+        again: asks it again; errors as of `calls.ask`.
+        writes: what it writes, such as "translation"; "" where it writes nothing.
+        own: the words are the network's own, so that with a change it may write others.
+    """
+    if problem := st.session_state.pop(PROBLEM, ""):
+        st.warning(problem)
+    text = st.query_params.get(CHANGE, "")
+    if not text:
+        return None
+    try:
+        interventions = Interventions.parse(text)
+        ids = _ids(before) if writes else ()
+        forced = again(interventions, ids) if ids else None
+        after = forced if forced and (_holds() or not own) else again(interventions, ())
+    except (ValueError, calls.Unavailable) as error:
+        st.warning(f"Nothing is changed: {line(error)}.")
+        st.button("Take the change back", icon=":material/undo:", on_click=take_back)
+        return None
+    return Changed(interventions, before, after, forced, writes, own)
+
+
+def _ids(trace: Trace) -> tuple[int, ...]:
+    return tuple(label.id for label in trace.target if label.id is not None)
+
+
+def ids_of(found: Changed) -> tuple[int, ...]:
+    """What the network was made to write where the answer is held."""
+    return _ids(found.before)
+
+
+def _holds() -> bool:
+    return st.query_params.get(HOLD) == "true"
+
+
+def panel(found: Changed) -> None:
+    """What is changed and what came of it, in words, and the ways back; inside a fragment that begins with
+    `whole_page_if_switched`."""
+    with st.container(key="change", border=True):
+        st.markdown(f":material/tune: **{said(found.interventions)}** {effect(found)}")
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            if found.own and found.writes:
+                st.session_state["held"] = _holds()
+                st.toggle(
+                    "Hold the answer",
+                    key="held",
+                    on_change=_hold,
+                    help=f"Keep the first {found.writes}, so that every token, and every row of the pictures, has its "
+                    "counterpart.",
+                )
+            st.button("Take all back", icon=":material/undo:", on_click=_take_back_here)
+
+
+def _hold() -> None:
+    st.query_params.pop(HOLD, None)
+    if st.session_state["held"]:
+        st.query_params[HOLD] = "true"
+    st.session_state[SWITCHED] = True
+
+
+def _take_back_here() -> None:
+    take_back()
+    st.session_state[SWITCHED] = True
+
+
+def tokens(found: Changed) -> None:
+    """A box with every token's probability before and after."""
+    if not found.forced:
+        return
+    with st.expander("Every token before and after", key="tokens", on_change="rerun") as box:
+        if box.open:
+            st.dataframe(table(found), hide_index=True, width="stretch")
+
+
+def translated_again(trace: Trace) -> Again:
+    """Asks for a translation again, as its trace says that it was made."""
+    beams = trace.options.get("beams")
+    question = Ask(model=trace.model, given=trace.input, beams=beams if isinstance(beams, int) else 1)
+
+    def again(interventions: Interventions, ids: tuple[int, ...]) -> Trace:
+        asked = replace(question, interventions=interventions)
+        return calls.ask(replace(asked, beams=None, target_ids=ids) if ids else asked)
+
+    return again
+
+
+def read_again(question: Ask) -> Again:
+    """Asks a network again that reads what it is given as it stands."""
+    return lambda interventions, ids: calls.ask(replace(question, interventions=interventions))
+
+
+def effect(found: Changed) -> str:
+    """What a change did, in words; tokens that only the new answer has are bold."""
+    told, writes = [], found.writes
+    if not found.own or found.held or not writes:
+        if found.before.output != found.after.output:
+            told.append(f"The answer is “{line(found.after.output, 60)}” now.")
+    elif all(pair.same for pair in found.pairs):
+        told.append(f"The {writes} stays the same.")
+    else:
+        told.append(f"The {writes} becomes {answer(found)}.")
+    if "stopped" in found.after.options:
+        told.append(f"It came to no end and was stopped after {found.after.options['stopped']} tokens.")
+    if found.forced:
+        was, now = log_probability(found.before), log_probability(found.forced)
+        told.append(
+            f"The network finds {'this' if found.held else 'the first'} {writes} {times(now - was)} "
+            f"(log-probability {_number(now)}, before {_number(was)})."
+        )
+    return " ".join(told)
+
+
+def answer(found: Changed) -> str:
+    """The new answer as Markdown; words that the first one has not are bold."""
+    new = {pair.after for pair in found.pairs if not pair.same}
+    labels = found.after.target
+    said = ""
+    for start, end in pairwise([*word_starts(labels), len(labels)]):
+        if not labels[start].special:
+            word = plain(spelt(labels[start:end]).strip())
+            bold = word and not new.isdisjoint(range(start, end))
+            blank = "" if not said or all(label.joins for label in labels[start:end]) else " "
+            said += f"{blank}**{word}**" if bold else f"{blank}{word}"
+    return f"“{said}”"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def said(interventions: Interventions) -> str:
+    """What is changed: "Switched off: cross-attention, layer 2, head 5."."""
+    ways: dict[str, list[str]] = {}
+    for head in interventions.heads[:NAMED]:
+        way = WAYS.get(head.factor, f"Multiplied by {head.factor:g}")
+        ways.setdefault(way, []).append(_named(head))
+    if (more := len(interventions.heads) - NAMED) > 0:
+        ways.setdefault("And", []).append(f"{more} more")
+    return " ".join(f"{way}: {'; '.join(names)}." for way, names in ways.items())
+
+
+def _named(head: Head) -> str:
+    layer = "all layers" if head.layer == ALL else f"layer {head.layer + 1}"
+    which = "all heads" if head.head == ALL else f"head {head.head + 1}"
+    return f"{MAP_NAMES[head.kind].lower()}, {layer}, {which}"
+
+
+def table(found: Changed) -> dict[str, list[str | float | None]]:
+    """Every token of both outputs with its probability, before and after; a row a place."""
+    before, after, forced = found.before, found.after, found.forced
+    columns: dict[str, list[str | float | None]] = {}
+
+    def add(name: str, value: str | float | None) -> None:
+        columns.setdefault(name, []).append(value)
+
+    for pair in found.pairs:
+        add("before", None if pair.before is None else display(before.target[pair.before], 60))
+        add("probability", None if pair.before is None else round(before.steps[pair.before].probability, 6))
+        if forced and not found.held:
+            held = None if pair.before is None else round(forced.steps[pair.before].probability, 6)
+            add("the same with the change", held)
+        add("after", None if pair.after is None else display(after.target[pair.after], 60))
+        add("its probability", None if pair.after is None else round(after.steps[pair.after].probability, 6))
+    return columns
