@@ -130,8 +130,40 @@ def test_a_change_must_fit_the_network() -> None:
     for text, said in (
         ("h:d1.1", "encoder, cross"),
         ("h:e3.1", "received layer 3, head 1"),
-        ("x:x1.3.1.1", "2 heads of cross"),
-        ("p:se3.1", "2 layers"),
+        ("x:x1.3.1.1", "heads 1 to 2 of cross"),
+        ("p:se3.1", "layers 1 to 2 "),
     ):
         with pytest.raises(ValueError, match=said):
             Interventions.parse(text).fits(shape)
+
+
+def test_factors_are_what_the_changes_multiply_to() -> None:
+    made = Interventions.parse("h:e1.*=0.5,e*.2,x1.1,e9.9")
+    assert made.factors("encoder", 2, 3) == [[0.5, 0.0, 0.5], [1.0, 0.0, 1.0]]
+    assert made.factors("cross", 1, 1) == [[0.0]] and made.factors("decoder", 1, 2) == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("factors", "text"),
+    [
+        ([[1.0, 1.0], [1.0, 1.0]], ""),
+        ([[1.0, 0.0], [1.0, 1.0]], "h:e1.2"),
+        ([[0.0, 0.0], [1.0, 0.5]], "h:e1.*,e2.2=0.5"),
+        ([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], "h:e*.2"),
+        ([[2.0, 2.0], [2.0, 2.0]], "h:e*.*=2"),
+        ([[0.5]], "h:e*.*=0.5"),
+    ],
+)
+def test_factors_are_written_in_as_few_changes_as_lines_allow(factors: list[list[float]], text: str) -> None:
+    made = NONE.with_factors("encoder", factors)
+    assert made.text() == text
+    assert made.factors("encoder", len(factors), len(factors[0])) == factors
+    both = Interventions.parse("h:x1.1,e1.1=2;x:e1.1.1.1").with_factors("encoder", factors)
+    assert both.factors("encoder", len(factors), len(factors[0])) == factors
+    assert both.factors("cross", 1, 1) == [[0.0]] and len(both.edges) == 1
+
+
+def test_more_heads_than_there_may_be_are_refused() -> None:
+    mixed = [[float((i + j) % 2) for j in range(12)] for i in range(12)]
+    with pytest.raises(ValueError, match="at most 64 heads"):
+        NONE.with_factors("encoder", mixed)

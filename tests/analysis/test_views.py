@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from transformer.analysis.views import View, combine, every_head, hide_special, merge_words, select
+from transformer.analysis.views import (
+    View,
+    combine,
+    difference,
+    every_head,
+    hide_special,
+    merge_words,
+    row_sums,
+    select,
+)
 from transformer.trace import AttentionMap, Label
 
 QUERIES = (Label("The"), Label("sta"), Label("tion", joins=True), Label("[END]", special=True))
@@ -94,3 +103,19 @@ def test_nothing_but_special_tokens_is_an_empty_view() -> None:
 
 def test_a_view_prints_no_array(attention: AttentionMap) -> None:
     assert repr(every_head(attention)) == "<View (2, 3, 4, 5): 4 queries x 5 keys>"
+
+
+def test_a_difference_is_signed_and_stays_so(attention: AttentionMap) -> None:
+    other = AttentionMap("cross", attention.weights[::-1].copy(), QUERIES, KEYS)
+    now, before = (combine(one, layer=0, head=1) for one in (attention, other))
+    found = difference(now, before)
+    np.testing.assert_array_equal(found.values, attention.weights[0, 1] - attention.weights[1, 1])
+    assert found.signed and found.values.min() < 0
+    assert hide_special(merge_words(found)).signed
+    # What is merged after is what merged before.
+    np.testing.assert_allclose(
+        merge_words(found).values, merge_words(now).values - merge_words(before).values, atol=1e-6
+    )
+    assert row_sums(hide_special(found)) == ""
+    with pytest.raises(ValueError, match="the same tokens"):
+        difference(now, hide_special(before))

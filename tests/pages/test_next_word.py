@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from tests.pages.conftest import apart
 from tests.toy_writer import LONGEST, write_folder
 from transformer import home
 from transformer.ask import Ask
+from transformer.interventions import Interventions
 from transformer.trace import Trace
 from transformer.ui.models import calls
+from transformer.ui.next_word import bars
 from transformer.ui.next_word import page as next_word
 
 Visit = Callable[..., AppTest]
@@ -200,3 +203,30 @@ def test_a_network_that_does_not_load_is_one_sentence(
     page = visit(PAGE)
     assert "“broken” could not be loaded" in said(page)
     assert button(page, "Try to load it again") and not page.get("plotly_chart")
+
+
+def test_with_a_head_off_words_have_their_chances_before_and_after(
+    open_page: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(bars, "_BARS", lambda **call: sent.update(call["data"]))
+    change = Interventions.parse("h:d1.*")
+    page = open_page(text=TEXT, change=change.text())
+    assert not said(page) and "Switched off: decoder self-attention, layer 1, all heads." in " ".join(
+        item.value for item in page.markdown
+    )
+    model = calls.network("toy")
+    how = {"temperature": 0.8, "top_k": 40, "top_p": 0.95}
+    before = {word.text: word.own for word in model.next_words(TEXT, **how)}
+    after = model.next_words(TEXT, interventions=change, **how)
+    assert [word["text"] for word in sent["words"]] == [word.text.strip() for word in after]
+    for shown, word in zip(sent["words"], after, strict=True):
+        assert shown["own"] == pytest.approx(word.own, abs=1e-5)
+        assert shown.get("before") == (
+            pytest.approx(before[word.text], abs=1e-5) if word.text in before else None
+        )
+    assert {word["own"] for word in sent["words"]} != {round(own, 6) for own in before.values()}
+    # What it writes on is written with the change, too.
+    button(page, "Continue by 20 words").click().run()
+    longer = model.write(TEXT, next_word.WORDS, seed=1, interventions=change, **how)
+    assert text(page) == longer != model.write(TEXT, next_word.WORDS, seed=1, **how)

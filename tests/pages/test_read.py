@@ -16,7 +16,9 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import ROOT, SECONDS
 from transformer import settings
 from transformer.ask import Ask
+from transformer.interventions import Interventions
 from transformer.ui.models import calls, opened
+from transformer.ui.read import bars
 from transformer.ui.read.page import Reading
 
 Visit = Callable[..., AppTest]
@@ -228,3 +230,24 @@ def test_answers_are_kept_up_to_a_size(models: None, monkeypatch: pytest.MonkeyP
     assert calls.ask(replace(question, given="The dog.")) is other
     assert calls._answers.nbytes <= first.nbytes
     assert calls.ask(question) is not first and model.name == first.model
+
+
+def test_with_heads_off_guesses_stand_beside_those_before(
+    open_page: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(bars, "_BARS", lambda **call: sent.update(call["data"]) or {})
+    change = Interventions.parse("h:e*.*")
+    page = open_page(text=TEXT, masked="2", change=change.text())
+    assert not said(page)
+    reading = shown(page)
+    places = reading.words[1].places
+    after = calls.ask(replace(reading.question, interventions=change))
+    was = {guess.text: guess.probability for guess in reading.model.guesses(reading.trace, places)}
+    found = reading.model.guesses(after, places)
+    (group,) = sent["groups"]
+    assert [bar["text"] for bar in group["bars"]] == [guess.text for guess in found]
+    for bar, guess in zip(group["bars"], found, strict=True):
+        assert bar["probability"] == pytest.approx(guess.probability, abs=1e-5)
+        assert bar.get("before") == (pytest.approx(was[guess.text], abs=1e-5) if guess.text in was else None)
+    assert not np.allclose(after["encoder"].weights, reading.trace["encoder"].weights)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import SECONDS
+from transformer.interventions import Interventions
 from transformer.pipeline import TextReader
 from transformer.text.words import words
 from transformer.ui.models import calls
+from transformer.ui.read import bars
 from transformer.ui.read.page import Reading
 from transformer.ui.sentiment import page as sentiment
 from transformer.ui.sentiment import tints as sentiment_tints
@@ -160,3 +163,23 @@ def test_shuffled_words_are_the_same_words_in_another_order(text: str) -> None:
         found = sentiment.shuffled(text, seed)
         assert sorted(found.split()) == sorted(text.split())
         assert len(set(text.split())) < 2 or found != text
+
+
+def test_with_a_head_off_classes_say_how_likely_they_were(
+    visit: Visit, sent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr(bars, "_BARS", lambda **call: drawn.update(call["data"]) or {})
+    change = Interventions.parse("h:e1.1")
+    page = visit(PAGE, text=TEXT, change=change.text())
+    assert not said(page)
+    reading = shown(page)
+    after = calls.ask(replace(reading.question, interventions=change))
+    own, other = drawn["groups"]
+    assert own["title"] == f"{sentiment.ORDERED}, changed: {after.output}"
+    for bar in own["bars"]:
+        name = f"probability of {bar['text']}"
+        assert bar["probability"] == pytest.approx(after.options[name], abs=1e-5)
+        assert bar["before"] == pytest.approx(reading.trace.options[name], abs=1e-5)
+        assert abs(bar["probability"] - bar["before"]) > 1e-4
+    assert all("before" not in bar for bar in other["bars"])

@@ -14,6 +14,7 @@ from tests.pages.conftest import apart
 from tests.sent import by_the_player, unpacked
 from transformer import home
 from transformer.checkpoints import folder
+from transformer.interventions import Interventions
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
 from transformer.ui.models import calls, opened
@@ -239,3 +240,29 @@ def test_a_clip_longer_than_a_pass_is_cut_at_its_pauses_and_stitched(
     assert len(shown.samples) == round(16_000 * (found.parts[1].end - found.parts[1].start))
     assert unpacked(sent["player"])[0]["offset"] == shown.offset
     assert shown.trace.output == found.parts[1].text
+
+
+def test_with_heads_off_both_transcripts_and_times_are_there(
+    whisper: None, visit: Visit, sent: dict[str, bytes]
+) -> None:
+    change = Interventions.parse("h:e*.*,x1.*")
+    where = {"model": "whisper-english", "layer": "1", "head": "1", "change": change.text()}
+    page = upload(visit(PAGE, **where), CLIP)
+    before, model = heard(page), calls.network("whisper-english")
+    listened = model.listen(page.session_state["heard"].samples, change)
+    after = model.trace(listened, beams=1)
+    cross = after["cross"].weights[0, 0, :, :-1]
+    said, weights = unpacked(sent["player"])
+    assert said["attention"]["shape"] == list(cross.shape)
+    found = np.frombuffer(weights, np.uint8).reshape(cross.shape) / 255 * said["attention"]["top"]
+    np.testing.assert_allclose(found, cross, atol=said["attention"]["top"] / 400)
+    text = " ".join(item.value for item in page.markdown)
+    assert "Switched off: cross-attention, layer 1, all heads; encoder self-attention" in text
+    assert ("With the change: the same" in text) == (after.output == before.output)
+    assert before.output in page.subheader[0].value
+    page.segmented_control(key="show").set_value("As it was").run()
+    assert not page.exception
+    cross = before["cross"].weights[0, 0, :, :-1]
+    assert unpacked(sent["player"])[0]["attention"]["shape"] == list(cross.shape)
+    held = upload(visit(PAGE, **where, hold="true"), CLIP)
+    assert "finds this transcript" in " ".join(item.value for item in held.markdown)

@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from transformer import home
 from transformer.analysis import views
+from transformer.analysis.compare import log_probability, times
+from transformer.interventions import Interventions
 from transformer.pipeline import load
 from transformer.trace import Trace
 from transformer.ui.models import calls
@@ -238,3 +240,73 @@ def test_an_emptied_translation_is_forced_as_what_it_is(open_page: Visit) -> Non
     (back,) = (button for button in page.button if button.label == "Back to the network's own")
     back.click().run()
     assert shown(page).options["decoding"] == "greedy" and "emptied" not in page.query_params
+
+
+OFF = "h:x2.5"
+
+
+def panel(page: AppTest) -> str:
+    (line,) = (item.value for item in page.markdown if item.value.startswith(":material/tune:"))
+    return str(line)
+
+
+def test_a_head_is_switched_off_and_both_answers_are_there(open_page: Visit) -> None:
+    page = open_page(change=OFF, layer="2", head="5")
+    before, model = shown(page), calls.network(calls.FIRST.model)
+    change = Interventions.parse(OFF)
+    free = model.trace(before.input, interventions=change)
+    forced = model.trace(before.input, target_ids=[label.id for label in before.target], interventions=change)
+    assert "Switched off: cross-attention, layer 2, head 5." in panel(page)
+    gain = log_probability(forced) - log_probability(before)
+    assert times(gain) in panel(page) and "less likely" in panel(page)
+    assert ("stays the same" in panel(page)) == (free.output == before.output)
+    np.testing.assert_allclose(values(page), free["cross"].weights[1, 4], atol=1e-6)
+    page.segmented_control(key="show").set_value("As it was").run()
+    np.testing.assert_allclose(values(page), before["cross"].weights[1, 4], atol=1e-5)
+    assert page.query_params["change"] == [OFF]
+    page.button[-1].click().run()
+    assert "change" not in page.query_params and not page.exception
+    assert "show" not in [item.key for item in page.segmented_control]
+
+
+def test_a_held_answer_has_counterparts_for_every_row(open_page: Visit) -> None:
+    page = open_page(change="h:x2.5=0.5,e1.*", hold="true", show="Difference", attention="Decoder", head="3")
+    before, model = shown(page), calls.network(calls.FIRST.model)
+    forced = model.trace(
+        before.input,
+        target_ids=[label.id for label in before.target],
+        interventions=Interventions.parse("h:x2.5=0.5,e1.*"),
+    )
+    change = forced["decoder"].weights[0, 2] - before["decoder"].weights[0, 2]
+    np.testing.assert_allclose(values(page), change, atol=1e-6)
+    scale = figure(page)["data"][0]
+    assert scale["zmin"] == -scale["zmax"] and scale["zmax"] >= np.abs(change).max() - 1e-6
+    assert "finds this translation" in panel(page)
+    page.toggle(key="held").set_value(False).run()
+    assert "hold" not in page.query_params and not page.exception
+
+
+def test_ones_own_translation_is_held_whatever_is_changed(open_page: Visit) -> None:
+    page = open_page(change="h:x*.*", target="The train was late.")
+    assert "finds this translation" in panel(page)
+    assert "held" not in [toggle.key for toggle in page.toggle]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("h:x9.1", "layers 1 to 3"),
+        ("nonsense", "such as h:e2.3"),
+        ("x:x1.1.1.1", "heads alone"),
+        ("h:" + ",".join(f"e1.{i}" for i in range(1, 90)), "at most 64 heads"),
+        ("![x](http://evil.example/x.png)", "such as"),
+    ],
+)
+def test_a_change_that_cannot_be_is_told_and_can_be_taken_back(
+    open_page: Visit, change: str, why: str
+) -> None:
+    page = open_page(change=change)
+    assert "Nothing is changed" in warnings(page) and why in warnings(page)
+    np.testing.assert_array_equal(values(page), shown(page)["cross"].weights[0, 0])
+    next(item for item in page.button if item.label == "Take the change back").click().run()
+    assert not page.warning and "change" not in page.query_params

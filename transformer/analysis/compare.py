@@ -66,4 +66,4 @@ def times(gain: float) -> str:
     factor = math.exp(abs(gain))
     if factor < 1.1:
         return f"{100 * (factor - 1):.2g} % {more} likely"
-    return f"{factor:.1f} times {more} likely" if factor < 10 else f"{factor:,.0f} times {more} likely"
+    return f"{factor:.1f} times {more} likely" if factor < 9.95 else f"{factor:,.0f} times {more} likely"

@@ -1,15 +1,16 @@
 """What the sentence sends to the browser, and what it lets through of its answers."""
 
 import json
+import math
 import struct
 from typing import Any
 
 import pytest
 
 from tests.ui.parts.conftest import END, Mounted, uniform
-from transformer.trace import Label, Trace
+from transformer.trace import Label, Step, Trace
 from transformer.ui.parts import sentence as module
-from transformer.ui.parts.sentence import maskable, sentence
+from transformer.ui.parts.sentence import Beside, maskable, sentence
 from transformer.ui.parts.wire import quantise
 
 
@@ -103,3 +104,21 @@ def test_a_click_masks_a_word_that_there_is(
     assert [token.get("word") for token in tokens] == [0, 7, None]
     assert [token.get("hidden") for token in tokens] == [None, "comboio", None]
     assert header["sides"]["target"]["tokens"] == []
+
+
+def test_another_answer_stands_beside_and_both_say_what_changed(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = Mounted()
+    monkeypatch.setattr(module, "_SENTENCE", mounted)
+    target = (Label("the"), Label("bus"), END)
+    steps = [Step("the", math.log(0.25), 1.0), Step("bus", math.log(0.5), 1.0), Step("</s>", 0.0, 0.0)]
+    other = Trace((), "the bus", steps, source=trace.source, target=target)
+    sentence(trace, key="k", beside=Beside(other, "As it was", True))
+    sides = unpack(mounted.calls[0]["data"])[0]["sides"]
+    assert (sides["beside"]["title"], sides["beside"]["above"]) == ("As it was", True)
+    here, there = sides["target"]["tokens"], sides["beside"]["tokens"]
+    assert [token.get("changed", False) for token in here] == [False, True, True, False]
+    assert [token.get("changed", False) for token in there] == [False, True, False]
+    assert (here[0]["other"], there[0]["other"]) == (0.25, 0.5)
+    assert "other" not in here[1] and "alternatives" in here[0] and "alternatives" not in there[0]

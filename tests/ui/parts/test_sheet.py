@@ -2,13 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.ui.parts.conftest import Mounted
-from transformer.trace import Trace
+from transformer.trace import AttentionMap, Trace
 from transformer.ui.parts import component, wire
 from transformer.ui.parts import sheet as module
-from transformer.ui.parts.sheet import sheet
+from transformer.ui.parts.sheet import sheet, switch_of
 
 
 def mount(monkeypatch: pytest.MonkeyPatch, selected: object = None) -> Mounted:
@@ -65,3 +66,66 @@ def test_answers_that_name_no_head_are_dropped(
 ) -> None:
     mount(monkeypatch, answer)
     assert sheet(trace["cross"], selected=(0, 0), key="k") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        ([1, 2, 0], (1, 2, 0.0)),
+        ([0, -1, 1], (0, None, 0.5)),
+        ([-1, 2, 2], (None, 2, 2.0)),
+        ([-1, -1, 0], (None, None, 0.0)),
+        ([2, 0, 0], None),
+        ([0, 3, 0], None),
+        ([-2, 0, 0], None),
+        ([0, 0, 3], None),
+        ([0, 0, -1], None),
+        ([0, 0], None),
+        ([0, True, 0], None),
+        ("off", None),
+    ],
+)
+def test_a_head_is_switched_only_by_what_there_is(answer: object, asked: object) -> None:
+    assert switch_of(answer, 2, 3) == asked
+
+
+def test_a_sheet_marks_what_heads_are_multiplied_by(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = mount(monkeypatch)
+    sheet(trace["cross"], selected=(0, 0), key="k")
+    factors = [[1.0, 0.0, 1.0], [1.0, 1.0, 0.5]]
+    sheet(trace["cross"], selected=(0, 0), key="k", factors=factors, on_switch=lambda *_: None)
+    plain, changed = (call["data"] for call in mounted.calls[::2])
+    assert (plain["factors"], plain["switchable"]) == (None, False)
+    assert (changed["factors"], changed["switchable"]) == (factors, True)
+    json.dumps(changed)
+
+
+def test_a_sheet_of_differences_has_a_scale_of_its_own(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = mount(monkeypatch)
+    before = trace["cross"]
+    weights = before.weights.copy()
+    weights[1, 2, 0] = [1 / 3 + 0.2, 1 / 3 - 0.1, 1 / 3 - 0.1]
+    now = AttentionMap("cross", weights, before.queries, before.keys)
+    for _ in range(2):
+        sheet(now, selected=(0, 0), key="k", before=before)
+    control, sent, _, again = (call["data"] for call in mounted.calls)
+    assert sent == again and control["digest"] == sent[:16].hex()
+    assert control["signed"] == pytest.approx(0.2) and control["top"] == 255
+    values = np.frombuffer(sent[16:], np.uint8).reshape(weights.shape)
+    assert values[1, 2, 0].tolist() == [255, 128 - 64, 128 - 64]  # 0.1 of 0.2 is half of 127, rounded
+    assert (np.delete(values.reshape(-1, 3), 20, axis=0) == 128).all()
+    sheet(before, selected=(0, 0), key="k", before=now)
+    assert np.frombuffer(mounted.calls[-1]["data"][16:], np.uint8).min() == 1
+
+
+def test_of_a_block_of_differences_the_largest_stands_for_all(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "MOST", 2 * 3 * 2 * 2)
+    before = trace["cross"]
+    weights = before.weights.copy()
+    weights[0, 0, :2] = [[0.4, 0.05, 0.55], [1 / 3, 1 / 3, 1 / 3]]
+    found = wire.packed_difference(AttentionMap("cross", weights, before.queries, before.keys), before)
+    values = np.frombuffer(found.weights, np.uint8).reshape(2, 3, 2, 2)
+    assert found.side == 2 and found.strongest == pytest.approx(1 / 3 - 0.05)
+    assert values[0, 0].tolist() == [[1, 128 + round(127 * (0.55 - 1 / 3) / (1 / 3 - 0.05))], [128, 128]]

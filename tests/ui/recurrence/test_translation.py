@@ -50,7 +50,7 @@ class Echo:
         labels: Sequence[Label] = [dataclasses.replace(label) for label in encoded.labels]
         return Trace(
             (AttentionMap("cross", weights, labels, labels),),
-            f"{self.name} with {beams}: {text}",
+            f"{self.name} with {beams}: {text}{ask.interventions.text()}",
             (),
             source=labels,
             target=labels,
@@ -169,3 +169,13 @@ def test_the_card_of_the_shipped_transformer_is_understood() -> None:
     found = section.CARD_ROW.search((SHIPPED / "README.md").read_text("utf-8"))
     assert found
     assert found[1] == "49.9"
+
+
+def test_with_the_attention_off_both_translations_stand_there(place: Path) -> None:
+    app = visit()
+    app.toggle(key="blind").set_value(True).run()
+    text = said(app)
+    for name in section.NETWORKS:
+        assert plain(f"{name} with 1: {section.FIRST}h:x*.*") in text
+        assert f"With its attention: {plain(f'{name} with 1: {section.FIRST}')}" in text
+    assert "nothing of it is used" in text

@@ -127,7 +127,7 @@ def changed(before: Trace, again: Again, *, writes: str = "", own: bool = True) 
         interventions = Interventions.parse(text)
         ids = _ids(before) if writes else ()
         forced = again(interventions, ids) if ids else None
-        after = forced if forced and (_holds() or not own) else again(interventions, ())
+        after = forced if forced is not None and (_holds() or not own) else again(interventions, ())
     except (ValueError, calls.Unavailable) as error:
         st.warning(f"Nothing is changed: {line(error)}.")
         st.button("Take the change back", icon=":material/undo:", on_click=take_back)
@@ -180,7 +180,7 @@ def _take_back_here() -> None:
 
 def tokens(found: Changed) -> None:
     """A box with every token's probability before and after."""
-    if not found.forced:
+    if found.forced is None:
         return
     with st.expander("Every token before and after", key="tokens", on_change="rerun") as box:
         if box.open:
@@ -216,7 +216,7 @@ def effect(found: Changed) -> str:
         told.append(f"The {writes} becomes {answer(found)}.")
     if "stopped" in found.after.options:
         told.append(f"It came to no end and was stopped after {found.after.options['stopped']} tokens.")
-    if found.forced:
+    if found.forced is not None:
         was, now = log_probability(found.before), log_probability(found.forced)
         told.append(
             f"The network finds {'this' if found.held else 'the first'} {writes} {times(now - was)} "
@@ -271,7 +271,7 @@ def table(found: Changed) -> dict[str, list[str | float | None]]:
     for pair in found.pairs:
         add("before", None if pair.before is None else display(before.target[pair.before], 60))
         add("probability", None if pair.before is None else round(before.steps[pair.before].probability, 6))
-        if forced and not found.held:
+        if forced is not None and not found.held:
             held = None if pair.before is None else round(forced.steps[pair.before].probability, 6)
             add("the same with the change", held)
         add("after", None if pair.after is None else display(after.target[pair.after], 60))

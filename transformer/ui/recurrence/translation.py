@@ -135,7 +135,8 @@ def _compare(names: list[str]) -> None:
         "Rows are what was written, columns what was read; the weights of a row add up to 1. A recurrent network has "
         "one head, which is what you see; of the Transformer it is the mean over all heads of layer "
         f"{NETWORKS['pt-en'].layer + 1}. {off}Times are of the search alone, the median of {RUNS}, measured "
-        "here when the sentence was first asked for. BLEU is that of each network's card, on the same test sentences (beam of 4)."
+        "here when the sentence was first asked for. BLEU is that of each network's card, on the same test sentences "
+        "(beam of 4)."
     )
 
 
