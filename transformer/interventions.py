@@ -28,7 +28,8 @@ Site = Literal["stream", "head", "feed_forward"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ALL = -1  # of layers, heads, queries or keys: each of them
-MOST_HEADS, MOST_EDGES, MOST_PATCHES = 64, 32, 64
+MOST_HEADS, MOST_EDGES, MOST_PATCHES = 256, 32, 64
+LONGEST = 3000  # characters of an address: as many heads, and little more
 STRONGEST = 10.0  # the largest factor, of either sign
 LAST = 99_998  # the last layer, head or place that can be named, from 0
 
@@ -135,7 +136,7 @@ class Interventions:
     """All that is changed. Sorted and merged, so that what does the same is equal: factors of one head multiply.
 
     Args:
-        heads: at most 64.
+        heads: at most 256.
         edges: at most 32.
         patches: at most 64.
         other: the input of the run that patches come from.
@@ -182,7 +183,7 @@ class Interventions:
         return ";".join(f"{name}:{part}" for name, part in parts if part)
 
     @classmethod
-    def parse(cls, text: str, *, longest: int = 600) -> Self:
+    def parse(cls, text: str, *, longest: int = LONGEST) -> Self:
         """What `text` wrote, in any order.
 
         Args:

@@ -23,6 +23,7 @@ from transformer.layers.stem import STRIDES
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime, others_wait
+from transformer.runtime.common import ids_row
 from transformer.search.ngram import NGram
 from transformer.trace import AttentionMap, Label, Spectrogram, Trace, Word, one_text
 
@@ -424,6 +425,18 @@ class Listener(Model):
         if trace.spectrogram is None or "cut" in trace.options:
             raise ValueError("expected a trace with all of its positions, received one without its silence")
         return self.runtime.projections(trace.spectrogram.values, ids_of(trace.target), self._altered(trace))
+
+    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+        self._own(trace)
+        if given is not None:
+            features, frames = self.log_mel(given)
+        elif trace.spectrogram is None or "cut" in trace.options:
+            raise ValueError("expected the samples of the clip, received a trace without its silence")
+        else:
+            features, frames = trace.spectrogram.values, len(trace.spectrogram.values)
+        ids = ids_of(trace.target)
+        inputs = (*self.runtime.sound(features, frames), ids_row(ids, len(ids), max(self.config.pad_id, 0)))
+        return list(trace.target), inputs, self._largest(len(ids), inputs[0].shape[1] // self.runtime.stride)
 
     def warm(self, lengths: Sequence[float] = (4,)) -> None:
         """Compile ahead for clips of up to these many seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from transformer.analysis.by_hand import Array, LayerWeights, Mask
 from transformer.analysis.scores import Learned
 from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
 from transformer.config import NO_ID, ModelConfig, present
-from transformer.interventions import Interventions
+from transformer.interventions import Interventions, Kind
 from transformer.layers.attention import MultiHeadAttention
 from transformer.models.altering import ALL_ON, Alter, gates_of
 from transformer.pipeline import reference
@@ -87,6 +87,80 @@ class Model:
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, by kind, and what each layer was given."""
         raise NotImplementedError
+
+    def sayings(self, trace: Trace) -> list[Label]:
+        """What a trace says, one label a place (N,): what `slopes` and `without_each` ask heads about.
+
+        Raises:
+            ValueError: a trace of another model, or one that says nothing.
+        """
+        return self._sayings(trace)[0]
+
+    def slopes(self, trace: Trace, weights: np.ndarray, given: Any = None) -> dict[Kind, np.ndarray]:
+        """An estimate of how much each head matters, from one backward pass: see `runtime.effects.Effects.slopes`.
+
+        Args:
+            trace: of this model; what was changed when it was made is changed here, too.
+            weights: (N,) of the `sayings`, whose log-probabilities are added up so.
+            given: for sound, the samples; None: what the trace has of them.
+
+        Returns:
+            (layers, H) of each map: by how much that sum would fall without the head, in nats.
+
+        Raises:
+            ValueError: as of `sayings`, or weights that do not fit.
+        """
+        inputs, _, weights = self._weighed(trace, weights, given)
+        found: dict[Kind, np.ndarray] = self.runtime.effects.slopes(inputs, weights, self._altered(trace))
+        return found
+
+    def without_each(
+        self,
+        trace: Trace,
+        weights: np.ndarray,
+        given: Any = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[Kind, np.ndarray]:
+        """How much each head matters, measured: the network says the same again with each head off by itself.
+
+        Args:
+            trace, weights, given: see `slopes`.
+            progress: told how many heads are done, and of how many; what it raises ends this.
+
+        Returns:
+            (layers, H) of each map: by how much the weighted sum of log-probabilities falls without the head, in nats.
+        """
+        inputs, size, weights = self._weighed(trace, weights, given)
+        effects, alter = self.runtime.effects, self._altered(trace)
+        whole = float(effects.chances(inputs, alter)[0].astype(np.float64) @ weights)
+        shapes = self.config.attention_shapes()
+        found = {kind: np.zeros(shape) for kind, shape in shapes.items()}
+        done, count = 0, sum(layers * heads for layers, heads in shapes.values())
+        for places, chances in effects.without_each(inputs, size, alter):
+            for (kind, layer, head), row in zip(places, chances.astype(np.float64) @ weights, strict=True):
+                found[kind][layer, head] = whole - row
+            done += len(places)
+            if progress:
+                progress(done, count)
+        return found
+
+    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+        """What a trace says, the inputs of `runtime.effects` that say it, and the numbers of their largest tensor."""
+        raise NotImplementedError
+
+    def _weighed(
+        self, trace: Trace, weights: np.ndarray, given: Any
+    ) -> tuple[tuple[Any, ...], int, np.ndarray]:
+        labels, inputs, size = self._sayings(trace, given)
+        weights = np.asarray(weights, np.float64)
+        if weights.shape != (len(labels),) or not np.isfinite(weights).all():
+            raise ValueError(f"expected {len(labels)} finite weights, received shape {weights.shape}")
+        return inputs, size, weights
+
+    def _largest(self, queries: int, keys: int) -> int:
+        """The numbers of the largest tensor that a row of a pass makes: its scores, or the weights of a layer."""
+        heads = max(heads for _, heads in self.config.attention_shapes().values())
+        return max(queries * self.config.vocabulary, heads * max(queries, keys) ** 2)
 
     def layer_weights(self, kind: str, layer: int) -> LayerWeights:
         """What one attention layer has learned; `layer` counts from 0."""

@@ -16,6 +16,7 @@ from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime
+from transformer.runtime.common import ids_row
 from transformer.text.tokenizer import Encoded, clean
 from transformer.text.words import Word, words
 from transformer.trace import Alternative, AttentionMap, FloatArray, Label, Trace, spelt
@@ -233,6 +234,26 @@ class TextReader(Model):
         types = trace.options.get("segments")
         rows = [int(digit) for digit in types.split()] if isinstance(types, str) else None
         return self.runtime.projections(ids_of(trace.source), rows, self._altered(trace))
+
+    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+        """The classes; or of each place the token that stands there, under a mask the best guess."""
+        self._own(trace)
+        ids, config = ids_of(trace.source), self.config
+        if config.output == "vectors":
+            raise ValueError("expected a network that guesses words or classes, received one that only reads")
+        target, labels = list(ids), list(trace.source)
+        if config.output == "classes":
+            names = config.class_names or tuple(str(i) for i in range(config.classes))
+            labels = [Label(name) for name in names]
+        else:
+            for place, step in enumerate(trace.steps):
+                if ids[place] == config.mask_id and step.alternatives and step.alternatives[0].id is not None:
+                    target[place] = step.alternatives[0].id
+                    labels[place] = numbered([self.tokenizer.label(target[place])], [target[place]])[0]
+        types = trace.options.get("segments")
+        rows = [int(digit) for digit in types.split()] if isinstance(types, str) else [0] * len(ids)
+        inputs = (ids_row(row, len(ids), 0) for row in (ids, rows, target))
+        return labels, tuple(inputs), self._largest(len(ids), len(ids))
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Compile ahead for texts of up to these many tokens."""

@@ -12,6 +12,7 @@ from transformer.interventions import NONE, Interventions
 from transformer.models.altering import Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, Recorded, Runtime
+from transformer.runtime.common import ids_row
 from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
 
@@ -164,6 +165,12 @@ class Translator(Model):
         """
         self._own(trace)
         return self.runtime.projections(ids_of(trace.source), ids_of(trace.target), self._altered(trace))
+
+    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+        self._own(trace)
+        source, target = ids_of(trace.source), ids_of(trace.target)
+        inputs = (ids_row(ids, len(ids), self.config.pad_id) for ids in (source, target))
+        return list(trace.target), tuple(inputs), self._largest(len(target), len(source))
 
     def translate(
         self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32

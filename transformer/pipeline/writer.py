@@ -17,6 +17,7 @@ from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
+from transformer.runtime.common import ids_row
 from transformer.runtime.language import Ends
 from transformer.search.sampling import Drawing
 from transformer.text.tokenizer import clean
@@ -247,6 +248,19 @@ class Writer(Model):
         """
         self._own(trace)
         return self.runtime.projections(ids_of(trace["decoder"].keys), self._altered(trace))
+
+    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+        """The tokens that were foretold, and where there is room the likeliest that comes next."""
+        self._own(trace)
+        ids = ids_of(trace["decoder"].keys)
+        labels = list(trace["decoder"].keys[1:])
+        if len(ids) < self.config.max_target:
+            (new,) = self.runtime.write(ids, 1, top_k=1, alter=self._altered(trace))
+            ids = [*ids, new]
+            labels += numbered([self.tokenizer.label(new)], [new])
+        if len(ids) < 2:
+            raise ValueError("expected a text in which something is foretold, received one token")
+        return labels, (ids_row(ids, len(ids), 0),), self._largest(len(ids), len(ids))
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Build ahead what texts of up to these many tokens need."""

@@ -27,6 +27,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
+from transformer.runtime.effects import Effects, own, repeated
 from transformer.search.sampling import NEVER, Drawing, largest, only, shaped, together
 
 PATHS, DEPTH = 24, 6  # of the search for words: beginnings that are followed at once, and tokens of a word
@@ -61,6 +62,7 @@ class LanguageRuntime:
         self._start = plain(self._run_start, [IDS, tf.TensorSpec((), tf.int32), altered])
         self._steps: dict[int, Any] = {}  # by the size of the caches
         self._scores = plain(self._run_scores, [IDS, IDS])
+        self.effects = Effects(config, self._run_chances, [IDS])
         self._barred = np.zeros(config.vocabulary, bool)
         self._barred[[i for i in (*config.suppressed, config.end_id) if i >= 0]] = True
 
@@ -256,6 +258,10 @@ class LanguageRuntime:
     def _run_forced(self, ids: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(ids, alter=alter)
         return result.decoder, *foretold(result.logits[:, :-1], ids[:, 1:], self.network.config)
+
+    def _run_chances(self, ids: Any, alter: Alter) -> Any:
+        (ids,) = repeated(alter.scale, ids)
+        return own(self.network.forward(ids[:, :-1], alter=alter).logits, ids[:, 1:])
 
     def _run_start(self, ids: Any, size: Any, alter: Alter) -> Written:
         state: Written = self.network.start(ids, size, alter=alter)[1]

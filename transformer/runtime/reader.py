@@ -26,6 +26,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
+from transformer.runtime.effects import Effects, own, repeated
 
 TOGETHER = 8192  # tokens of one batch, padding included
 
@@ -58,6 +59,7 @@ class ReaderRuntime:
         self._classes = plain(self._run_classes, [IDS, tf.TensorSpec((None, None), tf.bool), altered])
         chosen = tf.TensorSpec((), tf.int32)
         self._gradient = plain(self._run_gradient, [IDS, IDS, chosen, altered])
+        self.effects = Effects(network.config, self._run_chances, [IDS, IDS, IDS])
 
     def record(self, ids: Sequence[int], types: Sequence[int] | None = None, alter: Alter = AS_IT_IS) -> Read:
         """One pass over ids (S,); `types` are their segments.
@@ -197,6 +199,15 @@ class ReaderRuntime:
         if self.network.config.output == "classes":
             return result.encoder, ops.softmax(ops.cast(result.logits, "float32"), axis=-1)
         return (result.encoder,)
+
+    def _run_chances(self, ids: Any, types: Any, target: Any, alter: Alter) -> Any:
+        """Of the tokens `target` in their places, or of each class; nothing in `ids` is padding."""
+        ids, types, target = repeated(alter.scale, ids, types, target)
+        real = tf.ones_like(ids, tf.bool)
+        logits = self.network.forward(ids, types=types, real=real, alter=alter).logits
+        if self.network.config.output == "classes":
+            return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        return own(logits, target)
 
     def _run_classes(self, ids: Any, real: Any, alter: Alter) -> Any:
         return ops.cast(self.network.forward(ids, real=real, alter=alter).logits, "float32")

@@ -27,6 +27,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
+from transformer.runtime.effects import Effects, own, repeated
 from transformer.search.generate import EMPTY, beam, greedy
 
 
@@ -45,6 +46,8 @@ class Runtime:
         self._beams: dict[int, Graphs] = {}  # by their number
         # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
         self._projections = plain(self._run_projections, [IDS, IDS, self._altered])
+        alone = self._run_decoding if network.config.encoder and network.config.decoder else None
+        self.effects = Effects(network.config, self._run_chances, [IDS, IDS], alone)
 
     def decode(
         self,
@@ -246,6 +249,17 @@ class Runtime:
         return tuple(
             tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) if stack else () for stack in stacks
         )
+
+    def _run_chances(self, source: Any, target: Any, alter: Alter) -> Any:
+        source, target = repeated(alter.scale, source, target)
+        return own(self.network.forward(source, self._read(target), alter=alter).logits, target)
+
+    def _run_decoding(self, source: Any, target: Any, alter: Alter) -> Any:
+        """The same with one pass of the encoder for all rows: it is changed in all of them as in the first."""
+        first = tf.nest.map_structure(lambda part: part[:1], alter)
+        encoded, real = self.network.encode(source, alter=first)
+        memory, real, target = repeated(alter.scale, encoded.vectors, real, target)
+        return own(self.network.look(memory, real, self._read(target), alter=alter).logits, target)
 
     def _run_forced(self, source: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(source, self._read(target), alter=alter)

@@ -28,6 +28,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
+from transformer.runtime.effects import Effects, own, repeated
 from transformer.search.ctc import NEVER
 from transformer.search.generate import EMPTY, beam, greedy
 from transformer.search.ngram import NGram
@@ -88,6 +89,7 @@ class SpeechRuntime:
         self._searched = [*one[:2], ctc, one[2], number, altered]
         self._beams: dict[int, Graphs] = {}  # by their number
         self._first = plain(self._run_first, [vectors, real, altered])
+        self.effects = Effects(config, self._run_chances, [sound, count, IDS], self._run_decoding)
 
     @property
     def longest(self) -> int:
@@ -110,13 +112,12 @@ class SpeechRuntime:
             raise ValueError(f"expected from 1 to {self.longest} frames, received {len(features)}")
         if self.whole and len(features) != self.longest:
             raise ValueError(f"expected {self.longest} frames, silence included, received {len(features)}")
-        padded = self._pad(features)
-        real = padded.shape[1] if self.whole else count
+        padded, real = self.sound(features, count)
         tensors = alter_tensors(config, alter)
         rows = len(tensors.scale)
         encode = self._encode if rows == 1 else self._encode.any
         vectors, real, attention, ctc = encode(
-            tf.constant(np.repeat(padded, rows, axis=0)), tf.constant([real] * rows), tensors
+            tf.repeat(padded, rows, axis=0), tf.repeat(real, rows, axis=0), tensors
         )
         return Heard(vectors, real, attention, ctc, -(-count // self.stride))
 
@@ -258,6 +259,11 @@ class SpeechRuntime:
             ids = self.decode(heard, prefix=config.prefix, beams=beams)
             self.record(heard, ids or [config.end_id])
 
+    def sound(self, features: np.ndarray, frames: int) -> tuple[Any, Any]:
+        """What the encoder is given: features (1, frames, bins), padded, and how many frames of them are real (1,)."""
+        padded = self._pad(features)
+        return tf.constant(padded), tf.constant([padded.shape[1] if self.whole else frames])
+
     def _pad(self, features: np.ndarray) -> np.ndarray:
         """(frames, bins) -> (1, one of a few lengths, bins): what differs in length would be compiled anew."""
         frames, bins = features.shape
@@ -323,6 +329,18 @@ class SpeechRuntime:
     def _run_forced(self, vectors: Any, real: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.look(vectors, real, self._read(target), alter=alter)
         return result.decoder, result.cross, *foretold(result.logits, target, self.network.config)
+
+    def _run_chances(self, features: Any, frames: Any, target: Any, alter: Alter) -> Any:
+        features, frames, target = repeated(alter.scale, features, frames, target)
+        vectors, real, *_ = self._run_encode(features, frames, alter)
+        return own(self.network.look(vectors, real, self._read(target), alter=alter).logits, target)
+
+    def _run_decoding(self, features: Any, frames: Any, target: Any, alter: Alter) -> Any:
+        """The same with one pass of the encoder for all rows: it is changed in all of them as in the first."""
+        first = tf.nest.map_structure(lambda part: part[:1], alter)
+        vectors, real, *_ = self._run_encode(features, frames, first)
+        vectors, real, target = repeated(alter.scale, vectors, real, target)
+        return own(self.network.look(vectors, real, self._read(target), alter=alter).logits, target)
 
     def _run_first(self, vectors: Any, real: Any, alter: Alter) -> Any:
         start = ops.full((1, 1), self.network.config.start_id, "int32")

@@ -77,10 +77,10 @@ def switch(attention: AttentionMap, layer: int | None, head: int | None, factor:
     for i, j in cells:
         factors[i][j] = 1.0 if taken_back else factor
     try:
-        _write(now.with_factors(kind, factors))
+        change(now.with_factors(kind, factors))
     except ValueError as error:
         st.session_state[PROBLEM] = f"Nothing more was changed: {line(error)}."
-    st.session_state[SWITCHED] = True
+        st.session_state[SWITCHED] = True
 
 
 def whole_page_if_switched() -> None:
@@ -102,11 +102,13 @@ def asked() -> Interventions:
         return NONE
 
 
-def _write(interventions: Interventions) -> None:
+def change(interventions: Interventions) -> None:
+    """Change this and nothing else from now on; called inside a fragment that begins with `whole_page_if_switched`."""
     if interventions:
         st.query_params[CHANGE] = interventions.text()
     else:
         take_back()
+    st.session_state[SWITCHED] = True
 
 
 def changed(before: Trace, again: Again, *, writes: str = "", own: bool = True) -> Changed | None:

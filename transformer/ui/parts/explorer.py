@@ -20,6 +20,7 @@ from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, heatmap
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Trace
+from transformer.ui.instruments import ranking
 from transformer.ui.instruments.heads import Changed, asked, panel, switch, tokens, whole_page_if_switched
 from transformer.ui.parts.sentence import Beside, Choice, sentence
 from transformer.ui.parts.sheet import sheet
@@ -119,6 +120,7 @@ def explore(
         picture(shown, kind, layer, head, how, top)
     if changed:
         tokens(changed)
+    ranking.panel(trace)
     check_numbers(shown.trace, kind, layer, head)
 
 

@@ -31,7 +31,7 @@ from transformer.analysis.doubt import doubt
 from transformer.ask import Ask
 from transformer.interventions import Interventions
 from transformer.trace import AttentionMap, FloatArray, Label, Trace, Word
-from transformer.ui.instruments import heads
+from transformer.ui.instruments import heads, ranking
 from transformer.ui.instruments.heads import Changed, ids_of
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
@@ -193,6 +193,7 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
                     table(strongest(view.values, view.queries, view.keys))
     if changed:
         heads.tokens(changed)
+    ranking.panel(before.trace, before.samples)
     if "cut" not in trace.options:  # else what is shown is not all that the network computed with
         explorer.check_numbers(trace, kind, layer, head)
 

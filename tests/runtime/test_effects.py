@@ -1,0 +1,113 @@
+"""What networks say without each head, against passes that record; and slopes at gates, against differences."""
+
+import numpy as np
+import pytest
+
+from tests.pipeline.test_altered import CLIP, FAMILIES, given, model
+from transformer.interventions import Head, Interventions
+from transformer.models.altering import Alter, Gates
+from transformer.runtime import effects as module
+from transformer.trace import Label, Trace
+
+CHANGE = Interventions(heads=(Head("encoder", 1, 0, 0.5),))
+
+
+def changed(family: str) -> Interventions:
+    """A change that a trace was made with, where the family has an encoder."""
+    return CHANGE if "encoder" in model(family).config.attention_shapes() else Interventions()
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def trace(family: str) -> Trace:
+    found: Trace = model(family).trace(given(family), interventions=changed(family))
+    return found
+
+
+def weights(labels: list[Label]) -> np.ndarray:
+    return np.random.default_rng(3).normal(size=len(labels))
+
+
+def again(family: str, trace: Trace, labels: list[Label], interventions: Interventions) -> np.ndarray:
+    """Log-probabilities of what the trace says, by the pass that records."""
+    made, ids = model(family), [label.id for label in labels]
+    if family == "classes":
+        found = made.trace(given(family), interventions=interventions)
+        return np.log([found.options[f"probability of {label.text}"] for label in labels])
+    if family == "encoder":
+        found = made.trace(given(family), interventions=interventions)
+    elif family == "decoder":
+        first = [label.id for label in trace["decoder"].keys]
+        alter = made._alter(interventions, 1.0)
+        return np.asarray(made.runtime.record([*first, ids[-1]], alter).log_probability, np.float64)
+    else:
+        found = made.trace(given(family), target_ids=ids, interventions=interventions)
+    return np.array([step.log_probability for step in found.steps])
+
+
+def test_without_each_head_is_what_a_recording_with_it_off_says(family: str, trace: Trace) -> None:
+    made = model(family)
+    labels = made.sayings(trace)
+    told: list[tuple[int, int]] = []
+    measured = made.without_each(trace, weights(labels), progress=lambda *done: told.append(done))
+    shapes = made.config.attention_shapes()
+    assert {kind: values.shape for kind, values in measured.items()} == shapes
+    base = changed(family)
+    whole = again(family, trace, labels, base) @ weights(labels)
+    for kind, (layers, heads) in shapes.items():
+        layer, head = layers - 1, heads - 1
+        off = Interventions(heads=(*base.heads, Head(kind, layer, head)))
+        expected = whole - again(family, trace, labels, off) @ weights(labels)
+        assert measured[kind][layer, head] == pytest.approx(expected, abs=2e-5)
+        assert abs(expected) > 1e-4, "a head that changes nothing would prove nothing"
+    assert told[-1] == (sum(a * b for a, b in shapes.values()),) * 2
+
+
+def test_slopes_are_central_differences_at_the_gates(family: str, trace: Trace) -> None:
+    made = model(family)
+    labels = made.sayings(trace)
+    slopes = made.slopes(trace, weights(labels))
+    inputs, _, given_weights = made._weighed(trace, weights(labels), None)
+    shapes, small = made.config.attention_shapes(), 0.05
+    base = {
+        kind: np.array(changed(family).factors(kind, *shape), np.float32) for kind, shape in shapes.items()
+    }
+    for kind, (layers, _) in shapes.items():
+        at = (layers - 1, 0)
+        expected = 0.0
+        for step, share in ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12)):  # of fourth order
+            gates = {name: gate.copy() for name, gate in base.items()}
+            gates[kind][at] += step * small
+            chances = made.runtime.effects.chances(inputs, Alter(Gates(**gates)))[0]
+            expected += share / small * (chances.astype(np.float64) @ given_weights)
+        assert slopes[kind][at] == pytest.approx(expected * base[kind][at], abs=1e-3, rel=0.01)
+
+
+def test_heads_are_switched_off_in_batches_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = model("seq2seq")
+    trace = made.trace(given("seq2seq"))
+    some = weights(made.sayings(trace))
+    whole = made.without_each(trace, some)
+    monkeypatch.setattr(module, "TOGETHER", 1)
+    for kind, values in made.without_each(trace, some).items():
+        np.testing.assert_allclose(values, whole[kind], atol=1e-5)
+
+
+def test_samples_stand_for_a_trace_that_has_lost_its_silence() -> None:
+    made = model("speech")
+    trace = made.trace(CLIP)
+    some = weights(made.sayings(trace))
+    for kind, values in made.slopes(trace, some, CLIP).items():
+        np.testing.assert_allclose(values, made.slopes(trace, some)[kind], atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3), np.full((1, 4), 1.0), "x"])
+def test_weights_that_do_not_fit_are_refused(wrong: object) -> None:
+    made = model("classes")
+    trace = made.trace(given("classes"))
+    with pytest.raises(ValueError):
+        made.slopes(trace, np.append(wrong, np.nan) if isinstance(wrong, np.ndarray) else wrong)

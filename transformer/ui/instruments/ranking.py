@@ -1,0 +1,227 @@
+"""Which heads matter to an answer? An estimate at once, a measurement on request, and what comes of switching many off.
+
+Sources: Michel et al. 2019, arXiv:1905.10650; McGrath et al. 2023, arXiv:2307.15771.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from transformer.analysis.compare import times
+from transformer.analysis.importance import HeadEffect, agreement, ranked
+from transformer.figures.by_hand import matrix
+from transformer.figures.importance import scatter
+from transformer.figures.labels import MAP_NAMES, shown
+from transformer.interventions import NONE
+from transformer.trace import Kind, Label, Trace
+from transformer.ui.instruments import heads
+from transformer.ui.models import calls
+from transformer.ui.shell.frame import theme
+from transformer.ui.shell.markdown import line, plain
+
+NAMED = 5  # heads of which a sentence is said
+MANY = 10  # heads that one button switches off
+ORDER = ("cross", "encoder", "decoder")
+PLOT = {"displayModeBar": False, "scrollZoom": False}
+
+
+class Objective(NamedTuple):
+    """What heads are asked about: what it is called, how it stands in a sentence, and the weights (N,) of what a trace
+    says."""
+
+    name: str
+    phrase: str
+    weights: np.ndarray
+
+
+# What was found lives as long as its trace: by the name of the objective, and whether it was measured.
+_found: weakref.WeakKeyDictionary[Trace, dict[tuple[str, bool], Any]] = weakref.WeakKeyDictionary()
+
+
+def panel(trace: Trace, given: Any = None) -> None:
+    """A box that ranks heads; nothing is computed while it is closed.
+
+    Args:
+        trace: of a model that is shipped or open.
+        given: of sound, the samples.
+    """
+    with st.expander("Which heads matter", key="ranking", on_change="rerun") as box:
+        if box.open:
+            try:
+                _rank(trace, given)
+            except (ValueError, calls.Unavailable) as error:
+                st.info(f"Heads cannot be ranked here: {line(error)}.")
+
+
+def objectives(trace: Trace, labels: Sequence[Label]) -> list[Objective]:
+    """What can be asked about, what one would ask first at the beginning."""
+
+    def one(index: int, name: str) -> Objective:
+        weights = np.zeros(len(labels))
+        weights[index] = 1.0
+        return Objective(name, f"“{plain(shown(labels[index]).strip() or '␣')}”", weights)
+
+    texts = [shown(label).strip() or "␣" for label in labels]
+    if "encoder" in trace and len(trace) == 1 and not trace.steps:
+        classes = [one(i, f"The class “{text}”") for i, text in enumerate(texts)]
+        return sorted(classes, key=lambda objective: objective.name != f"The class “{trace.output}”")
+    single = [one(i, f"{i + 1}: “{text}”") for i, text in enumerate(texts)]
+    whole = Objective("The whole answer", "its answer", np.ones(len(labels)))
+    if "encoder" in trace and len(trace) == 1:
+        masked = [i for i, label in enumerate(trace.source) if label.text == "[MASK]"]
+        weights = np.isin(np.arange(len(labels)), masked).astype(float)
+        guesses = Objective("The guesses under the masks", "its guesses", weights)
+        return [*([guesses] if masked else []), whole, *single]
+    if list(trace) == ["decoder"] and len(labels) == len(trace["decoder"].keys):
+        text = Objective("The whole text", "this text", np.arange(len(labels)) < len(labels) - 1)
+        return [one(len(labels) - 1, f"What comes next: “{texts[-1]}”"), text, *single[:-1]]
+    return [whole, *single]
+
+
+def _rank(trace: Trace, given: Any) -> None:
+    model = calls.network(trace.model)
+    with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
+        options = objectives(trace, _kept(trace, ("sayings", False), lambda: model.sayings(trace)))
+    place = st.container(horizontal=True, vertical_alignment="bottom")
+    number = place.selectbox(
+        "What should depend on them?",
+        range(len(options)),
+        format_func=lambda i: options[i].name,
+        key="objective",
+        width=320,
+    )
+    objective = options[number or 0]
+    # The first time a graph is built.
+    with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
+        slopes = _kept(trace, (objective.name, False), lambda: model.slopes(trace, objective.weights, given))
+    count = sum(values.size for values in slopes.values())
+    asked = (objective.name, True)
+    measured = _found.get(trace, {}).get(asked)
+    button = place.empty()
+    if measured is None and button.button(
+        f"Measure: switch each of {count} heads off" if count > 1 else "Measure: switch it off",
+        icon=":material/speed:",
+    ):
+        button.empty()
+        bar = st.progress(0.0, "Switching heads off, one by one")
+
+        def told(done: int, of: int) -> None:
+            bar.progress(done / of, f"{done} of {of} heads")
+
+        work = partial(model.without_each, trace, objective.weights, given, told)
+        measured = _kept(trace, asked, work)
+        bar.empty()
+    found = ranked(slopes, measured)
+    _say(found, objective, measured is not None)
+    _draw(found, slopes if measured is None else measured)
+    _many(found)
+
+
+def _kept(trace: Trace, key: tuple[str, bool], make: Any) -> Any:
+    known = _found.setdefault(trace, {})
+    if key not in known:
+        with calls.turn():
+            known[key] = make()
+    return known[key]
+
+
+def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
+    if measured:
+        how = "Measured: the network said the same again, once without each head."
+        if (agreed := agreement(found)) is not None:
+            how += f" The estimate correlates with that by {agreed:.2f}.".replace("-", "−")
+    else:
+        how = (
+            "An estimate by one backward pass: how steeply the log-probability falls as a head is turned down (Michel "
+            "et al. 2019). Measuring is slower and exact."
+        )
+    st.caption(
+        f"{how} Where a head is missing, later ones can step in for it (McGrath et al. 2023): what is said here is "
+        "what the network does without it, not its share."
+    )
+    about = "finds" if measured else "would find"
+    for head in found[:NAMED]:
+        st.markdown(f"- Without {_name(head)} the network {about} {objective.phrase} {times(-head.effect)}.")
+
+
+def _name(head: HeadEffect) -> str:
+    return f"{MAP_NAMES[head.kind].lower()}, layer {head.layer + 1}, head {head.head + 1},"
+
+
+def _draw(found: list[HeadEffect], effects: dict[Kind, np.ndarray]) -> None:
+    left, right = st.columns(2, gap="large")
+    # One scale for all, so that maps compare.
+    limit = max(max(float(np.abs(values).max()) for values in effects.values()), 1e-6)
+    with left:
+        st.caption(
+            "By how much the log-probability falls without each head, in nats; orange is below 0, where it rises. "
+            f"Full colour is {limit:.2g}."
+        )
+        for kind, values in sorted(effects.items(), key=lambda item: ORDER.index(item[0])):
+            st.markdown(f"**{MAP_NAMES[kind]}**")
+            rows = [Label(f"Layer {i + 1}") for i in range(len(values))]
+            columns = [Label(str(j + 1)) for j in range(values.shape[1])]
+            figure = matrix(values, rows, columns, theme=theme(), compact=True, title="")
+            hover = "%{y}, head %{x}: %{z:.3f} nats<extra></extra>"
+            figure.update_traces(texttemplate=None, hovertemplate=hover, zmin=-limit, zmax=limit)
+            st.plotly_chart(
+                figure, theme=None, width="content", config=PLOT, key=f"ranking-{kind}",
+                alt=f"{MAP_NAMES[kind]}: the same numbers stand in the table.",
+            )  # fmt: skip
+    with right:
+        if found[0].measured is not None and len(found) > 2:
+            st.plotly_chart(
+                scatter(found, theme=theme()), theme=None, width="stretch", config=PLOT, key="ranking-scatter",
+                alt="Estimate and measurement of each head: the same numbers stand in the table.",
+            )  # fmt: skip
+        st.dataframe(table(found), hide_index=True, width="stretch", height=320)
+
+
+def table(found: list[HeadEffect]) -> dict[str, list[Any]]:
+    """All heads in order as columns, in nats."""
+    columns: dict[str, list[Any]] = {
+        "attention": [MAP_NAMES[head.kind] for head in found],
+        "layer": [head.layer + 1 for head in found],
+        "head": [head.head + 1 for head in found],
+        "estimated": [round(head.estimate, 4) for head in found],
+    }
+    if found[0].measured is not None:
+        columns["measured"] = [round(head.measured or 0.0, 4) for head in found]
+    return columns
+
+
+def _many(found: list[HeadEffect]) -> None:
+    if len(found) <= MANY:
+        return
+    with st.container(horizontal=True):
+        st.button(
+            f"Switch the {MANY} least important off",
+            on_click=partial(_switch_off, found, found[-MANY:]),
+            icon=":material/toggle_off:",
+        )
+        st.button(
+            f"Keep only the {MANY} most important",
+            on_click=partial(_switch_off, found, found[MANY:]),
+            icon=":material/filter_list:",
+        )
+
+
+def _switch_off(found: Sequence[HeadEffect], off: Sequence[HeadEffect]) -> None:
+    changes = NONE
+    for kind in dict.fromkeys(head.kind for head in off):
+        every = [head for head in found if head.kind == kind]
+        factors = [
+            [1.0] * (1 + max(head.head for head in every))
+            for _ in range(1 + max(head.layer for head in every))
+        ]
+        for head in off:
+            if head.kind == kind:
+                factors[head.layer][head.head] = 0.0
+        changes = changes.with_factors(kind, factors)
+    heads.change(changes)
