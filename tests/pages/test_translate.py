@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from transformer import home
 from transformer.analysis import views
 from transformer.analysis.compare import log_probability, times
+from transformer.analysis.importance import ranked
 from transformer.interventions import Interventions
 from transformer.pipeline import load
 from transformer.trace import Trace
@@ -263,7 +264,7 @@ def test_a_head_is_switched_off_and_both_answers_are_there(open_page: Visit) -> 
     np.testing.assert_allclose(values(page), free["cross"].weights[1, 4], atol=1e-6)
     page.segmented_control(key="show").set_value("As it was").run()
     np.testing.assert_allclose(values(page), before["cross"].weights[1, 4], atol=1e-5)
-    assert page.query_params["change"] == [OFF]
+    assert page.query_params["change"] == OFF
     page.button[-1].click().run()
     assert "change" not in page.query_params and not page.exception
     assert "show" not in [item.key for item in page.segmented_control]
@@ -298,7 +299,7 @@ def test_ones_own_translation_is_held_whatever_is_changed(open_page: Visit) -> N
         ("h:x9.1", "layers 1 to 3"),
         ("nonsense", "such as h:e2.3"),
         ("x:x1.1.1.1", "heads alone"),
-        ("h:" + ",".join(f"e1.{i}" for i in range(1, 90)), "at most 64 heads"),
+        ("h:" + ",".join(f"e1.{i}" for i in range(1, 300)), "at most 256 heads"),
         ("![x](http://evil.example/x.png)", "such as"),
     ],
 )
@@ -310,3 +311,34 @@ def test_a_change_that_cannot_be_is_told_and_can_be_taken_back(
     np.testing.assert_array_equal(values(page), shown(page)["cross"].weights[0, 0])
     next(item for item in page.button if item.label == "Take the change back").click().run()
     assert not page.warning and "change" not in page.query_params
+
+
+def test_heads_are_ranked_and_many_are_switched_off(open_page: Visit) -> None:
+    page = open_page(change=OFF)  # the network as it is, is ranked
+    page.session_state["ranking"] = True
+    page.run()
+    before, model = shown(page), calls.network(calls.FIRST.model)
+    weights = np.ones(len(before.target))
+    estimated = ranked(model.slopes(before, weights))
+    said = " ".join(item.value for item in page.markdown)
+    first = estimated[0]
+    name = f"layer {first.layer + 1}, head {first.head + 1},"
+    assert f"{name} the network would find its answer {times(-first.estimate)}." in said
+    next(item for item in page.button if item.label == "Measure: switch each of 80 heads off").click().run()
+    assert not page.exception
+    measured = model.without_each(before, weights)
+    found = ranked(model.slopes(before, weights), measured)
+    said = " ".join(item.value for item in page.markdown)
+    assert f"the network finds its answer {times(-found[0].effect)}." in said
+    (table,) = (frame.value for frame in page.dataframe)
+    np.testing.assert_allclose(table["measured"], [head.measured for head in found], atol=2e-4)
+    next(item for item in page.button if item.label == "Keep only the 10 most important").click().run()
+    change = Interventions.parse(page.query_params["change"])
+    kept = {
+        (kind, i, j)
+        for kind, (layers, heads) in model.config.attention_shapes().items()
+        for i, row in enumerate(change.factors(kind, layers, heads))
+        for j, factor in enumerate(row)
+        if factor == 1
+    }
+    assert kept == {(head.kind, head.layer, head.head) for head in found[:10]}

@@ -56,12 +56,12 @@ def test_a_hostile_address_changes_nothing_until_a_click_does(page: Any, text: s
 
 
 def test_too_many_changes_are_refused_and_those_before_stay(page: Any) -> None:
-    big = AttentionMap("encoder", np.ones((12, 12, 1, 1), np.float32), [END], [END])
-    for i in range(12):
-        for j in range(i % 2, 12, 2):
+    big = AttentionMap("encoder", np.ones((24, 24, 1, 1), np.float32), [END], [END])
+    for i in range(24):
+        for j in range(i % 2, 24, 2):
             heads.switch(big, i, j, 0.0)
-    assert "at most 64 heads" in page.session_state[heads.PROBLEM]
-    assert len(Interventions.parse(page.query_params["change"]).heads) == 64
+    assert "at most 256 heads" in page.session_state[heads.PROBLEM]
+    assert len(Interventions.parse(page.query_params["change"]).heads) == 256
 
 
 def answer(words: str, *chances: float) -> Trace:
