@@ -133,8 +133,8 @@ class Model:
         inputs, size, weights = self._weighed(trace, weights, given)
         effects, alter = self.runtime.effects, self._altered(trace)
         whole = float(effects.chances(inputs, alter)[0].astype(np.float64) @ weights)
-        shapes = self.config.attention_shapes()
-        found = {kind: np.zeros(shape) for kind, shape in shapes.items()}
+        shapes = effects.shapes
+        found: dict[Kind, np.ndarray] = {kind: np.zeros(shape) for kind, shape in shapes.items()}
         done, count = 0, sum(layers * heads for layers, heads in shapes.values())
         for places, chances in effects.without_each(inputs, size, alter):
             for (kind, layer, head), row in zip(places, chances.astype(np.float64) @ weights, strict=True):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transformer.config import ModelConfig
-from transformer.interventions import Kind
+from transformer.interventions import KINDS, Kind
 from transformer.models.altering import AS_IT_IS, Alter, Gates
 from transformer.runtime.common import alter_signature, alter_tensors, plain, tf
 
@@ -38,6 +38,8 @@ class Effects:
         decoding: Callable[..., Any] | None = None,
     ) -> None:
         self.config, self._run = config, chances
+        shapes = config.attention_shapes()
+        self.shapes: dict[Kind, tuple[int, int]] = {kind: shapes[kind] for kind in KINDS if kind in shapes}
         altered = alter_signature(config)
         self._chances = plain(chances, [*signature, altered])
         self._decoding = plain(decoding, [*signature, altered]) if decoding else self._chances
@@ -53,7 +55,7 @@ class Effects:
         found = self._slopes(*inputs, tf.constant(weights, tf.float32), altered)
         return {
             kind: (getattr(found, kind) * getattr(altered.gates, kind)).numpy()[0]
-            for kind in self.config.attention_shapes()
+            for kind in self.shapes
         }
 
     def chances(self, inputs: Sequence[Any], alter: Alter = AS_IT_IS) -> np.ndarray:
@@ -73,14 +75,14 @@ class Effects:
         """
         base = alter_tensors(self.config, alter)
         together = max(1, TOGETHER // size)
-        for kind, (layers, heads) in self.config.attention_shapes().items():
+        for kind, (layers, heads) in self.shapes.items():
             run = self._chances if kind == "encoder" else self._decoding
             places: list[Place] = [(kind, i, j) for i in range(layers) for j in range(heads)]
             for first in range(0, len(places), together):
                 chosen = places[first : first + together]
                 gates = {
                     name: np.repeat(getattr(base.gates, name).numpy(), len(chosen), axis=0)
-                    for name in self.config.attention_shapes()
+                    for name in self.shapes
                 }
                 for row, (_, layer, head) in enumerate(chosen):
                     gates[kind][row, layer, head] = 0.0
@@ -89,7 +91,7 @@ class Effects:
 
     def _run_slopes(self, *given: Any) -> Gates:
         *inputs, weights, alter = given
-        gates = {kind: getattr(alter.gates, kind) for kind in self.config.attention_shapes()}
+        gates = {kind: getattr(alter.gates, kind) for kind in self.shapes}
         with tf.GradientTape() as tape:
             tape.watch(gates)
             said = tf.reduce_sum(weights * self._run(*inputs, alter)[0])
