@@ -3,7 +3,7 @@
 // Data (made by transformer/ui/parts/sheet.py): shape, labels, colours, the selected head and the digest of the
 // weights to draw. It is small, so choosing another head never sends the weights again: carrier.js brings them,
 // one byte each, (layers, heads, queries, keys), 255 = 1; where `signed` is a number they are differences from another
-// run, 128 = 0 and 1 and 255 that number. `factors` marks heads that are switched off, halved or doubled.
+// run, 127 = 0 and 0 and 254 that number of either sign. `factors` marks heads that are switched off, halved or doubled.
 //
 // Thumbnails are one canvas. Over it lies a CSS grid of empty cells, one per head, which brings what a
 // canvas lacks: roles and names for screen readers, a roving tab stop, native hit tests, and outlines
@@ -80,7 +80,7 @@ class Sheet {
     const before = this.spec;
     this.spec = spec;
     this.send = send;
-    this.zero = spec.signed === null ? 0 : 128; // the byte that stands for nothing
+    this.zero = spec.signed === null ? 0 : 127; // the byte that stands for nothing
     this.ways.hidden = !spec.switchable;
     this.setWay(spec.switchable ? this.clicking : "look");
     this.colour();
@@ -178,9 +178,10 @@ class Sheet {
 
   /** The key of the picture: what the colours, the rows and the columns of a thumbnail mean. */
   describe() {
-    const steps = [0, 16, 32, 48, 64, 96, 128, 160, 192, 224, 255];
-    const stops = steps.map((i) => [this.palette[i], i / 255]);
     const { signed } = this.spec;
+    const last = signed === null ? 255 : 254;
+    const steps = [0, 16, 32, 48, 64, 96, 127, 160, 192, 224, last];
+    const stops = steps.map((i) => [this.palette[i], i / last]);
     const end = Number((signed ?? this.top / 255).toPrecision(2));
     const scale = makeScale(signed === null ? "weight 0" : `change −${end}`, stops, signed === null ? String(end) : `+${end}`);
     const keys = this.spec.switchable ? " Key x switches the head in focus off, Shift+x its layer." : "";
@@ -282,7 +283,7 @@ class Sheet {
   figure(byte) {
     const { signed } = this.spec;
     if (signed === null) return (byte / 255).toFixed(2);
-    const value = ((byte - 128) / 127) * signed;
+    const value = ((byte - 127) / 127) * signed;
     return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
   }
 

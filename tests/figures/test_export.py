@@ -101,3 +101,23 @@ def test_pictures_say_what_rows_add_up_to_where_that_is_not_1() -> None:
     assert b"Rows add up to 1.25 to 1.50." in export.svg(most)
     heights = [int(ElementTree.fromstring(export.svg(shown)).attrib["height"]) for shown in (whole, hidden)]
     assert heights[1] == heights[0] + 20 and export.png(hidden)
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_differences_have_both_arms_of_their_scale_and_zero_is_bare(name: str) -> None:
+    from matplotlib.image import imread
+
+    look = theme.get(name)
+    values = np.array([[0.5, -0.5, 0.0, 0.3]], np.float32)
+    shown = View(values, (Label("a"),), tuple(map(Label, "bcde")), signed=True)
+    root = ElementTree.fromstring(export.svg(shown, theme=name, top=0.5))
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    assert {"change of weight (−0.5 to 0.5)", "-0.5", "-0.25", "0", "0.25", "0.5"} <= set(texts)
+    cells = [
+        element.get("fill") for element in root.iter(f"{SVG}rect") if element.get("fill", "").startswith("#")
+    ]
+    expected = [theme.hex_colour(look.difference[i]) for i in (254, 0, 203)]
+    assert cells[1:] == expected
+    pixels = np.rint(imread(io.BytesIO(export.png(shown, theme=name, top=0.5))) * 255).astype(int)
+    colours = {tuple(colour) for colour in pixels[..., :3].reshape(-1, 3).tolist()}
+    assert {tuple(look.difference[i].tolist()) for i in (0, 254)} <= colours

@@ -91,3 +91,15 @@ def test_faint_weights_can_have_the_whole_scale() -> None:
     for wrong in (0, 1.5, float("nan")):
         with pytest.raises(ValueError, match="expected a top above 0 and at most 1"):
             heatmap(shown, top=wrong)
+
+
+def test_differences_are_signed_on_both_sides_of_zero() -> None:
+    values = np.array([[0.5, -0.25]], np.float32)
+    shown = View(values, (Label("a"),), (Label("b"), Label("c")), signed=True)
+    (trace,) = heatmap(shown, top=0.5).data
+    np.testing.assert_array_equal(trace.z, values)
+    assert (trace.zmin, trace.zmax) == (-0.5, 0.5)
+    assert trace.colorbar.title.text == "change of weight (−0.5 to 0.5)"
+    assert "than before" in trace.hovertemplate
+    middle = [colour for place, colour in trace.colorscale if place == 0.5]
+    assert middle == [LIGHT.background]

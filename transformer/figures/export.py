@@ -197,7 +197,8 @@ def _layout(view: View, look: themes.Theme, title: str | None, scale: Scale) -> 
 
 def _colours(values: npt.NDArray[np.float32], scale: Scale) -> npt.NDArray[np.uint8]:
     """Values (...) as colours, uint8 (..., 3)."""
-    return scale.colours[np.clip(np.rint(scale.share(values) * 255), 0, 255).astype(np.uint8)]
+    last = len(scale.colours) - 1
+    return scale.colours[np.clip(np.rint(scale.share(values) * last), 0, last).astype(np.uint8)]
 
 
 def _painted(values: npt.NDArray[np.float32], scale: Scale) -> Iterator[tuple[tuple[int, int], str]]:

@@ -54,8 +54,7 @@ class Effects:
         altered = alter_tensors(self.config, alter)
         found = self._slopes(*inputs, tf.constant(weights, tf.float32), altered)
         return {
-            kind: (getattr(found, kind) * getattr(altered.gates, kind)).numpy()[0]
-            for kind in self.shapes
+            kind: (getattr(found, kind) * getattr(altered.gates, kind)).numpy()[0] for kind in self.shapes
         }
 
     def chances(self, inputs: Sequence[Any], alter: Alter = AS_IT_IS) -> np.ndarray:

@@ -104,7 +104,7 @@ def test_a_sheet_of_differences_has_a_scale_of_its_own(trace: Trace, monkeypatch
     mounted = mount(monkeypatch)
     before = trace["cross"]
     weights = before.weights.copy()
-    weights[1, 2, 0] = [1 / 3 + 0.2, 1 / 3 - 0.1, 1 / 3 - 0.1]
+    weights[1, 2, 0] = [1 / 3 + 0.2, 1 / 3 - 0.14, 1 / 3 - 0.06]
     now = AttentionMap("cross", weights, before.queries, before.keys)
     for _ in range(2):
         sheet(now, selected=(0, 0), key="k", before=before)
@@ -112,10 +112,10 @@ def test_a_sheet_of_differences_has_a_scale_of_its_own(trace: Trace, monkeypatch
     assert sent == again and control["digest"] == sent[:16].hex()
     assert control["signed"] == pytest.approx(0.2) and control["top"] == 255
     values = np.frombuffer(sent[16:], np.uint8).reshape(weights.shape)
-    assert values[1, 2, 0].tolist() == [255, 128 - 64, 128 - 64]  # 0.1 of 0.2 is half of 127, rounded
-    assert (np.delete(values.reshape(-1, 3), 20, axis=0) == 128).all()
+    assert values[1, 2, 0].tolist() == [254, 127 - 89, 127 - 38]  # 0.14 and 0.06 of 0.2
+    assert (np.delete(values.reshape(-1, 3), 20, axis=0) == 127).all()
     sheet(before, selected=(0, 0), key="k", before=now)
-    assert np.frombuffer(mounted.calls[-1]["data"][16:], np.uint8).min() == 1
+    assert np.frombuffer(mounted.calls[-1]["data"][16:], np.uint8).min() == 0
 
 
 def test_of_a_block_of_differences_the_largest_stands_for_all(
@@ -128,4 +128,4 @@ def test_of_a_block_of_differences_the_largest_stands_for_all(
     found = wire.packed_difference(AttentionMap("cross", weights, before.queries, before.keys), before)
     values = np.frombuffer(found.weights, np.uint8).reshape(2, 3, 2, 2)
     assert found.side == 2 and found.strongest == pytest.approx(1 / 3 - 0.05)
-    assert values[0, 0].tolist() == [[1, 128 + round(127 * (0.55 - 1 / 3) / (1 / 3 - 0.05))], [128, 128]]
+    assert values[0, 0].tolist() == [[0, 127 + round(127 * (0.55 - 1 / 3) / (1 / 3 - 0.05))], [127, 127]]

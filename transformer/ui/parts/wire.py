@@ -88,7 +88,7 @@ _differences: weakref.WeakKeyDictionary[AttentionMap, tuple[weakref.ref[Attentio
 
 
 def packed_difference(now: AttentionMap, before: AttentionMap) -> Packed:
-    """How weights differ from those of another run, as they travel: 128 is no change, 1 and 255 are the largest
+    """How weights differ from those of another run, as they travel: 127 is no change, 0 and 254 are the largest
     change of either sign, which `strongest` says. Of a block the farthest from 0 stands for all.
 
     Raises:
@@ -104,7 +104,7 @@ def packed_difference(now: AttentionMap, before: AttentionMap) -> Packed:
             high, low = _strongest(change, side, axis), -_strongest(-change, side, axis)
             change = np.where(high >= -low, high, low)
         largest = max(float(np.abs(change).max(initial=0)), 1 / 255)
-        weights = np.rint(128 + 127 * change / largest).astype(np.uint8).tobytes()
+        weights = np.rint(127 + 127 * change / largest).astype(np.uint8).tobytes()
         digest = hashlib.blake2b(weights, digest_size=16, key=b"difference").digest()
         found = weakref.ref(before), Packed(digest, weights, side, largest)
         _differences[now] = found
