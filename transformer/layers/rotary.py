@@ -31,7 +31,7 @@ def turn(spec: Rotary, width: int, places: Any, scale: Any = ()) -> Turn:
         scale: what positions are multiplied by, a number or one for each of the batch (B,); () leaves them.
     """
     size = int(width * spec.share)
-    rates = frequencies(
+    found = frequencies(
         size,
         spec.theta,
         scaling="none" if spec.scaling == "dynamic" else spec.scaling,
@@ -40,12 +40,13 @@ def turn(spec: Rotary, width: int, places: Any, scale: Any = ()) -> Turn:
         high=spec.high,
         original=spec.original,
         truncate=spec.truncate,
-    ).astype(np.float32)
+    )
+    rates = ops.convert_to_tensor(found.astype(np.float32))
     where = ops.cast(places, "float32")
     if spec.scaling == "dynamic":
         longest = ops.maximum(ops.max(where) + 1.0, float(spec.original))
         grown = spec.factor * longest / spec.original - (spec.factor - 1.0)
-        rates = rates * ops.power(grown, dynamic_exponents(size).astype(np.float32))
+        rates = rates * ops.power(grown, ops.convert_to_tensor(dynamic_exponents(size).astype(np.float32)))
     if not (isinstance(scale, tuple) and not scale):
         where = where * ops.reshape(ops.cast(scale, "float32"), (-1, 1))
     angles = where[:, None, :, None] * rates  # (B, 1, T, R/2)

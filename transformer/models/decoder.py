@@ -150,8 +150,8 @@ class Decoder(keras.layers.Layer):
             seen = ops.logical_and(causal, distance < spec.window) if spec.window else causal
             bias = None
             if spec.alibi:
-                slopes = alibi_slopes(spec.heads).astype(np.float32)
-                bias = -slopes[:, None, None] * ops.cast(distance, "float32")[None]  # (H, T, S)
+                slopes = ops.convert_to_tensor(-alibi_slopes(spec.heads).astype(np.float32))
+                bias = slopes[:, None, None] * ops.cast(distance, "float32")[None]  # (H, T, S)
                 if not absent(scale):
                     bias = bias * ops.reshape(ops.cast(scale, "float32"), (-1, 1, 1, 1))
             told[spec] = {
