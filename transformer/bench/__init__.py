@@ -13,7 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from transformer.bench import browser, checkpoints, processes, reviews, sound, translators, writing
+from transformer.bench import (
+    browser,
+    checkpoints,
+    instruments,
+    processes,
+    reviews,
+    sound,
+    translators,
+    writing,
+)
 from transformer.bench.measure import Row
 
 BROWSER = "first-paint Enter-to-painted"  # the one group that needs more than the app does
@@ -64,6 +73,7 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     groups["audio-decode features"] = sound.sound
     groups["trace/speech-en training/speech-en"] = sound.network
     groups["next-word"] = writing.writing
+    groups["off rank-estimate rank"] = instruments.instruments
     groups["cold-import load/pt-en first-trace/pt-en trace/pt-en"] = processes.processes
     groups[BROWSER] = browser.browser
     return groups
