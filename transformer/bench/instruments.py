@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def instruments() -> Iterator[Row]:
 def _of(name: str, text: str) -> Iterator[Row]:
     from transformer.pipeline import load
 
-    model, at = load(name), count()
+    model: Any = load(name)
+    at = count()
     trace = model.trace(text)
     ids = [label.id for label in trace.target]
     weights = np.ones(len(model.sayings(trace)))
