@@ -216,6 +216,11 @@ class Interventions:
                 raise _unreadable(part)
         return cls(**found)
 
+    @classmethod
+    def of(cls, value: Self | str) -> Self:
+        """`value`, or what it says, if it is a text; errors as of `parse`."""
+        return cls.parse(value) if isinstance(value, str) else value
+
     def fits(self, shape: Mapping[str, tuple[int, int]]) -> None:
         """Check it against the (layers, heads) of each map that a network has.
 

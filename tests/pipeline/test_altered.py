@@ -462,3 +462,13 @@ def test_gates_of_no_map_or_of_other_rows_are_refused() -> None:
         runtime.record_rows([[5, END]], [[5, END]], Alter(gates, np.ones(2)))
     with pytest.raises(ValueError, match="expected 1 or 3 rows of ids, received 2"):
         runtime.record_rows([[5, END]] * 2, [[5, END]], Alter(gates))
+
+
+@pytest.mark.parametrize("family", ["seq2seq", "decoder", "encoder", "speech"])
+def test_a_change_may_be_given_as_its_text(family: str) -> None:
+    made, change = model(family), OFF[family]
+    by_text = made.trace(given(family), interventions=change.text())
+    assert by_text.options["interventions"] == change.text()
+    assert by_text.output == made.trace(given(family), interventions=change).output
+    with pytest.raises(ValueError, match="expected changes such as h:e2.3"):
+        made.trace(given(family), interventions="nonsense")

@@ -1,7 +1,7 @@
 """Published checkpoints in the Hugging Face folder format -> a configuration and weights of this project.
 
-Every number of every tensor is used exactly once: what is missing, left over or of another shape is listed. Nothing of a
-folder runs.
+Every number of every tensor is used exactly once: what is missing, left over or of another shape is listed. Nothing of
+a folder runs.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class Listener(Model):
     def listen(
         self,
         sound: Clip,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
         *,
         rate: int = RATE,
         position_scale: float = 1.0,
@@ -143,6 +143,7 @@ class Listener(Model):
         Raises:
             ValueError: sound that cannot be read, or longer than one pass takes; or a head that the network lacks.
         """
+        interventions = Interventions.of(interventions)
         alter = self._alter(interventions, position_scale)
         samples = samples_of(sound, rate)
         seconds = len(samples) / RATE
@@ -197,7 +198,7 @@ class Listener(Model):
         whole: bool = False,
         words: bool = False,
         position_scale: float = 1.0,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
     ) -> Trace:
         """Transcribe a clip, then record what every head looked at.
 
@@ -216,7 +217,8 @@ class Listener(Model):
             words: find the times of the words: by the heads that the checkpoint names for it, or by the CTC output, or
                 where there is neither by heads that follow the sound (see `analysis.alignment`).
             position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10.
-            interventions: heads that are changed, while it listens and writes as while it is recorded.
+            interventions: heads that are changed, or such a text as "h:x1.3", while it listens and writes as while it
+                is recorded.
 
         Raises:
             ValueError: sound that cannot be read, longer than one pass takes, other beams, or a language, task or head
@@ -234,7 +236,7 @@ class Listener(Model):
                 whole=whole,
                 words=words,
                 position_scale=position_scale,
-                interventions=interventions,
+                interventions=Interventions.of(interventions),
             ),
             sound if isinstance(sound, Listened) else samples_of(sound, rate),
         )

@@ -41,7 +41,7 @@ class TextReader(Model):
         target: str | None = None,
         masked: Sequence[int] = (),
         position_scale: float = 1.0,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
     ) -> Trace:
         """Read `text` and record what every head looked at.
 
@@ -55,7 +55,7 @@ class TextReader(Model):
             target: an encoder writes nothing: must be None.
             masked: positions, counted over all tokens from 0, that are hidden from the network.
             position_scale: what the network's position vectors are multiplied by, 0 to 10.
-            interventions: heads that are changed meanwhile.
+            interventions: heads that are changed meanwhile, or their text such as "h:e1.3".
 
         Raises:
             ValueError: no text, more than the network can read, no mask token where one is asked for, or no such head.
@@ -67,7 +67,7 @@ class TextReader(Model):
                 target=target,
                 masked=tuple(masked),
                 position_scale=position_scale,
-                interventions=interventions,
+                interventions=Interventions.of(interventions),
             )
         )
 

@@ -48,7 +48,7 @@ class Translator(Model):
         beams: int | None = None,
         alpha: float = 0.6,
         position_scale: float = 1.0,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
     ) -> Trace:
         """Translate `text`, then record what every head looked at.
 
@@ -62,8 +62,8 @@ class Translator(Model):
             alpha: length penalty of beam search.
             position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10; 0 takes
                 them away.
-            interventions: heads that are changed, while it writes as while it is recorded. An output that does not end
-                is cut off soon, and the trace says so as "stopped".
+            interventions: heads that are changed, or such a text as "h:x1.3", while it writes as while it is recorded.
+                An output that does not end is cut off soon, and the trace says so as "stopped".
 
         Raises:
             ValueError: no text, or more than the network can read; a setting out of its range (see `Ask`); no such
@@ -79,7 +79,7 @@ class Translator(Model):
                 beams=beams,
                 alpha=alpha,
                 position_scale=position_scale,
-                interventions=interventions,
+                interventions=Interventions.of(interventions),
             )
         )
 

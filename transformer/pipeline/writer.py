@@ -91,7 +91,7 @@ class Writer(Model):
         target_ids: Sequence[int] = (),
         tokens: int = 0,
         position_scale: float = 1.0,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
     ) -> Trace:
         """Read `text`, write on, and record what every head looked at.
 
@@ -104,7 +104,8 @@ class Writer(Model):
             target_ids: forces a continuation as ids, as the network writes them.
             tokens: how many tokens to write on, each the likeliest; 0 looks at the text alone.
             position_scale: what the network's position vectors are multiplied by, 0 to 10.
-            interventions: heads that are changed, while it writes as while it is recorded.
+            interventions: heads that are changed, or such a text as "h:d1.3", while it writes as while it is
+                recorded.
 
         Raises:
             ValueError: no text, more than the network can read, a setting out of its range (see `Ask`), or no such
@@ -118,7 +119,7 @@ class Writer(Model):
                 target_ids=tuple(target_ids),
                 tokens=tokens,
                 position_scale=position_scale,
-                interventions=interventions,
+                interventions=Interventions.of(interventions),
             )
         )
 
@@ -167,7 +168,7 @@ class Writer(Model):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float = 1.0,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
     ) -> list[Word]:
         """The likeliest next words after `text`, best first; subwords are joined.
 
@@ -177,13 +178,13 @@ class Writer(Model):
             text: how it begins.
             count: how many.
             temperature, top_k, top_p: of each token, as `write` draws it: see `Drawing`.
-            interventions: heads that are changed meanwhile.
+            interventions: heads that are changed meanwhile, or their text such as "h:e1.3".
 
         Raises:
             ValueError: nothing to read, no room for another word, a setting out of its range, or no such head.
         """
         how, count = drawing(temperature, top_k, top_p), whole("words", count, 1)
-        alter = self._alter(interventions, 1.0)
+        alter = self._alter(Interventions.of(interventions), 1.0)
         ids = self.encode(text)
         self._fits(ids, self.longest)
         joined: dict[str, Word] = {}
@@ -207,7 +208,7 @@ class Writer(Model):
         top_k: int | None = None,
         top_p: float = 1.0,
         seed: int = 0,
-        interventions: Interventions = NONE,
+        interventions: Interventions | str = NONE,
     ) -> str:
         """`text` and up to `words` more words, drawn from what the network foretells.
 
@@ -217,12 +218,12 @@ class Writer(Model):
             words: how many, 1 to 200; the end of a word that `text` broke off is one.
             temperature, top_k, top_p: see `Drawing`.
             seed: the same seed gives the same words after the same text.
-            interventions: heads that are changed meanwhile.
+            interventions: heads that are changed meanwhile, or their text such as "h:e1.3".
 
         Raises:
             ValueError: nothing to read, a setting out of its range, or no such head.
         """
-        how, alter = drawing(temperature, top_k, top_p), self._alter(interventions, 1.0)
+        how, alter = drawing(temperature, top_k, top_p), self._alter(Interventions.of(interventions), 1.0)
         words = whole("words", words, 1, 200)
         first, new = self._first(readable(text)), ""
         left = LONG * words
