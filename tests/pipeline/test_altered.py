@@ -470,5 +470,5 @@ def test_a_change_may_be_given_as_its_text(family: str) -> None:
     by_text = made.trace(given(family), interventions=change.text())
     assert by_text.options["interventions"] == change.text()
     assert by_text.output == made.trace(given(family), interventions=change).output
-    with pytest.raises(ValueError, match="expected changes such as h:e2.3"):
+    with pytest.raises(ValueError, match=r"expected changes such as h:e2\.3"):
         made.trace(given(family), interventions="nonsense")
