@@ -168,6 +168,27 @@ class Sheet {
       cell.dataset.factor = factor === 0 ? "off" : factor === 1 ? "" : "other";
       cell.textContent = factor === 0 ? "" : mark;
     });
+    this.tint();
+  }
+
+  /** A figure of each head as a colour and a number over its picture, where there are figures. */
+  tint() {
+    const { tints, arms, shape } = this.spec;
+    this.host.classList.toggle("tinted", Boolean(tints));
+    const most = tints ? Math.max(...tints.flat().map(Math.abs), 1e-6) : 1;
+    const palette = tints && decodePalette(arms[this.host.dataset.theme]);
+    this.cells.forEach((cell, i) => {
+      cell.style.removeProperty("--tint");
+      if (!tints) return;
+      const value = tints[Math.floor(i / shape[1])][i % shape[1]];
+      const pixel = palette[127 + Math.round((127 * value) / most)];
+      const [r, g, b] = new Uint8Array(Uint32Array.of(pixel).buffer, 0, 3);
+      cell.style.setProperty("--tint", colourOf(pixel));
+      cell.dataset.ink = 0.299 * r + 0.587 * g + 0.114 * b < 128 ? "light" : "dark";
+      const number = value.toFixed(Math.abs(value) < 9.95 ? 1 : 0).replace("-", "−");
+      if (!cell.textContent) cell.textContent = number === "−0.0" ? "0.0" : number;
+      cell.setAttribute("aria-label", `${cell.getAttribute("aria-label")}, ${number}`);
+    });
   }
 
   moveTabStop(index) {
@@ -184,6 +205,10 @@ class Sheet {
     const stops = steps.map((i) => [this.palette[i], i / last]);
     const end = Number((signed ?? this.top / 255).toPrecision(2));
     const scale = makeScale(signed === null ? "weight 0" : `change −${end}`, stops, signed === null ? String(end) : `+${end}`);
+    if (this.spec.tints) {
+      this.legend.replaceChildren(make("span", "", null, "Numbers: by how much the log-probability falls without the head, in nats."));
+      return;
+    }
     const keys = this.spec.switchable ? " Key x switches the head in focus off, Shift+x its layer." : "";
     const text = `In each picture a row is one ${this.spec.rows}, a column one ${this.spec.columns} it looks at.${keys}`;
     this.legend.replaceChildren(scale, make("span", "", null, text));
@@ -289,7 +314,7 @@ class Sheet {
 
   onPointer(event) {
     const cell = event.target.closest?.(".cell");
-    if (!cell || !this.weights) return this.hideTip();
+    if (!cell || !this.weights || this.spec.tints) return this.hideTip();
     const [, , queries, keys] = this.spec.shape;
     const box = cell.getBoundingClientRect();
     // A screen pixel may stand for several matrix cells; it shows, and so names, their strongest.
@@ -303,7 +328,7 @@ class Sheet {
     const cell = event.target.closest?.(".cell");
     if (!cell) return;
     this.moveTabStop(Number(cell.dataset.index));
-    if (!cell.matches(":focus-visible") || !this.weights) return;
+    if (!cell.matches(":focus-visible") || !this.weights || this.spec.tints) return;
     const [, , queries, keys] = this.spec.shape;
     const box = cell.getBoundingClientRect();
     const best = this.strongest(this.active, 0, queries, 0, keys);

@@ -19,6 +19,7 @@ from transformer.interventions import Interventions
 from transformer.pipeline import load
 from transformer.trace import Trace
 from transformer.ui.models import calls
+from transformer.ui.parts import sheet
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/translate.py"
@@ -313,7 +314,11 @@ def test_a_change_that_cannot_be_is_told_and_can_be_taken_back(
     assert not page.warning and "change" not in page.query_params
 
 
-def test_heads_are_ranked_and_many_are_switched_off(open_page: Visit) -> None:
+def test_heads_are_ranked_and_many_are_switched_off(
+    open_page: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(sheet, "_SHEET", lambda **call: sent.update(call["data"]) or {})
     page = open_page(change=OFF)  # the network as it is, is ranked
     page.session_state["ranking"] = True
     page.run()
@@ -332,6 +337,8 @@ def test_heads_are_ranked_and_many_are_switched_off(open_page: Visit) -> None:
     assert f"the network finds its answer {times(-found[0].effect)}." in said
     (table,) = (frame.value for frame in page.dataframe)
     np.testing.assert_allclose(table["measured"], [head.measured for head in found], atol=2e-4)
+    page.segmented_control(key="tints").set_value("What is lost without it").run()
+    np.testing.assert_allclose(sent["tints"], measured["cross"], atol=1e-4)
     next(item for item in page.button if item.label == "Keep only the 10 most important").click().run()
     change = Interventions.parse(page.query_params["change"])
     kept = {

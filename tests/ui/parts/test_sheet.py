@@ -1,5 +1,6 @@
 """What the sheet sends to the browser, and what it lets through of its answers."""
 
+import base64
 import json
 
 import numpy as np
@@ -129,3 +130,13 @@ def test_of_a_block_of_differences_the_largest_stands_for_all(
     values = np.frombuffer(found.weights, np.uint8).reshape(2, 3, 2, 2)
     assert found.side == 2 and found.strongest == pytest.approx(1 / 3 - 0.05)
     assert values[0, 0].tolist() == [[0, 127 + round(127 * (0.55 - 1 / 3) / (1 / 3 - 0.05))], [127, 127]]
+
+
+def test_a_figure_a_head_can_be_drawn_instead(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = mount(monkeypatch)
+    figures = np.array([[0.5, -1.25, 0.0], [2.00004, 1 / 3, -0.1]])
+    sheet(trace["cross"], selected=(0, 0), key="k", tints=figures)
+    control = mounted.calls[0]["data"]
+    assert control["tints"] == [[0.5, -1.25, 0.0], [2.0, 0.3333, -0.1]]
+    assert len(base64.b64decode(control["arms"]["light"])) == 3 * 255, "zero is its middle, the 128th"
+    json.dumps(control)

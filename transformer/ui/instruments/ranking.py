@@ -6,7 +6,7 @@ Sources: Michel et al. 2019, arXiv:1905.10650; McGrath et al. 2023, arXiv:2307.1
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,6 +42,13 @@ class Objective(NamedTuple):
 
 # What was found lives as long as its trace: by the name of the objective, and whether it was measured.
 _found: weakref.WeakKeyDictionary[Trace, dict[tuple[str, bool], Any]] = weakref.WeakKeyDictionary()
+LAST = "ranked"  # in the session: the trace and what was said of its heads last, for the sheet above
+
+
+def known(trace: Trace) -> Mapping[Kind, np.ndarray] | None:
+    """What the answer loses without each head, as the panel said it last; None where nobody has asked."""
+    last = st.session_state.get(LAST)
+    return last[1] if last and last[0]() is trace else None
 
 
 def panel(trace: Trace, given: Any = None) -> None:
@@ -88,6 +95,8 @@ def _rank(trace: Trace, given: Any) -> None:
     model = calls.network(trace.model)
     with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
         options = objectives(trace, _kept(trace, ("sayings", False), lambda: model.sayings(trace)))
+    if st.session_state.get("objective") not in range(len(options)):
+        st.session_state["objective"] = 0  # of another answer
     place = st.container(horizontal=True, vertical_alignment="bottom")
     number = place.selectbox(
         "What should depend on them?",
@@ -117,9 +126,14 @@ def _rank(trace: Trace, given: Any) -> None:
         work = partial(model.without_each, trace, objective.weights, given, told)
         measured = _kept(trace, asked, work)
         bar.empty()
+    effects: Mapping[Kind, np.ndarray] = slopes if measured is None else measured
+    last = known(trace)
+    if last is None or last is not effects:  # the sheet above is drawn already
+        st.session_state[LAST] = weakref.ref(trace), effects
+        st.rerun()
     found = ranked(slopes, measured)
     _say(found, objective, measured is not None)
-    _draw(found, slopes if measured is None else measured)
+    _draw(found, effects)
     _many(found)
 
 
@@ -154,7 +168,7 @@ def _name(head: HeadEffect) -> str:
     return f"{MAP_NAMES[head.kind].lower()}, layer {head.layer + 1}, head {head.head + 1},"
 
 
-def _draw(found: list[HeadEffect], effects: dict[Kind, np.ndarray]) -> None:
+def _draw(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray]) -> None:
     left, right = st.columns(2, gap="large")
     # One scale for all, so that maps compare.
     limit = max(max(float(np.abs(values).max()) for values in effects.values()), 1e-6)

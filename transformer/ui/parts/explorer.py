@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -41,6 +41,9 @@ HINTS = {
     "alone": "Each row is a token that was read; its bright cells are the tokens that it drew on to foretell the next.",
 }
 
+
+# What the sheet shows of each head, once heads have been ranked.
+WEIGHTS, LOSSES = "Weights", "What is lost without it"
 
 # Which run pictures show, where something was changed in a network.
 AFTER, BEFORE, DIFFERENCE = "With the change", "As it was", "Difference"
@@ -112,7 +115,7 @@ def explore(
             st.rerun()
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        heads_sheet(shown, kind, layer, head, top)
+        heads_sheet(shown, kind, layer, head, top, ranking.known(trace))
         if changed:
             panel(changed)
         st.caption(about)
@@ -242,18 +245,33 @@ def select_head(layer: int, head: int) -> None:
     st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
 
 
-def heads_sheet(shown: Shown, kind: str, layer: int | None, head: int | None, top: float = 1.0) -> None:
-    """The sheet of all heads, with the chosen ones outlined; a head that is switched runs the whole page again."""
+def heads_sheet(
+    shown: Shown,
+    kind: str,
+    layer: int | None,
+    head: int | None,
+    top: float = 1.0,
+    ranked: Mapping[Any, FloatArray] | None = None,
+) -> None:
+    """The sheet of all heads, with the chosen ones outlined; a head that is switched runs the whole page again.
+
+    Args:
+        shown, kind, layer, head, top: as chosen.
+        ranked: by kind, what the answer loses without each head (layers, heads), which can be drawn instead of weights.
+    """
     attention, before = shown.trace[kind], shown.before[kind] if shown.before else None
     side = packed(attention).side
     shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
     st.caption(f"Every head at once: click one, or use the arrow keys and Enter.{shared}")
-
+    tints = None
+    if ranked is not None and segments("Sheet shows", [WEIGHTS, LOSSES], "tints") == LOSSES:
+        tints = ranked[attention.kind]
     sheet(
         attention,
         selected=(layer, head),
         top=top,
         before=before,
+        tints=tints,
         factors=asked().factors(attention.kind, attention.layers, attention.heads),
         key="sheet",
         on_select=select_head,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from transformer.figures.labels import MAP_NAMES, shown
-from transformer.trace import AttentionMap, Label
+from transformer.trace import AttentionMap, FloatArray, Label
 from transformer.ui.parts.component import accents, carry, component, integers, pair, scales
 from transformer.ui.parts.wire import packed, packed_difference
 
@@ -30,6 +30,7 @@ def sheet(
     top: float = 1.0,
     before: AttentionMap | None = None,
     factors: Sequence[Sequence[float]] | None = None,
+    tints: FloatArray | None = None,
     on_select: Callable[[int, int], None] | None = None,
     on_switch: Switch | None = None,
 ) -> tuple[int, int] | None:
@@ -46,6 +47,7 @@ def sheet(
         before: the same map of another run, of the same tokens: what is drawn is how the weights differ from it, on
             a scale of their own.
         factors: what each head was multiplied by, (layers, heads); None: all by 1. What is not 1 is marked.
+        tints: a figure a head (layers, heads), of either sign, drawn as a colour and a number instead of its weights.
         on_select: called with (layer, head) before the page runs again: the moment to set pickers through
             `st.session_state`, so that they agree with the sheet.
         on_switch: called with (layer, head, factor) before the page runs again, where a head is to be multiplied by
@@ -66,6 +68,8 @@ def sheet(
         "signed": sent.strongest if before else None,
         "factors": [list(row) for row in factors] if factors else None,
         "switchable": on_switch is not None,
+        "tints": None if tints is None else [[round(float(value), 4) for value in row] for row in tints],
+        "arms": scales("difference") if tints is not None else None,
         "queries": queries,
         "keys": keys,
         "title": title or MAP_NAMES[attention.kind],

@@ -175,7 +175,7 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
         )
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        explorer.heads_sheet(shown, kind, layer, head, top)
+        explorer.heads_sheet(shown, kind, layer, head, top, ranking.known(before.trace))
         if changed:
             heads.panel(changed)
         st.caption(about)
