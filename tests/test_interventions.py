@@ -130,8 +130,8 @@ def test_a_change_must_fit_the_network() -> None:
     for text, said in (
         ("h:d1.1", "encoder, cross"),
         ("h:e3.1", "received layer 3, head 1"),
-        ("x:x1.3.1.1", "heads 1 to 2 of cross"),
-        ("p:se3.1", "layers 1 to 2 "),
+        ("x:x1.3.1.1", "a head up to 2 of cross"),
+        ("p:se3.1", "a layer up to 2 "),
     ):
         with pytest.raises(ValueError, match=said):
             Interventions.parse(text).fits(shape)

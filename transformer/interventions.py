@@ -234,7 +234,7 @@ class Interventions:
             layers, heads = shape[change.kind]
             if change.layer >= layers or change.head >= heads:
                 raise ValueError(
-                    f"expected layers 1 to {layers} and heads 1 to {heads} of {change.kind} to be changed, "
+                    f"expected a layer up to {layers} and a head up to {heads} of {change.kind}, "
                     f"received layer {_place_text(change.layer)}, head {_place_text(change.head)}"
                 )
 

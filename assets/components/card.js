@@ -18,7 +18,7 @@ class Card {
     this.element.hidden = true;
   }
 
-  /** Opens for `step`, under the last line of its token, inside the width of the host. */
+  /** Opens for `step`, whose alternatives cannot be chosen where it is `fixed`, under the last line of its token, inside the width of the host. */
   show(step, token) {
     const key = JSON.stringify(step);
     if (key !== this.key) this.fill(step);
@@ -41,15 +41,16 @@ class Card {
       const button = make("button", "alternative", list);
       button.type = "button";
       fillRow(button, other.text.trim() || "␣", other.probability / most, other.probability);
-      button.disabled = other.written;
+      button.disabled = other.written || step.fixed;
       if (other.written) button.setAttribute("aria-current", "true");
-      const what = other.written ? "written" : "go on with it from here";
-      button.setAttribute("aria-label", `${other.text}, ${percent(other.probability)}, ${what}`);
-      button.title = other.written ? "the token that was written" : "go on with it from here";
+      const what = other.written ? "written" : step.fixed ? "" : "go on with it from here";
+      button.setAttribute("aria-label", [other.text, percent(other.probability), what].filter(Boolean).join(", "));
+      button.title = other.written ? "the token that was written" : what;
       button.addEventListener("click", () => this.choose(step, j, other));
     });
     this.element.replaceChildren(head, list);
-    if (step.alternatives.length) make("div", "hint", this.element, "Click another: the network goes on from there.");
+    const hint = step.fixed ? "Take the change back to go on with another." : "Click another: the network goes on from there.";
+    if (step.alternatives.length) make("div", "hint", this.element, hint);
     this.element.setAttribute("aria-label", `Alternatives to ${step.text}`);
   }
 

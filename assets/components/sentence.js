@@ -173,7 +173,7 @@ class Sentence {
         sample.dataset.sure = sure;
         sample.style.setProperty("--sure", value);
       }
-      if (this.spec.sides.beside) make("span", "sample changed", legend, "only in one of both");
+      if (this.spec.sides.target.tokens.some((token) => token.changed)) make("span", "sample changed", legend, "only in one of both");
       parts.push(legend);
     }
     const names = parts.map((part) => part.textContent).join("|");
@@ -293,7 +293,8 @@ class Sentence {
   stepOf(element) {
     const at = this.info(element);
     const token = at?.side === "target" ? this.spec.sides.target.tokens[at.index] : null; // none for a lead
-    return token?.probability === undefined ? null : { ...token, index: at.index };
+    const { fixed } = this.spec.sides.target;
+    return token?.probability === undefined ? null : { ...token, index: at.index, fixed };
   }
 
   showCard() {

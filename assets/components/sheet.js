@@ -84,7 +84,10 @@ class Sheet {
     this.ways.hidden = !spec.switchable;
     this.setWay(spec.switchable ? this.clicking : "look");
     this.colour();
-    if (!before || String(before.shape) !== String(spec.shape) || before.title !== spec.title) this.build();
+    // Another answer has other rows and columns, but the same heads: these keep their elements, and with them the focus.
+    const heads = ({ shape, title }) => [shape[0], shape[1], title].join();
+    if (!before || heads(before) !== heads(spec)) this.build();
+    if (before && String(before.factors) !== String(spec.factors)) this.pinnedUntil = performance.now() + 1500;
     this.select(spec.selected);
     this.mark();
     this.describe();
@@ -142,6 +145,29 @@ class Sheet {
     }
     this.active = 0;
     this.hideTip();
+  }
+
+  /** Keeps the sheet where it is on the screen while the page grows above it: the next click must hit the same head. */
+  pin() {
+    const page = document.querySelector("[data-testid=stMain]");
+    const place = () => this.host.getBoundingClientRect().top;
+    const top = place();
+    this.pinnedUntil = performance.now() + 30000; // or until the answer is here
+    const moved = new AbortController();
+    for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+      addEventListener(type, () => moved.abort(), { signal: moved.signal, passive: true, capture: true });
+    }
+    const follow = () => {
+      const by = place() - top;
+      if (Math.abs(by) >= 1) {
+        page?.scrollBy({ top: by, behavior: "instant" });
+        if (Math.abs(place() - top) >= Math.abs(by)) moved.abort(); // it cannot be followed: it sticks, or the page ends
+      }
+      if (performance.now() > this.pinnedUntil) moved.abort();
+      if (!moved.signal.aborted) requestAnimationFrame(follow);
+    };
+    // After the event that asked for it.
+    setTimeout(follow);
   }
 
   /** Outlines a head, or where layer or head is null all of them: a column, a row, the whole sheet. */
@@ -351,6 +377,7 @@ class Sheet {
 
   /** Switches heads, -1 for all of a layer or of a column; the page answers with other factors. */
   turn(layer, head, way = this.clicking) {
+    this.pin();
     this.send("switched", [layer, head, WAYS.findIndex(([name]) => name === way) - 1]);
   }
 

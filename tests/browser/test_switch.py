@@ -49,7 +49,17 @@ def test_clicks_keys_and_names_of_layers_switch_and_a_link_opens_the_same(visit:
     assert not change(page)
 
     ways(page).get_by_text("Switch off").click()
-    cell(page, 2, 5).click()
+    spot = still(cell(page, 2, 5)).bounding_box()
+    assert spot is not None
+    place = spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2
+    page.mouse.click(*place)
+    becomes(page, "h:x2.5")
+    # The first answer stands above the sheet now, and yet the next click hits the same head.
+    still(page.locator(".sheet"))
+    page.mouse.click(*place)
+    becomes(page, "")
+    still(page.locator(".sheet"))
+    page.mouse.click(*place)
     becomes(page, "h:x2.5")
     expect(cell(page, 2, 5)).to_have_attribute("aria-label", "Layer 2 head 5, off")
     expect(page.locator(".st-key-view")).to_contain_text("layer 2, head 3")
@@ -57,8 +67,10 @@ def test_clicks_keys_and_names_of_layers_switch_and_a_link_opens_the_same(visit:
     before = page.locator('.text[data-side="beside"]')
     expect(before).to_have_text(answer.replace("▸ start", "").strip(), use_inner_text=True)
 
-    cell(page, 1, 2).press("x")
+    cell(page, 1, 1).press("ArrowRight")
+    page.keyboard.press("x")
     becomes(page, "h:x1.2,x2.5")
+    expect(cell(page, 1, 2)).to_be_focused()
     cell(page, 3, 1).press("Shift+X")
     becomes(page, "h:x1.2,x2.5,x3.*")
     page.locator('.layer[data-line="2,-1"]').click()

@@ -67,7 +67,7 @@ def test_tokens_and_beams_are_taken(place: Path, capsys: pytest.CaptureFixture[s
         (
             "translator",
             ["--change", "h:x9.1"],
-            "expected changes in 2 layers and 2 heads of cross, received layer 9",
+            "expected a layer up to 2 and a head up to 2 of cross, received layer 9",
         ),
         ("translator", ["--change", "off"], "expected changes such as"),
         ("writer", ["--change", "h:e1.1"], "expected changes"),

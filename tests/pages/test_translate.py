@@ -297,7 +297,7 @@ def test_ones_own_translation_is_held_whatever_is_changed(open_page: Visit) -> N
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("h:x9.1", "layers 1 to 3"),
+        ("h:x9.1", "a layer up to 3"),
         ("nonsense", "such as h:e2.3"),
         ("x:x1.1.1.1", "heads alone"),
         ("h:" + ",".join(f"e1.{i}" for i in range(1, 300)), "at most 256 heads"),

@@ -64,6 +64,6 @@ def times(gain: float) -> str:
     if abs(gain) > math.log(1e6):
         return f"more than a million times {more} likely"
     factor = math.exp(abs(gain))
-    if factor < 1.1:
-        return f"{100 * (factor - 1):.2g} % {more} likely"
+    if factor < 2:
+        return f"{100 * abs(math.expm1(gain)):.2g} % {more} likely"
     return f"{factor:.1f} times {more} likely" if factor < 9.95 else f"{factor:,.0f} times {more} likely"

@@ -76,7 +76,7 @@ def test_what_is_changed_is_said(page: Any) -> None:
         "Switched off: cross-attention, layer 2, head 5; encoder self-attention, layer 1, all heads. Halved: decoder "
         "self-attention, all layers, head 1. Multiplied by 3: decoder self-attention, layer 3, head 1."
     )
-    assert heads.said(Interventions.parse("h:e1.1,e1.2,e1.3,e1.4,e1.5,e1.6")).endswith("And: 2 more.")
+    assert heads.said(Interventions.parse("h:e1.1,e1.2,e1.3,e1.4,e1.5,e1.6")).endswith(" And 2 more.")
 
 
 def test_what_it_did_is_said_with_the_words_that_are_new() -> None:
@@ -85,8 +85,8 @@ def test_what_it_did_is_said_with_the_words_that_are_new() -> None:
     change = Interventions.parse("h:x1.1")
     free = Changed(change, before, after, forced, "translation", True)
     assert heads.effect(free) == (
-        r"The translation becomes “the **\*white\*** cat”. The network finds the first translation 10 times less "
-        "likely (log-probability −4.38, before −2.08)."
+        r"The translation “the grey cat” becomes “the **\*white\*** cat”. The network finds the first translation "
+        "10 times less likely (log-probability −4.38, before −2.08)."
     )
     held = Changed(change, before, forced, forced, "translation", True)
     assert held.held and heads.effect(held).startswith(
@@ -108,3 +108,17 @@ def test_every_token_stands_in_the_table_with_its_chances() -> None:
     assert table["its probability"] == [0.6, 0.7, 0.8, 1.0]
     held = heads.table(Changed(change, before, forced, forced, "translation", True))
     assert "the same with the change" not in held and held["its probability"] == [0.1, 0.2, 0.3, 1.0]
+
+
+def test_a_network_that_only_reads_says_its_class_and_its_chances() -> None:
+    def read(output: str, positive: float) -> Trace:
+        chances = {"probability of positive": positive, "probability of negative": 1 - positive}
+        return Trace((), output, options=chances)
+
+    change = Interventions.parse("h:e1.1")
+    found = Changed(change, read("positive", 0.905), read("negative", 0.39), None, "", True)
+    assert heads.effect(found) == "The answer becomes “negative”, 61.0 %, before the change 9.5 %."
+    found = Changed(change, read("positive", 0.905), read("positive", 0.6), None, "", True)
+    assert heads.effect(found) == "The answer stays “positive”, 60.0 %, before the change 90.5 %."
+    found = Changed(change, Trace((), "a cat"), Trace((), "a cat"), None, "", True)
+    assert heads.effect(found) == "The best guesses stay the same."

@@ -25,6 +25,7 @@ CHANGE, HOLD = "change", "hold"  # in the address
 PROBLEM = "change-problem"  # what a click could not do, for the run that follows it
 SWITCHED = "change-made"  # a click has changed the address, and the page has not run since
 NAMED = 4  # changes that are named one by one
+ENDS = (".", "!", "?", "…")  # where the last of these ends a quotation, it ends the sentence around it
 WAYS = {0.0: "Switched off", 0.5: "Halved", 2.0: "Doubled"}
 
 # Answers again: with these changes, and writing these ids; () leaves the words to the network.
@@ -127,6 +128,8 @@ def changed(before: Trace, again: Again, *, writes: str = "", own: bool = True) 
         return None
     try:
         interventions = Interventions.parse(text)
+        if not interventions:  # such as a head times 1
+            return None
         ids = _ids(before) if writes else ()
         forced = again(interventions, ids) if ids else None
         after = forced if forced is not None and (_holds() or not own) else again(interventions, ())
@@ -209,13 +212,17 @@ def read_again(question: Ask) -> Again:
 def effect(found: Changed) -> str:
     """What a change did, in words; tokens that only the new answer has are bold."""
     told, writes = [], found.writes
-    if not found.own or found.held or not writes:
-        if found.before.output != found.after.output:
-            told.append(f"The answer is “{line(found.after.output, 60)}” now.")
+    if not writes:
+        told.append(_answered(found))
+    elif not found.own or found.held:
+        pass  # the words are the same by their nature
     elif all(pair.same for pair in found.pairs):
         told.append(f"The {writes} stays the same.")
     else:
-        told.append(f"The {writes} becomes {answer(found)}.")
+        new = answer(found)
+        told.append(
+            f"The {writes} “{line(found.before.output)}” becomes {new}{'' if new.rstrip('”*')[-1:] in ENDS else '.'}"
+        )
     if "stopped" in found.after.options:
         told.append(f"It came to no end and was stopped after {found.after.options['stopped']} tokens.")
     if found.forced is not None:
@@ -225,6 +232,18 @@ def effect(found: Changed) -> str:
             f"(log-probability {_number(now)}, before {_number(was)})."
         )
     return " ".join(told)
+
+
+def _answered(found: Changed) -> str:
+    """What a network that only reads says with a change: a class and its chances, or a text, its masks filled in."""
+    before, after = found.before, found.after
+    chance = f"probability of {after.output}"
+    now, was = (trace.options.get(chance) for trace in (after, before))
+    said = f"“{line(after.output, 60)}”"
+    if isinstance(now, int | float) and isinstance(was, int | float):
+        verb = "stays" if before.output == after.output else "becomes"
+        return f"The answer {verb} {said}, {100 * now:.1f} %, before the change {100 * was:.1f} %."
+    return "The best guesses stay the same." if before.output == after.output else f"It reads {said} now."
 
 
 def answer(found: Changed) -> str:
@@ -249,11 +268,11 @@ def said(interventions: Interventions) -> str:
     """What is changed: "Switched off: cross-attention, layer 2, head 5."."""
     ways: dict[str, list[str]] = {}
     for head in interventions.heads[:NAMED]:
-        way = WAYS.get(head.factor, f"Multiplied by {head.factor:g}")
+        way = WAYS.get(head.factor, f"Multiplied by {head.factor:g}".replace("-", "−"))
         ways.setdefault(way, []).append(_named(head))
-    if (more := len(interventions.heads) - NAMED) > 0:
-        ways.setdefault("And", []).append(f"{more} more")
-    return " ".join(f"{way}: {'; '.join(names)}." for way, names in ways.items())
+    told = " ".join(f"{way}: {'; '.join(names)}." for way, names in ways.items())
+    more = len(interventions.heads) - NAMED
+    return f"{told} And {more} more." if more > 0 else told
 
 
 def _named(head: Head) -> str:

@@ -216,7 +216,8 @@ def _many(found: list[HeadEffect]) -> None:
     with st.container(horizontal=True):
         st.button(
             f"Switch the {MANY} least important off",
-            on_click=partial(_switch_off, found, found[-MANY:]),
+            on_click=partial(_switch_off, found, sorted(found, key=lambda head: abs(head.effect))[:MANY]),
+            help="Those whose absence changes the log-probability least, either way.",
             icon=":material/toggle_off:",
         )
         st.button(

@@ -262,7 +262,10 @@ def heads_sheet(
     attention, before = shown.trace[kind], shown.before[kind] if shown.before else None
     side = packed(attention).side
     shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
-    st.caption(f"Every head at once: click one, or use the arrow keys and Enter.{shared}")
+    st.caption(
+        "Every head at once: click one, or use the arrow keys and Enter. Choose *Switch off* to see what the network "
+        f"does without one.{shared}"
+    )
     tints = None
     if ranked is not None and segments("Sheet shows", [WEIGHTS, LOSSES], "tints") == LOSSES:
         tints = ranked[attention.kind]
@@ -322,8 +325,12 @@ def picture(
         key="heatmap",
         alt=f"{name}: the same numbers stand in the table below.",
     )
-    if shown.before:
-        sums = "A cell is how much more a row draws on that word than before, or less: rows add up to 0."
+    if shown.before and not np.abs(view.values).max() >= 5e-4:
+        sums = "Here heads look where they looked before: what was changed does not reach them."
+    elif shown.before:
+        sums = (
+            "A cell says how much more, or less, a row looks at that word than before. Each row adds up to 0."
+        )
     elif hide:
         sums = "Hidden markers keep their share: rows need not add up to 1."
     elif how == "max":
@@ -331,11 +338,20 @@ def picture(
     else:
         sums = "The weights of a row add up to 1."
     hint = HINTS["alone" if list(shown.trace) == ["decoder"] else kind]
-    st.caption(sums if shown.before else f"{hint} {sums}")
+    st.caption(f"{sums if shown.before else f'{hint} {sums}'}{_off(shown, kind, layer, head)}")
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)
     _files(shown.trace, view, name, (kind, layer, head), top)
+
+
+def _off(shown: Shown, kind: str, layer: int | None, head: int | None) -> str:
+    """What is to be said of a head whose weights are shown though nothing of it is used."""
+    attention = shown.trace[kind]
+    if layer is None or head is None or "interventions" not in shown.trace.options:
+        return ""
+    off = asked().factors(attention.kind, attention.layers, attention.heads)[layer][head] == 0
+    return " It is switched off: none of this reaches the network." if off else ""
 
 
 def _table(view: View) -> None:

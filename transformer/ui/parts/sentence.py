@@ -63,6 +63,7 @@ def sentence(
         view: how the page calls these weights, such as "Layer 2, head 5"; shown beside what lights.
         titles: what stands above input and output.
         beside: another answer; tokens that only one of both has are marked, others know their probability in both.
+            Without `on_choose` nobody can go on from an alternative then.
         on_choose: called with the chosen alternative before the page runs again.
 
     Returns:
@@ -72,6 +73,8 @@ def sentence(
         ValueError: kind and weights do not come together, or do not fit the trace.
     """
     sides = {"source": _source(trace, titles[0]), "target": _target(trace, titles[1])}
+    if on_choose is None and beside:
+        sides["target"]["fixed"] = True
     if beside:
         sides["beside"] = _beside(beside, sides["target"]["tokens"], trace)
     data = _packed_sentence(trace, sides, kind, weights, view)

@@ -12,6 +12,7 @@ from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.page import Reading
 from transformer.ui.shell.model_picker import MISSING, missing_model
 
+TICKS = " A dotted tick is how likely it was before the change."
 CLASS = "probability of "  # how a trace's options call the probability of a class
 
 
@@ -71,7 +72,7 @@ def _said(reading: Reading, before: Reading) -> bool:
     if reading.trace.options and (classes := class_bars(reading.trace, before.trace)):
         st.caption(
             "What the network takes the text for, and how sure it is. Words can be masked where a network was trained "
-            "to fill them in, as a BERT is that you open under Models."
+            f"to fill them in, as a BERT is that you open under Models.{ticks(reading, before)}"
         )
         return bars([Group(reading.trace.output, classes)], key="classes")
     if not reading.guesses_words:
@@ -88,11 +89,19 @@ def _said(reading: Reading, before: Reading) -> bool:
     with st.container(horizontal=True, vertical_alignment="center"):
         several = any(len(reading.words[number].places) > 1 for number in reading.gaps)
         product = " Several masks in one word are guessed one by one, and multiplied." if several else ""
-        st.caption(f"What could stand under each mask. Click a guess to put it in.{product}", width="content")
+        st.caption(
+            f"What could stand under each mask. Click a guess to put it in.{product}{ticks(reading, before)}",
+            width="content",
+        )
         cleared = bool(reading.masked) and st.button(
             "Take the masks off", on_click=read.unmask, icon=":material/undo:", type="tertiary"
         )
     return bars(groups, key="guesses", verb="Put in", on_take=take) or cleared
+
+
+def ticks(shown: Reading, before: Reading) -> str:
+    """What the ticks on bars mean, where there are some."""
+    return TICKS if shown.trace is not before.trace else ""
 
 
 def guess_group(reading: Reading, number: int, before: Reading | None = None) -> Group:

@@ -21,7 +21,7 @@ from transformer.ui.models import calls, opened
 from transformer.ui.parts.explorer import Words
 from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.page import Reading, answer
-from transformer.ui.read.text import class_bars
+from transformer.ui.read.text import TICKS, class_bars
 from transformer.ui.sentiment.tints import Row, received, table, tints
 from transformer.ui.shell.markdown import line
 from transformer.ui.shell.model_picker import choose_model, missing_model
@@ -125,6 +125,8 @@ def verdict(reading: Reading, changed: Changed | None = None) -> None:
         except calls.Unavailable as error:
             st.warning(line(error))
     bars(groups, key="classes")
+    if changed:
+        st.caption(TICKS.strip())
     if pair:
         st.caption(
             f"`{UNORDERED}` has no positions: it reads the same tokens in any order and says the same. Shuffle the "
