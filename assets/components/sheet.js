@@ -159,9 +159,14 @@ class Sheet {
     }
     const follow = () => {
       const by = place() - top;
-      if (Math.abs(by) >= 1) {
-        page?.scrollBy({ top: by, behavior: "instant" });
-        if (Math.abs(place() - top) >= Math.abs(by)) moved.abort(); // it cannot be followed: it sticks, or the page ends
+      if (Math.abs(by) >= 1 && page) {
+        const before = page.scrollTop;
+        page.scrollBy({ top: by, behavior: "instant" });
+        // At the end of the page it is followed once there is more of it; where it sticks it needs no following.
+        if (page.scrollTop !== before && Math.abs(place() - top) >= Math.abs(by)) {
+          page.scrollTop = before;
+          moved.abort();
+        }
       }
       if (performance.now() > this.pinnedUntil) moved.abort();
       if (!moved.signal.aborted) requestAnimationFrame(follow);

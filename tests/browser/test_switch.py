@@ -49,6 +49,7 @@ def test_clicks_keys_and_names_of_layers_switch_and_a_link_opens_the_same(visit:
     assert not change(page)
 
     ways(page).get_by_text("Switch off").click()
+    cell(page, 3, 5).scroll_into_view_if_needed()
     spot = still(cell(page, 2, 5)).bounding_box()
     assert spot is not None
     place = spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2
