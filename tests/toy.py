@@ -129,13 +129,13 @@ class Reference:
         queries, keys, values = (
             part.reshape(len(part), -1, spec.head_width).swapaxes(0, 1) for part in (queries, keys, values)
         )
-        norms = [
-            self.weights.get(f"{name}/{part}_norm/{kind}")
+        scales, shifts = (
+            [self.weights.get(f"{name}/{part}_norm/{kind}") for part in ("query", "key")]
             for kind in ("gamma", "beta")
-            for part in ("query", "key")
-        ]
+        )
+        learned = Learned(scales[0], scales[1], shifts[0], shifts[1], stack.norm)
         mask = mask_of("decoder" if causal else "encoder", len(x), len(source), spec.window)
-        maps = weights_of(queries, keys, spec, mask, Learned(*norms, norm=stack.norm)).weights
+        maps = weights_of(queries, keys, spec, mask, learned).weights
         mixed = [maps[head] @ values[head // spec.groups] for head in range(spec.heads)]
         return self.dense(np.concatenate(mixed, -1), f"{name}/output"), maps
 

@@ -120,7 +120,7 @@ def test_a_network_that_ends_no_word_stops_all_the_same(
     drawn = []
     joins = next(i for i in range(4, writer.tokenizer.size) if writer.tokenizer.label(i).joins)
 
-    def draw(ids: list[int], room: int, *_: Any) -> list[int]:
+    def draw(ids: list[int], room: int, *_: Any, **changed: Any) -> list[int]:
         drawn.append(room)
         return [joins] * room
 
