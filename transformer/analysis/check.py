@@ -82,11 +82,7 @@ def check_layer(
 
     Args:
         weights: (H, T, S), as shown.
-        queries: (H, T, K), as they were projected.
-        keys: (G, S, K), likewise.
-        spec: what the layer is made of.
-        mask: (T, S), true where a query may look.
-        learned, position_scale: see `weights_of`.
+        queries, keys, spec, mask, learned, position_scale: see `weights_of`.
 
     Raises:
         ValueError: shapes that do not go together, or numbers that are not finite.

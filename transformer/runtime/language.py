@@ -273,8 +273,7 @@ class LanguageRuntime:
         return ops.log_softmax(ops.cast(logits, "float32"), axis=-1), state
 
     def _run_scores(self, inputs: Any, labels: Any) -> Any:
-        log_p = ops.log_softmax(ops.cast(self.network.forward(inputs).logits, "float32"), axis=-1)
-        return ops.take_along_axis(log_p, labels[:, :, None], axis=-1)[:, :, 0]
+        return own(self.network.forward(inputs).logits, labels)
 
     def _run_projections(self, ids: Any, alter: Alter) -> tuple[Any, ...]:
         stack = self.network.forward(ids, alter=alter).projections[1]

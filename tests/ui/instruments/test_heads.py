@@ -64,6 +64,15 @@ def test_too_many_changes_are_refused_and_those_before_stay(page: Any) -> None:
     assert len(Interventions.parse(page.query_params["change"]).heads) == 256
 
 
+def test_many_heads_at_once_are_as_few_changes_as_can_be_or_are_refused(page: Any) -> None:
+    page.query_params["change"] = "h:e1.1"
+    heads.put(Interventions(), {"encoder": [[0.0, 0.0], [0.0, 1.0]], "cross": [[1.0], [0.0]]})
+    assert page.query_params["change"] == "h:x2.1,e1.*,e2.1"
+    heads.put(Interventions(), {"encoder": [[float((i + j) % 2) for j in range(24)] for i in range(24)]})
+    assert page.query_params["change"] == "h:x2.1,e1.*,e2.1", "what was there stays"
+    assert "at most 256 heads" in page.session_state[heads.PROBLEM] and page.session_state[heads.SWITCHED]
+
+
 def answer(words: str, *chances: float) -> Trace:
     labels = [*(Label(word, id=len(word)) for word in words.split()), END]
     steps = [Step(label.text, math.log(p), 0.0) for label, p in zip(labels, chances, strict=True)]

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from transformer.checkpoints.families.table import (
-    Family,
     Row,
+    decoder,
     dense,
     depth,
     either,
@@ -60,15 +60,12 @@ def _bloom_rows(config: ModelConfig) -> list[Row]:
 
 
 FAMILIES = {
-    "bloom": Family(
+    "bloom": decoder(
         "transformer.",
         _bloom,
         _bloom_rows,
-        {"apply_residual_connection_post_layernorm": (False, None)},
-        (),
-        {"lm_head.weight": "word_embeddings.weight"},
+        fixed={"apply_residual_connection_post_layernorm": (False, None)},
+        tied={"lm_head.weight": "word_embeddings.weight"},
         title="BLOOM",
-        kind="decoder",
-        tokenizer="decoder",
     ),
 }

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from transformer.checkpoints.families.rotary import (
     FULL,
+    INVERSE,
     SLIDING,
     kinds_of_layers,
     longest,
@@ -20,6 +21,7 @@ from transformer.checkpoints.families.table import (
     Family,
     Row,
     activation,
+    decoder,
     depth,
     flag,
     linear,
@@ -222,16 +224,14 @@ def _rows(kind: Kind, config: ModelConfig) -> list[Row]:
 
 
 def _family(kind: Kind, **fixed: Collection[Any]) -> Family:
-    return Family(
+    return decoder(
         "model.",
         partial(_settings, kind),
         partial(_rows, kind),
-        fixed,
-        ("rotary_emb.inv_freq", "layers.{}.self_attn.rotary_emb.inv_freq"),
-        {"lm_head.weight": "embed_tokens.weight"},
+        fixed=fixed,
+        spare=INVERSE,
+        tied={"lm_head.weight": "embed_tokens.weight"},
         title=kind.title,
-        kind="decoder",
-        tokenizer="decoder",
     )
 
 

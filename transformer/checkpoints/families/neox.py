@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from transformer.checkpoints.families.rotary import longest, rotary
+from transformer.checkpoints.families.rotary import INVERSE, longest, rotary
 from transformer.checkpoints.families.table import (
-    Family,
     Row,
     activation,
+    biases,
+    decoder,
     dense,
     depth,
     flag,
@@ -41,10 +42,7 @@ def _neox(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
             attention=Attention.split(
                 width,
                 need(config, "num_attention_heads"),
-                query_bias=bias,
-                key_bias=bias,
-                value_bias=bias,
-                output_bias=bias,
+                **biases(bias),
                 rotary=turns,
             ),
             feed_forward=FeedForward(
@@ -122,34 +120,26 @@ def _phi_rows(config: ModelConfig) -> list[Row]:
     return table + untied(config, "lm_head.weight", "output_projection/kernel")
 
 
-_INVERSE = ("rotary_emb.inv_freq", "layers.{}.self_attn.rotary_emb.inv_freq")
-
 FAMILIES = {
-    "gpt_neox": Family(
+    "gpt_neox": decoder(
         "gpt_neox.",
         _neox,
         _neox_rows,
-        {},
-        (
+        spare=(
             "layers.{}.attention.bias",
             "layers.{}.attention.masked_bias",
             "layers.{}.attention.rotary_emb.inv_freq",
-            *_INVERSE,
+            *INVERSE,
         ),
-        {"embed_out.weight": "embed_in.weight", "lm_head.weight": "embed_in.weight"},
+        tied={"embed_out.weight": "embed_in.weight", "lm_head.weight": "embed_in.weight"},
         title="GPT-NeoX (Pythia)",
-        kind="decoder",
-        tokenizer="decoder",
     ),
-    "phi": Family(
+    "phi": decoder(
         "model.",
         _phi,
         _phi_rows,
-        {},
-        _INVERSE,
-        {"lm_head.weight": "embed_tokens.weight"},
+        spare=INVERSE,
+        tied={"lm_head.weight": "embed_tokens.weight"},
         title="Phi",
-        kind="decoder",
-        tokenizer="decoder",
     ),
 }

@@ -8,9 +8,10 @@ from typing import Any
 
 from transformer.checkpoints.families.rotary import pattern
 from transformer.checkpoints.families.table import (
-    Family,
     Row,
     activation,
+    biases,
+    decoder,
     dense,
     depth,
     either,
@@ -49,10 +50,7 @@ def _opt(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
             attention=Attention.split(
                 width,
                 need(config, "num_attention_heads"),
-                query_bias=bias,
-                key_bias=bias,
-                value_bias=bias,
-                output_bias=bias,
+                **biases(bias),
             ),
             feed_forward=FeedForward(
                 width=need(config, "ffn_dim"),
@@ -171,26 +169,20 @@ def _gpt_neo_rows(config: ModelConfig) -> list[Row]:
 
 
 FAMILIES = {
-    "opt": Family(
+    "opt": decoder(
         "model.",
         _opt,
         _opt_rows,
-        {"layer_norm_elementwise_affine": (True, None)},
-        (),
-        {"lm_head.weight": "decoder.embed_tokens.weight"},
+        fixed={"layer_norm_elementwise_affine": (True, None)},
+        tied={"lm_head.weight": "decoder.embed_tokens.weight"},
         title="OPT",
-        kind="decoder",
-        tokenizer="decoder",
     ),
-    "gpt_neo": Family(
+    "gpt_neo": decoder(
         "transformer.",
         _gpt_neo,
         _gpt_neo_rows,
-        {},
-        ("h.{}.attn.attention.bias", "h.{}.attn.attention.masked_bias"),
-        {"lm_head.weight": "wte.weight"},
+        spare=("h.{}.attn.attention.bias", "h.{}.attn.attention.masked_bias"),
+        tied={"lm_head.weight": "wte.weight"},
         title="GPT-Neo",
-        kind="decoder",
-        tokenizer="decoder",
     ),
 }

@@ -12,6 +12,8 @@ from transformer.untrusted import shown
 
 SCALINGS = {"default": "none", "linear": "linear", "dynamic": "dynamic", "yarn": "yarn", "llama3": "llama3"}
 SLIDING, FULL = "sliding_attention", "full_attention"
+# Names of the rates of angles, which some checkpoints keep and this project computes.
+INVERSE = ("rotary_emb.inv_freq", "layers.{}.self_attn.rotary_emb.inv_freq")
 
 
 def rotary(

@@ -71,6 +71,20 @@ class Family(NamedTuple):
     tokenizer: str = ""
 
 
+def decoder(
+    prefix: str, settings: Any, rows: Any, *, tied: Mapping[str, str], title: str, **more: Any
+) -> Family:
+    """A kind of decoder with a tokenizer of those; `tied` are its `copies`, for the rest see `Family`."""
+    return Family(
+        prefix, settings, rows, copies=tied, title=title, kind="decoder", tokenizer="decoder", **more
+    )
+
+
+def biases(bias: bool) -> dict[str, bool]:
+    """Of all four projections of an `Attention`."""
+    return {f"{part}_bias": bias for part in ("query", "key", "value", "output")}
+
+
 def need(config: Mapping[str, Any], name: str, kind: type = int) -> Any:
     """A setting that must be there.
 

@@ -6,7 +6,7 @@ for is written there before the page runs again, so that a link opens the same v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import streamlit as st
 from transformer.analysis.compare import Pair, log_probability, paired, times
 from transformer.ask import Ask
 from transformer.figures.labels import MAP_NAMES, display
-from transformer.interventions import ALL, NONE, Head, Interventions
+from transformer.interventions import ALL, NONE, Head, Interventions, Kind
 from transformer.trace import AttentionMap, Trace, spelt, word_starts
 from transformer.ui.models import calls
 from transformer.ui.shell.markdown import line, plain
@@ -57,6 +57,11 @@ class Changed(NamedTuple):
         return self.after is self.forced
 
     @property
+    def ids(self) -> tuple[int, ...]:
+        """What the network was made to write in `after`; () where it wrote what it would."""
+        return _ids(self.before) if self.held else ()
+
+    @property
     def pairs(self) -> list[Pair]:
         """The tokens of both outputs beside each other."""
         return paired(self.before.target, self.after.target)
@@ -77,11 +82,23 @@ def switch(attention: AttentionMap, layer: int | None, head: int | None, factor:
     taken_back = all(factors[i][j] == factor for i, j in cells)
     for i, j in cells:
         factors[i][j] = 1.0 if taken_back else factor
+    put(now, {kind: factors})
+
+
+def put(now: Interventions, factors: Mapping[Kind, Sequence[Sequence[float]]]) -> None:
+    """Change this from now on, with the heads of these maps multiplied so, (layers, heads) each; where those are more
+    changes than there may be, what was there stays, and the page says why. Called inside a fragment that begins with
+    `whole_page_if_switched`."""
+    st.session_state[SWITCHED] = True
     try:
-        change(now.with_factors(kind, factors))
+        for kind, rows in factors.items():
+            now = now.with_factors(kind, rows)
     except ValueError as error:
         st.session_state[PROBLEM] = f"Nothing more was changed: {line(error)}."
-        st.session_state[SWITCHED] = True
+        return
+    take_back()
+    if now:
+        st.query_params[CHANGE] = now.text()
 
 
 def whole_page_if_switched() -> None:
@@ -101,15 +118,6 @@ def asked() -> Interventions:
         return Interventions.parse(st.query_params.get(CHANGE, ""))
     except ValueError:
         return NONE
-
-
-def change(interventions: Interventions) -> None:
-    """Change this and nothing else from now on; called inside a fragment that begins with `whole_page_if_switched`."""
-    if interventions:
-        st.query_params[CHANGE] = interventions.text()
-    else:
-        take_back()
-    st.session_state[SWITCHED] = True
 
 
 def changed(before: Trace, again: Again, *, writes: str = "", own: bool = True) -> Changed | None:
@@ -142,11 +150,6 @@ def changed(before: Trace, again: Again, *, writes: str = "", own: bool = True) 
 
 def _ids(trace: Trace) -> tuple[int, ...]:
     return tuple(label.id for label in trace.target if label.id is not None)
-
-
-def ids_of(found: Changed) -> tuple[int, ...]:
-    """What the network was made to write where the answer is held."""
-    return _ids(found.before)
 
 
 def _holds() -> bool:

@@ -20,7 +20,7 @@ from transformer.figures.importance import scatter
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.interventions import NONE
 from transformer.trace import Kind, Label, Trace
-from transformer.ui.instruments import heads
+from transformer.ui.instruments.heads import put
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import line, plain
@@ -40,8 +40,6 @@ class Objective(NamedTuple):
     weights: np.ndarray
 
 
-# What was found lives as long as its trace: by the name of the objective, and whether it was measured.
-_found: weakref.WeakKeyDictionary[Trace, dict[tuple[str, bool], Any]] = weakref.WeakKeyDictionary()
 LAST = "ranked"  # in the session: the trace and what was said of its heads last, for the sheet above
 
 
@@ -94,7 +92,7 @@ def objectives(trace: Trace, labels: Sequence[Label]) -> list[Objective]:
 def _rank(trace: Trace, given: Any) -> None:
     model = calls.network(trace.model)
     with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
-        options = objectives(trace, _kept(trace, ("sayings", False), lambda: model.sayings(trace)))
+        options = objectives(trace, calls.along(trace, "sayings", lambda: model.sayings(trace)))
     if st.session_state.get("objective") not in range(len(options)):
         st.session_state["objective"] = 0  # of another answer
     place = st.container(horizontal=True, vertical_alignment="bottom")
@@ -108,10 +106,12 @@ def _rank(trace: Trace, given: Any) -> None:
     objective = options[number or 0]
     # The first time a graph is built.
     with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
-        slopes = _kept(trace, (objective.name, False), lambda: model.slopes(trace, objective.weights, given))
+        slopes = calls.along(
+            trace, ("slopes", objective.name), lambda: model.slopes(trace, objective.weights, given)
+        )
     count = sum(values.size for values in slopes.values())
-    asked = (objective.name, True)
-    measured = _found.get(trace, {}).get(asked)
+    asked = ("measured", objective.name)
+    measured = calls.told(trace, asked)
     button = place.empty()
     if measured is None and button.button(
         f"Measure: switch each of {count} heads off" if count > 1 else "Measure: switch it off",
@@ -124,7 +124,7 @@ def _rank(trace: Trace, given: Any) -> None:
             bar.progress(done / of, f"{done} of {of} heads")
 
         work = partial(model.without_each, trace, objective.weights, given, told)
-        measured = _kept(trace, asked, work)
+        measured = calls.along(trace, asked, work)
         bar.empty()
     effects: Mapping[Kind, np.ndarray] = slopes if measured is None else measured
     last = known(trace)
@@ -134,15 +134,7 @@ def _rank(trace: Trace, given: Any) -> None:
     found = ranked(slopes, measured)
     _say(found, objective, measured is not None)
     _draw(found, effects)
-    _many(found)
-
-
-def _kept(trace: Trace, key: tuple[str, bool], make: Any) -> Any:
-    known = _found.setdefault(trace, {})
-    if key not in known:
-        with calls.turn():
-            known[key] = make()
-    return known[key]
+    _many(found, effects)
 
 
 def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
@@ -210,33 +202,26 @@ def table(found: list[HeadEffect]) -> dict[str, list[Any]]:
     return columns
 
 
-def _many(found: list[HeadEffect]) -> None:
+def _many(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray]) -> None:
     if len(found) <= MANY:
         return
+    shapes = {kind: values.shape for kind, values in effects.items()}
     with st.container(horizontal=True):
         st.button(
             f"Switch the {MANY} least important off",
-            on_click=partial(_switch_off, found, sorted(found, key=lambda head: abs(head.effect))[:MANY]),
+            on_click=partial(_switch_off, shapes, sorted(found, key=lambda head: abs(head.effect))[:MANY]),
             help="Those whose absence changes the log-probability least, either way.",
             icon=":material/toggle_off:",
         )
         st.button(
             f"Keep only the {MANY} most important",
-            on_click=partial(_switch_off, found, found[MANY:]),
+            on_click=partial(_switch_off, shapes, found[MANY:]),
             icon=":material/filter_list:",
         )
 
 
-def _switch_off(found: Sequence[HeadEffect], off: Sequence[HeadEffect]) -> None:
-    changes = NONE
-    for kind in dict.fromkeys(head.kind for head in off):
-        every = [head for head in found if head.kind == kind]
-        factors = [
-            [1.0] * (1 + max(head.head for head in every))
-            for _ in range(1 + max(head.layer for head in every))
-        ]
-        for head in off:
-            if head.kind == kind:
-                factors[head.layer][head.head] = 0.0
-        changes = changes.with_factors(kind, factors)
-    heads.change(changes)
+def _switch_off(shapes: Mapping[Kind, tuple[int, ...]], off: Sequence[HeadEffect]) -> None:
+    factors = {kind: NONE.factors(kind, layers, heads) for kind, (layers, heads) in shapes.items()}
+    for head in off:
+        factors[head.kind][head.layer][head.head] = 0.0
+    put(NONE, factors)

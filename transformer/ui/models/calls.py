@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -211,6 +212,26 @@ def kept(model: Any, question: Hashable, make: Callable[[], T]) -> T:
     answer = _answers.answer(model, question, made, place)
     place.clear()
     return answer
+
+
+# By trace, as a key: what was asked about it.
+_along: weakref.WeakKeyDictionary[Trace, dict[Hashable, Any]] = weakref.WeakKeyDictionary()
+
+
+def along(trace: Trace, question: Hashable, make: Callable[[], T]) -> T:
+    """What `make` answers about a trace, made in the queue and kept for as long as the trace: pages run again with
+    every click."""
+    answers = _along.setdefault(trace, {})
+    if question not in answers:
+        with turn():
+            answers[question] = make()
+    found: T = answers[question]
+    return found
+
+
+def told(trace: Trace, question: Hashable) -> Any:
+    """What `along` has answered already; None where it has not."""
+    return _along.get(trace, {}).get(question)
 
 
 def embedded(model: str, text: str, position_scale: float = 1.0) -> Embedded:

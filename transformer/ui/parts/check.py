@@ -5,9 +5,6 @@ For any trace of a network that is shipped or open. The comparison itself is `an
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
-
 import streamlit as st
 
 from transformer.analysis.check import Check, check_layer, mask_of
@@ -18,9 +15,6 @@ from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import line, plain
-
-# A trace is asked about again with every click; its queries and keys live as long as it does.
-_found: weakref.WeakKeyDictionary[Trace, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
 def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *, key: str) -> None:
@@ -100,10 +94,8 @@ def _details(trace: Trace, kind: str, found: Check, key: str) -> None:
 
 def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dict[tuple[int, int], Check]:
     network = calls.network(trace.model)
-    if trace not in _found:
-        with calls.turn():
-            _found[trace] = network.projections(trace)
-    parts, attention = _found[trace][kind], trace[kind]
+    projected = calls.along(trace, "projections", lambda: network.projections(trace))
+    parts, attention = projected[kind], trace[kind]
     found: dict[tuple[int, int], Check] = {}
     for i in range(attention.layers) if layer is None else [layer]:
         spec = network.config.attention(kind, i)

@@ -153,19 +153,17 @@ def drawn(reading: Reading) -> Words:
     """What `explorer.explore` draws above its pickers: three answers to which words matter."""
 
     def draw(trace: Trace, kind: str, weights: FloatArray, view: str) -> bool:
-        return _draw(reading._replace(trace=trace), weights, view)
-
-    def _draw(reading: Reading, weights: FloatArray, view: str) -> bool:
-        found = contributions(reading)
+        shown = reading._replace(trace=trace)
+        found = contributions(shown)
         place = st.container()  # what is left out stands below, and its button too
         if found.left_out is None:
-            found = _leave_out(reading, found)
+            found = _leave_out(shown, found)
         with place:
-            rows = rows_of(reading, found, weights, view)
-            tints(reading.trace.source, rows, key="tints")
+            rows = rows_of(shown, found, weights, view)
+            tints(trace.source, rows, key="tints")
         with st.expander("The same numbers as a table", key="tints-table", on_change="rerun") as box:
             if box.open:
-                st.dataframe(table(reading.trace.source, rows), hide_index=True, width="stretch")
+                st.dataframe(table(trace.source, rows), hide_index=True, width="stretch")
         return False
 
     return draw

@@ -49,12 +49,12 @@ def sharing(config: ModelConfig) -> str:
         reaches.setdefault(stack.attention_at(layer).window, []).append(str(layer + 1))
     for window, numbers in reaches.items():
         if window:
-            which = "Each layer sees" if len(reaches) == 1 else f"Layers {_listed(numbers)} see"
-            which = (
-                which.replace("Layers", "Layer").replace(" see", " sees")
-                if len(numbers) == 1 < len(reaches)
-                else which
-            )
+            if len(reaches) == 1:
+                which = "Each layer sees"
+            elif len(numbers) == 1:
+                which = f"Layer {numbers[0]} sees"
+            else:
+                which = f"Layers {_listed(numbers)} see"
             said.append(f"{which} {_count(window, 'token')} at a time.")
     return " ".join(said)
 

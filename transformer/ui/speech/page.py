@@ -32,7 +32,7 @@ from transformer.ask import Ask
 from transformer.interventions import Interventions
 from transformer.trace import AttentionMap, FloatArray, Label, Trace, Word
 from transformer.ui.instruments import heads, ranking
-from transformer.ui.instruments.heads import Changed, ids_of
+from transformer.ui.instruments.heads import Changed
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import summary
@@ -148,8 +148,7 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
         shown = explorer.choose_run(heard.trace, changed, kind)
         top = explorer.choose_top(shown.trace[kind]) if shown.before is None else 1.0
     if changed and shown.trace is changed.after:
-        ids = ids_of(changed) if changed.held else ()
-        heard = speech_calls.again(heard, changed.interventions, ids)
+        heard = speech_calls.again(heard, changed.interventions, changed.ids)
     trace = shown.trace
     picture = st.container()
     found = times(heard)
