@@ -81,7 +81,9 @@ def test_clicks_keys_and_names_of_layers_switch_and_a_link_opens_the_same(visit:
     becomes(page, "h:x1.2,x2.5=0.5")
     expect(cell(page, 2, 5)).to_have_text("½")
 
-    page.get_by_text("Hold the answer").click()
+    # What a change did takes more lines or fewer: a press must not end beside what it began on.
+    expect(page.locator(".st-key-change")).to_contain_text("Halved")
+    still(page.get_by_text("Hold the answer")).click()
     expect(page.locator(".st-key-change")).to_contain_text("finds this translation")
     page.get_by_role("radio", name="Difference").click()
     expect(page.locator(".st-key-view")).to_contain_text("the change")
@@ -93,7 +95,7 @@ def test_clicks_keys_and_names_of_layers_switch_and_a_link_opens_the_same(visit:
     expect(again.locator(".st-key-view")).to_contain_text("layer 2, head 3: the change")
     expect(again.locator(".sheet .legend")).to_contain_text("change −")
 
-    page.get_by_role("button", name="Take all back").click()
+    still(page.get_by_role("button", name="Take all back")).click()
     becomes(page, "")
     expect(page.locator('.text[data-side="beside"]')).to_have_count(0)
     expect(page.locator('.text[data-side="target"]')).to_have_text(answer, use_inner_text=True)

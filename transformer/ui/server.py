@@ -32,7 +32,7 @@ from streamlit.runtime.state.common import GENERATED_ELEMENT_ID_PREFIX
 from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 
 from transformer import home, settings
-from transformer.ui.shell import door
+from transformer.ui.shell import door, stated
 
 LOCAL = door.LOCAL
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # every address of the machine: no name by which it is reached
@@ -214,6 +214,7 @@ def application(script: Path, address: str) -> st.App:
         address: that it listens on: a name by which it is reached, unless it stands for all.
     """
     door.guarded = True
+    stated.only_in_their_type()
     names = LOCAL | ({address.lower()} - WILDCARDS)
     guard = Middleware(Guard, names=names, given=settings.hosts())
     return st.App(script, middleware=[guard], lifespan=_lifespan)
