@@ -156,18 +156,22 @@ class MultiHeadAttention(keras.layers.Layer):
         self.built = True
 
     # Where lengths are not known before a graph runs, each `shape` costs ten operations: one serves all that share it.
+    # And a product of (B, T, D) with a matrix costs twenty, of (B T, D) one: what is projected is flat.
+    def _flat(self, x: Any) -> Any:
+        return ops.reshape(x, (-1, int(x.shape[-1])))
+
     def _split(self, x: Any, shape: tuple[Any, Any]) -> Any:
         x = ops.reshape(x, (*shape, int(x.shape[-1]) // self.spec.head_width, self.spec.head_width))
         return ops.transpose(x, (0, 2, 1, 3))  # (B, H or G, T, K)
 
     def project(self, source: Any) -> KeyValue:
         """Keys and values of (B, S, D) that no position turns, ready to be used as `cache`."""
-        shape = ops.shape(source)[:2]
+        shape, source = ops.shape(source)[:2], self._flat(source)
         key, _ = self._ready(self.key(source), shape, self.key_norm, None)
         return KeyValue(key, self._split(self.value(source), shape))
 
     def _ready(self, projected: Any, shape: tuple[Any, Any], norm: Any, by: Turn | None) -> tuple[Any, Any]:
-        """Projected queries or keys (B, T, heads K) as they are multiplied, (B, heads, T, K), and as they were."""
+        """Projected queries or keys (B T, heads K) as they are multiplied, (B, heads, T, K), and as they were."""
         raw = x = self._split(projected, shape)
         if norm and self.spec.qk_norm == "whole":
             x = self._split(norm(projected), shape)
@@ -191,8 +195,11 @@ class MultiHeadAttention(keras.layers.Layer):
         if index is not None and cache is None:
             raise ValueError("expected a cache to write to at the index, received none")
         shape, raw_key = ops.shape(inputs)[:2], None
+        inputs = self._flat(inputs)
         if cache is None or index is not None:
-            heard, size = (inputs, shape) if source is None else (source, ops.shape(source)[:2])
+            heard, size = (
+                (inputs, shape) if source is None else (self._flat(source), ops.shape(source)[:2])
+            )
             key, raw_key = self._ready(self.key(heard), size, self.key_norm, turn)
             new = KeyValue(key, self._split(self.value(heard), size))
             cache = new if cache is None else _write(cache, new, index)
@@ -217,8 +224,9 @@ class MultiHeadAttention(keras.layers.Layer):
                 )
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
-        context = ops.reshape(context, (-1, shape[1], self.spec.joined))  # (B, T, H K)
-        return Attention(self.output_projection(context), weights, cache, raw, raw_key)
+        context = ops.reshape(context, (-1, self.spec.joined))  # (B T, H K)
+        output = ops.reshape(self.output_projection(context), (*shape, self.width))
+        return Attention(output, weights, cache, raw, raw_key)
 
 
 def _write(cache: KeyValue, new: KeyValue, index: Any) -> KeyValue:

@@ -220,8 +220,14 @@ class FeedForward(keras.layers.Layer):
                 inputs = ops.concatenate([state, inputs], axis=1)
             else:
                 inputs = ops.pad(inputs, ((0, 0), self.edges, (0, 0)))
+            return self._contracted(self.activation(self.expand(inputs)), training)
+        shape = ops.shape(inputs)[:-1]
+        inputs = ops.reshape(inputs, (-1, self.width))  # see `MultiHeadAttention`
         hidden = self.expand(inputs)
         hidden = self.activation(self.gate(inputs)) * hidden if self.gate else self.activation(hidden)
+        return ops.reshape(self._contracted(hidden, training), (*shape, self.width))
+
+    def _contracted(self, hidden: Any, training: bool | None) -> Any:
         return self.contract(self.dropout(hidden, training=training))
 
 
