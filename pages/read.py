@@ -1,4 +1,4 @@
-"""Read: which words does each head of an encoder look at, and what would it put in the place of a word?"""
+"""Read: which words does each head look at in a network that reads a text, and what does it say of the text?"""
 
 import streamlit as st
 
@@ -22,10 +22,10 @@ EXAMPLES = {
 frame("pages/read.py")
 st.title("Read")
 st.markdown(
-    "Type a text and press Enter. Then look at what each head drew on, and mask words to see what the network expects "
-    "in their place."
+    "Type a text and press Enter. Then look at what each head drew on and what the network says of the text: its "
+    "classes, labels or score, the class of each token, or what it expects in the place of words that you mask."
 )
-if not calls.names("encoder"):
+if not calls.names(*calls.READERS):
     read_text.nothing_open()
     st.stop()
 
@@ -46,12 +46,12 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         args=(EXAMPLES,),
         wrap=True,
     )
-    model = choose_model("encoder")
+    model = choose_model("encoder", names=calls.names(*calls.READERS))
 missing_model()
 
 reading = read.answer(model, text, st.query_params.get("masked", ""))
 if reading:
-    tokens, most = len(reading.trace.source), reading.model.config.max_source
+    tokens, most = len(reading.trace.source), reading.model.reads
     explorer.explore(
         reading.trace,
         titles=("What was read", ""),

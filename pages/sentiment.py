@@ -15,7 +15,9 @@ st.markdown(
     "words made the network say that?"
 )
 if not sentiment.names():
-    st.info("There is no network here that names classes. Open one on the Models page.")
+    st.info(
+        "There is no network here that gives a text classes, labels or a score. Open one on the Models page."
+    )
     st.page_link("pages/models.py", label="Open a model", icon=":material/deployed_code:")
     st.stop()
 
@@ -29,7 +31,7 @@ if reading:
         "with the same answer (Jain and Wallace 2019, [Attention is not Explanation]"
         "(https://arxiv.org/abs/1902.10186)), so hold it against the two others, which ask what the answer depends on."
     )
-    tokens, most = len(reading.trace.source), reading.model.config.max_source
+    tokens, most = len(reading.trace.source), reading.model.reads
     explorer.explore(
         reading.trace,
         titles=("What was read", ""),

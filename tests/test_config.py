@@ -402,11 +402,24 @@ def test_what_is_not_implemented_is_refused_in_one_line(changes: dict[str, Any])
         assemble(config)
 
 
-@pytest.mark.parametrize("kind", ["labels", "score", "token_classes", "spans", "replaced", "ctc"])
+@pytest.mark.parametrize("kind", ["spans", "ctc"])
 def test_tasks_ahead_are_refused(kind: str) -> None:
-    more = {} if kind not in ("labels", "token_classes") else dict(task__classes=2)
     with pytest.raises(ValueError, match=r"^expected a task of .*: not implemented yet$"):
-        assemble(toy.changed(toy.encoder(), task__kind=kind, **more))
+        assemble(toy.changed(toy.encoder(), task__kind=kind))
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "score", "token_classes", "replaced"])
+def test_answers_have_names_or_numbers(kind: str) -> None:
+    assert toy.changed(toy.encoder(), task__kind=kind, task__classes=2).class_names == ("0", "1")
+    with pytest.raises(
+        ValueError, match=f"expected classes with a task that names them, received 0 and {kind}"
+    ):
+        toy.changed(toy.encoder(), task__kind=kind)
+
+
+def test_a_decoder_with_another_task_reads() -> None:
+    assert toy.changed(toy.decoder(), task__kind="vectors").family == "reading_decoder"
+    assert toy.decoder().family == "decoder" and toy.decoder().longest == toy.decoder().max_target
 
 
 def test_sound_ahead_is_refused() -> None:

@@ -110,6 +110,16 @@ KINDS = (
         ahead=({},),
     ),
     Kind(
+        "reading_decoder",
+        network="models.reader:Reader",
+        model="pipeline.reader:TextReader",
+        task="training.classification:Classification",
+        measure="evaluation.measure:of_labels",
+        page="read",
+        does="reads a text from its beginning on",
+        ahead=({},),
+    ),
+    Kind(
         "speech",
         network="models.seq2seq:Transformer",
         model="pipeline.listener:Listener",

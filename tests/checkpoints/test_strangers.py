@@ -6,9 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from transformer import settings, untrusted
 from transformer.checkpoints.look import look
@@ -173,60 +171,6 @@ def test_other_formats_are_named_with_the_way_out(
     elif settings == "none":
         (folder / "config.json").unlink()
     refused(folder, says)
-
-
-def classifier(place: Path, architecture: str | None, *, pooler: bool = True, **values: Any) -> Path:
-    folder = copied("bert-classifier", place)
-    changed(folder, architectures=architecture and [architecture], **values)
-    tensors = load_file(folder / "model.safetensors")
-    if not pooler:
-        tensors = {name: value for name, value in tensors.items() if "pooler" not in name}
-    labels = len(values.get("id2label", "abc"))
-    for name in ("classifier.weight", "classifier.bias"):
-        tensors[name] = np.ascontiguousarray(tensors[name][:labels])
-    save_file(tensors, folder / "model.safetensors")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("architecture", "options", "says"),
-    [
-        ("BertForTokenClassification", {"pooler": False}, "a label for each token"),
-        ("BertForTokenClassification", {}, "a label for each token"),
-        (None, {"pooler": False}, "a label for each token"),
-        ("BertForMultipleChoice", {}, "which of several texts fits"),
-        (
-            "BertForSequenceClassification",
-            {"problem_type": "multi_label_classification"},
-            "any number of labels",
-        ),
-        (None, {"problem_type": "multi_label_classification"}, "any number of labels"),
-        ("BertForSequenceClassification", {"problem_type": "regression"}, "scores without a scale"),
-        ("BertForSequenceClassification", {"id2label": {"0": "LABEL_0"}}, "a score"),
-    ],
-)
-def test_what_would_be_answered_wrongly_is_refused(
-    architecture: str | None, options: dict[str, Any], says: str, tmp_path: Path
-) -> None:
-    folder = classifier(tmp_path, architecture, **options)
-    refused(
-        folder,
-        rf"received {architecture or 'a classifier'}: {says}\. That is not shown yet\. .*save_pretrained",
-    )
-
-
-@pytest.mark.parametrize("problem", [None, "single_label_classification"])
-def test_one_class_of_a_text_is_answered(problem: str | None, tmp_path: Path) -> None:
-    folder = classifier(tmp_path, "BertForSequenceClassification", problem_type=problem)
-    assert look(folder).config.classes == 3
-
-
-def test_the_body_of_what_is_refused_opens(tmp_path: Path) -> None:
-    folder = classifier(tmp_path, "BertForTokenClassification", pooler=False)
-    tensors = load_file(folder / "model.safetensors")
-    save_file({n: v for n, v in tensors.items() if "classifier" not in n}, folder / "model.safetensors")
-    changed(folder, architectures=["BertModel"])
-    assert look(folder).config.output == "vectors"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

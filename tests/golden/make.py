@@ -19,6 +19,7 @@ from typing import Any
 
 import decoders
 import fallback
+import heads
 import numpy as np
 import recording
 import sound
@@ -97,7 +98,7 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 VARIANTS |= {
     name: partial(decoders.decoder, name=kind, **fields) for name, (kind, fields) in decoders.VARIANTS.items()
-}
+} | heads.VARIANTS
 
 
 def main() -> None:

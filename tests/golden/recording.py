@@ -89,7 +89,7 @@ def asked(network: Any, inputs: Tensors, prefix: str = "") -> Arrays:
             same = [v for v in value if v.shape == value[0].shape] if isinstance(value, tuple) else value
             whole = torch.stack(same) if isinstance(same, list) else same
             arrays[ours] = whole.float().numpy()
-    if outputs.get("logits") is None:
+    if "last_hidden_state" in outputs:
         arrays["last_hidden_state"] = outputs.last_hidden_state.numpy()
     return {f"{prefix}{name}": array for name, array in arrays.items()}
 

@@ -44,7 +44,7 @@ def test_what_is_recorded_is_what_the_logits_say(guesser: ReaderRuntime, length:
         guesser.network.forward(np.array([ids]), types=np.array([types])),
     )
     log_p = np.log(toy.softmax(np.asarray(result.logits)[0].astype(np.float64)))
-    np.testing.assert_allclose(found.encoder, np.asarray(result.encoder)[0], atol=1e-5)
+    np.testing.assert_allclose(found.maps, np.asarray(result.encoder)[0], atol=1e-5)
     np.testing.assert_allclose(found.log_probability, log_p[np.arange(length), ids], atol=1e-5)
     np.testing.assert_allclose(found.entropy, -(np.exp(log_p) * log_p / np.log(2)).sum(-1), atol=1e-5)
     log_p[:, [0, 1, 3]] = -np.inf  # padding, start and unknown are no guesses
@@ -72,7 +72,7 @@ def test_a_class_has_a_probability(classifier: ReaderRuntime) -> None:
 def test_vectors_alone_have_a_map_alone() -> None:
     made = runtime()
     found = made.record(text(7))
-    assert found.encoder.shape == (2, 2, 7, 7)
+    assert found.maps.shape == (2, 2, 7, 7)
     assert found[1:] == (None,) * 5
 
 
@@ -80,7 +80,7 @@ def test_without_an_id_for_padding_nothing_is_padded() -> None:
     made = runtime(pad_id=-1)
     ids = [0, 5, 0]  # 0 is a token like any other
     expected = made.network.forward(np.array([ids]))
-    np.testing.assert_allclose(made.record(ids).encoder, np.asarray(expected.encoder)[0], atol=1e-5)
+    np.testing.assert_allclose(made.record(ids).maps, np.asarray(expected.encoder)[0], atol=1e-5)
 
 
 def test_gates_switch_heads_off(classifier: ReaderRuntime) -> None:
@@ -98,7 +98,7 @@ def test_queries_and_keys_explain_the_map(guesser: ReaderRuntime) -> None:
     parts = guesser.projections(ids, types)
     assert list(parts) == ["encoder"]
     scores = parts["encoder"].queries @ parts["encoder"].keys.swapaxes(-1, -2) / 2.0  # heads are 4 wide
-    np.testing.assert_allclose(toy.softmax(scores), guesser.record(ids, types).encoder, atol=1e-5)
+    np.testing.assert_allclose(toy.softmax(scores), guesser.record(ids, types).maps, atol=1e-5)
 
 
 # Many at once
@@ -178,7 +178,7 @@ def test_a_class_that_is_not_there_has_no_gradient(classifier: ReaderRuntime, gu
     for wrong in (-1, 3):
         with pytest.raises(ValueError, match=f"expected a class below 3, received {wrong}"):
             classifier.gradient_times_input([5], wrong)
-    with pytest.raises(ValueError, match="expected a network that classifies"):
+    with pytest.raises(ValueError, match="expected a network that answers with classes, labels or a score"):
         guesser.gradient_times_input([5], 0)
 
 
@@ -189,6 +189,6 @@ def test_what_cannot_be_read_is_refused(classifier: ReaderRuntime, guesser: Read
             with pytest.raises(ValueError, match=message):
                 act(wrong)
     with pytest.raises(
-        ValueError, match="expected a network that classifies, received one for masked_tokens"
+        ValueError, match=r"expected a network that answers with .*, received one for masked_tokens"
     ):
         guesser.classify([[5]])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.checkpoints.families import FAMILIES, Family, Part, Row
+from transformer.checkpoints.families import FAMILIES, Family, Part, Row, outside
 from transformer.checkpoints.shards import Header, headers, size, tensors
 from transformer.config import ModelConfig
 from transformer.untrusted import read_object, shown
@@ -150,6 +150,8 @@ def weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     wanted = {row.theirs for row in rows}
     copies = {copy: of for copy, of in family.copies.items() if copy in found and copy not in wanted}
     spare = {name for name in found if name not in wanted and _spare(name, family)}
+    if checkpoint.config.task.left_out:
+        spare |= outside(found, family.prefix) - wanted
     problems = [f"missing {name}" for name in sorted(wanted - found.keys())]
     problems += [f"unused {name}" for name in sorted(found.keys() - wanted - spare - copies.keys())]
     if problems:

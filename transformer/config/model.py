@@ -19,15 +19,18 @@ from transformer.config.sound import Sound
 from transformer.config.task import Task
 from transformer.config.tokens import Embedding, Special, Tokens
 
-Family = Literal["seq2seq", "decoder", "encoder", "speech", "recurrent", "recurrent_decoder"]
+Family = Literal[
+    "seq2seq", "decoder", "encoder", "reading_decoder", "speech", "recurrent", "recurrent_decoder"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Record):
     """A network. Sizes are counts; dropouts are probabilities; ids are places in its vocabulary.
 
-    Both stacks: an encoder-decoder. `decoder` alone goes on writing what it is given, `encoder` alone reads. `sound`
-    instead of `source`: what is read is sound. `recurrent` instead of stacks: both sides are one recurrent layer.
+    Both stacks: an encoder-decoder. `decoder` alone goes on writing what it is given, or reads it where its task is
+    another than tokens; `encoder` alone reads. `sound` instead of `source`: what is read is sound. `recurrent` instead
+    of stacks: both sides are one recurrent layer.
     """
 
     format: Literal[2] = 2
@@ -52,8 +55,8 @@ class ModelConfig(Record):
         at_least(self, 1, *(["max_target"] if self.target else []))
         shares(self, "dropout")
         self._check_stacks()
-        written = bool(self.target)
-        need(written == (self.task.kind == "tokens"), "the task tokens of what writes alone", self.task.kind)
+        writes = bool(self.target) and (self.family != "reading_decoder")
+        need(writes == (self.task.kind == "tokens"), "the task tokens of what writes alone", self.task.kind)
         fine = self.special.start >= 0 or not (self.encoder and self.decoder)
         need(fine, "a special.start where a decoder answers an encoder", "none")
         self.special.within(self.vocabulary)
@@ -136,13 +139,20 @@ class ModelConfig(Record):
             return "speech"
         if self.encoder and self.decoder:
             return "seq2seq"
-        return "encoder" if self.encoder else "decoder"
+        if self.encoder:
+            return "encoder"
+        return "decoder" if self.task.kind == "tokens" else "reading_decoder"
 
     @property
     def vocabulary(self) -> int:
         """How many tokens there are: of what is written, or of what is read where nothing is."""
         side = self.target or self.source
         return side.vocabulary if side else 0
+
+    @property
+    def longest(self) -> int:
+        """The longest text that is read, in positions."""
+        return self.max_source if self.source or self.sound else self.max_target
 
     @property
     def source_vocabulary(self) -> int:
@@ -180,7 +190,8 @@ class ModelConfig(Record):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.task.names
+        """Of classes, labels or numbers, in their order; where they have none, those are their numbers."""
+        return self.task.names or tuple(str(i) for i in range(self.task.classes))
 
     @property
     def ctc(self) -> bool:

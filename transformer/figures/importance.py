@@ -14,8 +14,8 @@ from transformer.figures.lines import framed, strokes
 SYMBOLS = {"cross": "circle", "encoder": "square", "decoder": "diamond"}
 
 
-def scatter(heads: Sequence[HeadEffect], *, theme: str = "light") -> go.Figure:
-    """Estimate (across) against measurement (up), in nats, a colour and a symbol for each map.
+def scatter(heads: Sequence[HeadEffect], *, theme: str = "light", unit: str = "nats") -> go.Figure:
+    """Estimate (across) against measurement (up), a colour and a symbol for each map; `unit` of both, "" for none.
 
     Raises:
         ValueError: a head that was not measured, or none at all.
@@ -43,4 +43,5 @@ def scatter(heads: Sequence[HeadEffect], *, theme: str = "light") -> go.Figure:
                 "measured %{y:.3f}<extra></extra>"
             ),
         )
-    return framed(figure, look, "estimated (nats)", "measured (nats)")
+    said = f" ({unit})" if unit else ""
+    return framed(figure, look, f"estimated{said}", f"measured{said}")

@@ -1,4 +1,4 @@
-"""An encoder alone: reads a text, and guesses masked tokens or a class (Devlin et al. 2018, BERT)."""
+"""A network that reads: an encoder alone (Devlin et al. 2018, BERT) or a decoder alone, with what it says of a text."""
 
 from __future__ import annotations
 
@@ -7,41 +7,51 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, present
+from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig, present
 from transformer.layers.blocks import Logits, TokenEmbedding, activation
 from transformer.layers.norms import normalisation
-from transformer.models.altering import ALL_ON, AS_IT_IS, Alter, Gates
+from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.decoder import Decoder
 from transformer.models.encoder import Encoder
 from transformer.models.seq2seq import Forward
+
+TASKS = ("masked_tokens", *OF_TEXTS, *OF_TOKENS, "vectors")
 
 
 class Reader(keras.Model):
     """{"ids": (B, S)} -> what `config.output` says: scores (B, S, vocabulary) of what stands at each position, scores
-    (B, classes), or vectors (B, S, D)."""
+    (B, classes) of the text or (B, S, classes) of each position, or vectors (B, S, D)."""
 
     def __init__(self, config: ModelConfig, name: str = "reader", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.config = config
         policy, task = self.dtype_policy, config.task
-        if task.kind not in ("masked_tokens", "classes", "vectors"):
+        if task.kind not in TASKS:
             raise ValueError(
-                f"expected a task of masked_tokens, classes or vectors, received {task.kind}: not implemented yet"
+                f"expected a task of {', '.join(TASKS[:-1])} or vectors, received {task.kind}: not implemented yet"
             )
-        self.embedding = TokenEmbedding(config, "source", dtype=policy, name="embedding")
-        self.encoder = Encoder(config, dtype=policy)
+        side = "source" if config.source else "target"
+        self.embedding = TokenEmbedding(config, side, dtype=policy, name="embedding")  # type: ignore[arg-type]
+        self.encoder = Encoder(config, dtype=policy) if config.encoder else None
+        self.decoder = Decoder(config, dtype=policy) if config.decoder else None
         self.pooler = (
-            keras.layers.Dense(config.width, "tanh", dtype=policy, name="pooler") if task.pooler else None
+            keras.layers.Dense(config.width, activation(task.pooler_activation), dtype=policy, name="pooler")
+            if task.pooler
+            else None
         )
         self.head: Any = None
         if task.kind == "masked_tokens":
             self.head = MaskedTokens(config, self.embedding.tokens, dtype=policy, name="masked_tokens")
-        elif task.kind == "classes":
-            self.head = keras.layers.Dense(task.classes, dtype=policy, name="classifier")
+        elif task.kind != "vectors":
+            # Of a token that was replaced or was not, one score says both.
+            classes = 1 if task.kind == "replaced" else task.classes
+            self.head = keras.layers.Dense(classes, use_bias=task.class_bias, dtype=policy, name="classifier")
             self.dropout = keras.layers.Dropout(task.dropout, dtype=policy)
 
     def build(self, input_shape: Any = None) -> None:
-        for layer in (self.embedding, self.encoder):
-            layer.build((None, None, self.config.width))
+        for layer in (self.embedding, self.encoder, self.decoder):
+            if layer:
+                layer.build((None, None, self.config.width))
         for head in (self.pooler, self.head):
             if head:
                 head.build((None, self.config.width))
@@ -68,29 +78,63 @@ class Reader(keras.Model):
             types: (B, S), the segment of each token.
             real: (B, S) booleans, false at padding; None takes the id of padding for it.
             places: (B, S), the position of each token where it is not simply counted.
-            alter: see `Alter`; of its gates only `encoder` is read.
+            alter: see `Alter`; of its gates only those of its one stack are read.
         """
         # PyTorch's modules hand what `call` is given to a method of this name.
         if isinstance(ids, dict):
             return self.call(ids, training=training)
         x = self.embedding(ids, types, places=places, position_scale=alter.scale, training=training)
         real = ops.not_equal(ids, self.config.pad_id) if real is None else real
-        return self.read(x, real, alter.gates, training)
+        return self.read(x, real, places=places, alter=alter, training=training)
 
-    def read(self, vectors: Any, real: Any, gates: Gates = ALL_ON, training: bool | None = None) -> Forward:
+    def read(
+        self,
+        vectors: Any,
+        real: Any,
+        *,
+        places: Any = None,
+        alter: Alter = AS_IT_IS,
+        training: bool | None = None,
+    ) -> Forward:
         """`forward` from ready embeddings (B, S, D) on: what a gradient with respect to them starts from."""
-        result = self.encoder(vectors, real=real, gates=gates.encoder, training=training)
-        logits = result.vectors
-        if self.config.task.kind == "masked_tokens":
-            logits = self.head(logits)
-        elif self.config.task.kind == "classes":
-            logits = self.head(self.dropout(self.pool(logits, real), training=training))
-        return Forward(logits, encoder=result.attention, projections=(result.projections, (), ()))
+        if self.encoder:
+            result = self.encoder(vectors, real=real, gates=alter.gates.encoder, training=training)
+            maps = {"encoder": result.attention, "projections": (result.projections, (), ())}
+        else:
+            result = present(self.decoder, "a stack")(
+                vectors,
+                real=real,
+                gates=alter.gates.decoder,
+                places=places,
+                position_scale=alter.scale,
+                training=training,
+            )
+            maps = {"decoder": result.attention, "projections": ((), result.projections, ())}
+        return Forward(self._said(result.vectors, real, training), **maps)
+
+    def _said(self, vectors: Any, real: Any, training: bool | None) -> Any:
+        """What is said of the last vectors (B, S, D)."""
+        task = self.config.task.kind
+        if task == "vectors":
+            return vectors
+        if task == "masked_tokens":
+            return self.head(vectors)
+        if task == "replaced":
+            score = self.head(self.pooler(vectors) if self.pooler else vectors)
+            return ops.concatenate([ops.zeros_like(score), score], axis=-1)
+        chosen = vectors if task == "token_classes" else self.pool(vectors, real)
+        return self.head(self.dropout(chosen, training=training))
 
     def pool(self, vectors: Any, real: Any) -> Any:
-        """(B, S, D) -> (B, D): the first vector, or the largest value of each column over real positions."""
-        if self.config.task.pooling == "max":
+        """(B, S, D) -> (B, D): the first vector, that of the last real position, or the largest value of each column
+        over real positions."""
+        pooling = self.config.task.pooling
+        if pooling == "max":
             vectors = ops.max(vectors + (1.0 - ops.cast(real, vectors.dtype))[:, :, None] * -1e4, axis=1)
+        elif pooling == "last":
+            places = ops.arange(ops.shape(real)[1]) * ops.cast(real, "int32")
+            last = ops.one_hot(ops.argmax(places, axis=1), ops.shape(real)[1], dtype=vectors.dtype)
+            vectors = ops.sum(vectors * last[:, :, None], axis=1)
         else:
             vectors = vectors[:, 0]
         return self.pooler(vectors) if self.pooler else vectors

@@ -1,4 +1,4 @@
-"""A text is read: an encoder alone with its tokenizer, what it guesses, and what every head looked at."""
+"""A text is read: an encoder or a decoder alone with its tokenizer, what it says, and what every head looked at."""
 
 from __future__ import annotations
 
@@ -12,20 +12,38 @@ from typing import Any
 import numpy as np
 
 from transformer.ask import MAX_CHARACTERS, Ask
+from transformer.checkpoints.look import at_once, free_memory
+from transformer.config import OF_TEXTS, OF_TOKENS
 from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
-from transformer.runtime import Projected, ReaderRuntime
+from transformer.runtime import Projected, ReaderRuntime, answers
 from transformer.runtime.common import ids_row
+from transformer.runtime.reader import Read
 from transformer.text.tokenizer import Encoded, clean
 from transformer.text.words import Word, words
-from transformer.trace import Alternative, AttentionMap, FloatArray, Label, Trace, spelt
+from transformer.trace import (
+    Alternative,
+    Answer,
+    AttentionMap,
+    FloatArray,
+    Label,
+    Step,
+    Trace,
+    spelt,
+)
 
 MASK = "[MASK]"
+SHOWN = 5  # classes of each token
+NONE_OF_THEM, NOTHING = (
+    "none of them",
+    "O",
+)  # no label is likely; the class of a token that is no part of anything
 
 
 class TextReader(Model):
-    """An encoder alone with its tokenizer."""
+    """An encoder alone, or a decoder that reads, with its tokenizer. `reads` says how many tokens it takes at once: all
+    of its positions, or of a decoder fewer where memory is short."""
 
     WHAT = "a network that only reads"
     READS = frozenset(("masked", "position_scale", "interventions"))
@@ -33,6 +51,8 @@ class TextReader(Model):
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
         self.runtime = ReaderRuntime(network)
+        config = network.config
+        self.reads = at_once(config, free_memory()) if config.decoder else config.max_source
 
     def trace(
         self,
@@ -46,9 +66,13 @@ class TextReader(Model):
         """Read `text` and record what every head looked at.
 
         A network that guesses masked tokens gives one step a position: the token that stands there, how likely the
-        network holds it, and its best guesses; the output is the text with every mask filled in. One that classifies
-        gives its class as output, and the probability of each class as an option. A mask is no special label: it stands
-        for a word, and continues one where the token under it does.
+        network holds it, and its best guesses; the output is the text with every mask filled in. A mask is no special
+        label: it stands for a word, and continues one where the token under it does.
+
+        One that answers the text gives `answers`: every class with its probability, and the likeliest as output; every
+        label with a probability of its own, and those that are likelier than not as output; or a score, a number that
+        is no probability. One that answers each token gives one step a position, with the likeliest classes, and the
+        stretches that belong together as answers: a class without its B- or I-, and where it begins and ends.
 
         Args:
             text: what is read.
@@ -88,7 +112,7 @@ class TextReader(Model):
             ValueError: no ids, too many, one that the vocabulary lacks, or segments that do not fit.
         """
         ids = [int(i) for i in ids]
-        self._known(ids, self.config.max_source)
+        self._known(ids, self.reads)
         if types is not None and (
             len(types) != len(ids) or not all(0 <= int(t) < self.config.token_types for t in types)
         ):
@@ -98,12 +122,12 @@ class TextReader(Model):
         return self._trace(self.tokenizer.decode(ids), self.tokenizer.labels(ids), ids, {}, types)
 
     def classify(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities (N, classes) of many texts at once; nothing is recorded.
+        """Probabilities (N, classes) of many texts at once, or their scores; nothing is recorded.
 
         A text longer than the network can read is cut to what it can: a test set must yield an answer for each line.
 
         Raises:
-            ValueError: a network that does not classify, or no list of texts.
+            ValueError: a network that does not answer texts, or no list of texts.
         """
         return self.runtime.classify([self._cut(row) for row in self.tokenizer.encode_all(several(texts))])
 
@@ -113,7 +137,7 @@ class TextReader(Model):
         text = text[:MAX_CHARACTERS]
 
         def too_long(end: int) -> bool:
-            return len(self.tokenizer.encode(text[:end]).ids) > self.config.max_source
+            return len(self.tokenizer.encode(text[:end]).ids) > self.reads
 
         if not too_long(len(text)):
             return text
@@ -123,11 +147,11 @@ class TextReader(Model):
         return text[: ends[max(0, bisect_left(ends, True, key=too_long) - 1)]]
 
     def gradient_times_input(self, trace: Trace, chosen: int) -> FloatArray:
-        """How much each token (S,) of a trace speaks for a class, a first-order estimate: see
+        """How much each token (S,) of a trace speaks for a class, a label or a score, a first-order estimate: see
         `ReaderRuntime.gradient_times_input`.
 
         Raises:
-            ValueError: a trace of another model, a network that does not classify, or a class that it lacks.
+            ValueError: a trace of another model, a network that does not answer texts, or a class that it lacks.
         """
         self._own(trace)
         found: FloatArray = self.runtime.gradient_times_input(
@@ -138,30 +162,29 @@ class TextReader(Model):
     def leave_one_out(
         self, trace: Trace, chosen: int, progress: Callable[[int, int], None] | None = None
     ) -> FloatArray:
-        """How much the log-odds of a class, ln(p / (1 - p)), fall once a word is gone, for each of
+        """How much the log-odds of a class or label, ln(p / (1 - p)), or a score fall once a word is gone, for each of
         `words(trace.input, trace.source)`: all its tokens are taken out, and those after it move up (Li et al. 2016,
         "Understanding Neural Networks through Representation Erasure", arXiv:1612.08220, section 3).
 
         Args:
             trace: of this model.
-            chosen: the class.
+            chosen: the class, the label or the score.
             progress: told how many texts have been read, and of how many.
 
         Raises:
             ValueError: as of `gradient_times_input`, or a text of one word alone whose tokenizer adds no markers.
         """
         self._own(trace)
-        if self.config.output != "classes" or not 0 <= chosen < self.config.classes:
+        if self.config.output not in OF_TEXTS or not 0 <= chosen < self.config.classes:
             raise ValueError(
-                f"expected a class of a network that classifies, received {chosen} of {self.config.classes}"
+                f"expected a class of a network that answers texts, received {chosen} of {self.config.classes}"
             )
         ids = ids_of(trace.source)
         gone = [set(word.places) for word in words(trace.input, trace.source)]
         rows = [ids, *([token for i, token in enumerate(ids) if i not in places] for places in gone)]
-        scores = self.runtime.scores(rows, progress, self._altered(trace)).astype(np.float64)
-        others = np.delete(scores, chosen, axis=-1)
-        odds = scores[:, chosen] - (np.logaddexp.reduce(others, axis=-1) if others.size else 0.0)
-        found: FloatArray = (odds[0] - odds[1:]).astype(np.float32)
+        scores = self.runtime.scores(rows, progress, self._altered(trace))
+        odds = np.asarray(answers.odds(self.config.output, scores, chosen))
+        found: FloatArray = odds[0] - odds[1:]
         return found
 
     def words(self, text: str) -> list[Word]:
@@ -194,23 +217,16 @@ class TextReader(Model):
         return [Alternative(self._spelt(run), math.prod(other.probability for other in run)) for run in best]
 
     def _spelt(self, run: Sequence[Alternative]) -> str:
-        words: list[list[Label]] = []
-        for other in run:
-            label = self.tokenizer.label(other.id)
-            if label.joins and words:
-                words[-1].append(label)
-            else:
-                words.append([label])
-        return " ".join(spelt(word).strip() for word in words)
+        return _text([self.tokenizer.label(other.id) for other in run])
 
     def _encode(self, text: str) -> Encoded:
         encoded: Encoded = self.tokenizer.encode(readable(text))
-        self._fits(encoded.ids, self.config.max_source)
+        self._fits(encoded.ids, self.reads)
         return encoded
 
     def _cut(self, ids: Sequence[int]) -> list[int]:
         """The ids that fit, the marker at the end among them where there is one."""
-        longest = self.config.max_source
+        longest = self.reads
         if len(ids) <= longest:
             return list(ids)
         last = [ids[-1]] if self.tokenizer.label(ids[-1]).special else []
@@ -236,15 +252,23 @@ class TextReader(Model):
         return self.runtime.projections(ids_of(trace.source), rows, self._altered(trace))
 
     def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
-        """The classes; or of each place the token that stands there, under a mask the best guess."""
+        """The classes, labels or scores; or of each place the token that stands there, under a mask the best guess, or
+        the token's class."""
         self._own(trace)
         ids, config = ids_of(trace.source), self.config
         if config.output == "vectors":
             raise ValueError("expected a network that guesses words or classes, received one that only reads")
         target, labels = list(ids), list(trace.source)
-        if config.output == "classes":
-            names = config.class_names or tuple(str(i) for i in range(config.classes))
-            labels = [Label(name) for name in names]
+        if config.output in OF_TEXTS:
+            labels = [Label(name) for name in config.class_names]
+        elif config.output in OF_TOKENS:
+            if len(trace.steps) != len(ids) or {step.token for step in trace.steps} - set(config.class_names):
+                raise ValueError("expected a trace with a class for each token, received another")
+            target = [config.class_names.index(step.token) for step in trace.steps]
+            labels = [
+                Label(f"{label.text}: {step.token}", special=label.special)
+                for label, step in zip(labels, trace.steps, strict=True)
+            ]
         else:
             for place, step in enumerate(trace.steps):
                 if ids[place] == config.mask_id and step.alternatives and step.alternatives[0].id is not None:
@@ -279,7 +303,7 @@ class TextReader(Model):
     ) -> Trace:
         read = self.runtime.record(ids, types, alter)
         source = numbered(self._marked(labels, ids), ids)
-        steps, output = [], text
+        steps, output, given = list[Step](), text, list[Answer]()
         if read.alternatives is not None:
             steps = steps_of(self.tokenizer, source, read)
             filled = [
@@ -287,16 +311,22 @@ class TextReader(Model):
                 for place, i in enumerate(ids)
             ]
             output = str(self.tokenizer.decode(filled))
+        elif self.config.output in OF_TOKENS:
+            steps = self._classes_of_tokens(read)
+            given = stretches(source, steps, read)
+            output = ", ".join(
+                f"{_text(source[answer.begin : answer.end])} ({answer.name})" for answer in given
+            )
         elif read.classes is not None:
-            names = self.config.class_names or tuple(str(i) for i in range(self.config.classes))
-            output = names[int(read.classes.argmax())]
-            options |= {
-                f"probability of {name}": float(p) for name, p in zip(names, read.classes, strict=True)
-            }
+            given, output = self._answered(read)
+            if self.config.output == "classes":  # as traces said it before they had answers
+                options |= {f"probability of {answer.name}": answer.probability for answer in given}
+        if self.config.classes:
+            options["answers"] = self.config.output
         if types is not None:
             options["segments"] = " ".join(str(int(t)) for t in types)
         return Trace(
-            (AttentionMap("encoder", read.encoder, source, source),),
+            (AttentionMap(self.runtime.kind, read.maps, source, source, self._windows(self.runtime.kind)),),
             output,
             steps,
             source=source,
@@ -305,4 +335,71 @@ class TextReader(Model):
             model=self.name,
             input=text,
             options=options,
+            answers=given,
         )
+
+    def _answered(self, read: Read) -> tuple[list[Answer], str]:
+        """Every class, label or number of a text, and what is said of them all."""
+        names, output = self.config.class_names, self.config.output
+        if output == "score":
+            given = [Answer(name, float(score)) for name, score in zip(names, read.scores, strict=True)]
+            return given, ", ".join(f"{answer.score:.4g}" for answer in given)
+        given = [
+            Answer(name, float(score), float(chance))
+            for name, score, chance in zip(names, read.scores, read.classes, strict=True)
+        ]
+        if output == "labels":
+            likely = [answer.name for answer in given if (answer.probability or 0.0) > 0.5]
+            return given, ", ".join(likely) or NONE_OF_THEM
+        return given, names[int(read.classes.argmax())]
+
+    def _classes_of_tokens(self, read: Read) -> list[Step]:
+        """Of each position its likeliest classes."""
+        names, found = self.config.class_names, []
+        for chances in read.classes.astype(np.float64):
+            best = np.argsort(-chances, kind="stable")[:SHOWN]
+            others = tuple(Alternative(names[i], float(chances[i])) for i in best)
+            log_p = np.log(np.maximum(chances, 1e-45))
+            entropy = float(max(0.0, -(chances * log_p).sum() / math.log(2)))
+            found.append(Step(names[best[0]], float(min(0.0, log_p[best[0]])), entropy, others))
+        return found
+
+
+def stretches(source: Sequence[Label], steps: Sequence[Step], read: Read) -> list[Answer]:
+    """Tokens beside each other whose classes belong together, without those of no class: B- begins one anew, and the
+    probability is the mean of theirs (transformers 5.24, `pipelines/token_classification.py`, strategy "simple")."""
+    found: list[Answer] = []
+    run: list[int] = []
+
+    def end() -> None:
+        name = steps[run[0]].token.split("-", 1)[-1] if run else NOTHING
+        if name != NOTHING:
+            chances = [steps[i].probability for i in run]
+            score = float(np.mean([read.scores[i].max() for i in run]))
+            found.append(Answer(name, score, float(np.mean(chances)), run[0], run[-1] + 1))
+
+    for place, (label, step) in enumerate(zip(source, steps, strict=True)):
+        if label.special:
+            continue
+        if run and (step.token.startswith("B-") or _kind(step.token) != _kind(steps[run[-1]].token)):
+            end()
+            run = []
+        run.append(place)
+    end()
+    return found
+
+
+def _text(labels: Sequence[Label]) -> str:
+    """What labels spell: words with blanks between them."""
+    words: list[list[Label]] = []
+    for label in labels:
+        if label.joins and words:
+            words[-1].append(label)
+        else:
+            words.append([label])
+    return " ".join(spelt(word).strip() for word in words)
+
+
+def _kind(name: str) -> str:
+    """A class without what says that a stretch begins or goes on."""
+    return name[2:] if name.startswith(("B-", "I-")) else name

@@ -1,4 +1,4 @@
-"""Compiled inference of an encoder alone: one pass over a text, and the gradient of what it answers."""
+"""Compiled inference of a network that reads: one pass over a text, and the gradient of what it answers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from transformer.config import ModelConfig
+from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig
+from transformer.interventions import Kind
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.reader import Reader
+from transformer.runtime import answers
 from transformer.runtime.common import (
     IDS,
     WIDE,
@@ -34,24 +36,27 @@ TOGETHER = 8192  # tokens of one batch, padding included
 class Read(NamedTuple):
     """One pass over S tokens.
 
-    encoder (layers, H, S, S): attention weights. For a network that guesses masked tokens: log_probability (S,) of each
+    maps (layers, H, S, S): attention weights. For a network that guesses masked tokens: log_probability (S,) of each
     token that stands there, natural log; entropy (S,) in bits; alternatives (S, 5) ids and their probabilities, best
-    first. For one that classifies: classes (classes,), probabilities. What a network does not say is None.
+    first. For one that answers a text: scores and classes (classes,), what `answers.probabilities` makes of them; for
+    one that answers each of its tokens (S, classes). What a network does not say is None.
     """
 
-    encoder: np.ndarray
+    maps: np.ndarray
     log_probability: Any = None
     entropy: Any = None
     alternatives: Any = None
     probabilities: Any = None
+    scores: Any = None
     classes: Any = None
 
 
 class ReaderRuntime:
-    """Passes of one encoder, compiled."""
+    """Passes of one network that reads, compiled. `kind`: of the map of its one stack."""
 
     def __init__(self, network: Reader) -> None:
         self.network = network
+        self.kind: Kind = "encoder" if network.config.encoder else "decoder"
         altered = alter_signature(network.config)
         self._forced = graphs(self._run_forced, [IDS, IDS, altered], pays(network.config))
         self._projections = plain(self._run_projections, [IDS, IDS, altered])
@@ -85,7 +90,7 @@ class ReaderRuntime:
         """
         config, lengths = self.network.config, [len(ids) for ids in rows]
         for length in lengths:
-            bucket(length, config.max_source)
+            bucket(length, config.longest)
         if config.pad_id < 0 and len(set(lengths)) > 1:
             raise ValueError(f"expected rows of one length without an id for padding, received {lengths}")
         altered = alter_tensors(config, alter, len(rows))
@@ -98,15 +103,16 @@ class ReaderRuntime:
     def _cropped(self, parts: Sequence[np.ndarray], row: int, length: int) -> Read:
         maps, *said = (part[row] for part in parts)
         maps = maps[:, :, :length, :length]
-        if self.network.config.output == "masked_tokens":
+        output = self.network.config.output
+        if output == "masked_tokens":
             return Read(maps, *(part[:length] for part in said))
-        return Read(maps, classes=said[0] if said else None)
+        if output in OF_TOKENS:
+            return Read(maps, scores=said[0][:length], classes=said[1][:length])
+        return Read(maps, scores=said[0], classes=said[1]) if said else Read(maps)
 
     def classify(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        """Probabilities (N, classes) for many rows of ids; errors as of `scores`."""
-        scores = self.scores(rows)
-        found: np.ndarray = np.exp(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))
-        return found
+        """Probabilities (N, classes) for many rows of ids, of a score the numbers themselves; errors as of `scores`."""
+        return np.asarray(answers.probabilities(self.network.config.output, self.scores(rows)))
 
     def scores(
         self,
@@ -114,7 +120,7 @@ class ReaderRuntime:
         progress: Callable[[int, int], None] | None = None,
         alter: Alter = AS_IT_IS,
     ) -> np.ndarray:
-        """Scores (N, classes), before the softmax, for many rows of ids, those of nearly one length together.
+        """Scores (N, classes), as they are, for many rows of ids, those of nearly one length together.
 
         Args:
             rows: ids.
@@ -122,12 +128,12 @@ class ReaderRuntime:
             alter: what is changed in the network meanwhile, for all rows alike.
 
         Raises:
-            ValueError: a network that does not classify, a row without ids, or one longer than its positions.
+            ValueError: a network that does not answer texts, a row without ids, or one longer than its positions.
         """
-        config = self._classifier()
+        config = self._of_texts()
         altered = alter_tensors(config, alter)
         for row in rows:
-            bucket(len(row), config.max_source)
+            bucket(len(row), config.longest)
         found = np.zeros((len(rows), config.classes), np.float32)
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         while order:
@@ -149,14 +155,14 @@ class ReaderRuntime:
         types: Sequence[int] | None = None,
         alter: Alter = AS_IT_IS,
     ) -> np.ndarray:
-        """How much each token speaks for a class: the gradient of the class's log-odds with respect to the token's
-        row of the table, times that row (S,), natural log (Denil et al. 2014, arXiv:1412.6815; Shrikumar et al. 2016,
-        arXiv:1605.01713).
+        """How much each token speaks for a class or label: the gradient of its log-odds with respect to the token's
+        row of the table, times that row (S,), natural log; of a score, the gradient of the number (Denil et al. 2014,
+        arXiv:1412.6815; Shrikumar et al. 2016, arXiv:1605.01713).
 
         Raises:
-            ValueError: a network that does not classify, a class that it lacks, no ids, or too many.
+            ValueError: a network that does not answer texts, a class that it lacks, no ids, or too many.
         """
-        config = self._classifier()
+        config = self._of_texts()
         if not 0 <= chosen < config.classes:
             raise ValueError(f"expected a class below {config.classes}, received {chosen}")
         row, kinds = self._rows(ids, types, whole=True)
@@ -164,10 +170,12 @@ class ReaderRuntime:
         found: np.ndarray = self._gradient(row, kinds, tf.constant(chosen, tf.int32), altered).numpy()[0]
         return found
 
-    def _classifier(self) -> ModelConfig:
+    def _of_texts(self) -> ModelConfig:
         config = self.network.config
-        if config.output != "classes":
-            raise ValueError(f"expected a network that classifies, received one for {config.output}")
+        if config.output not in OF_TEXTS:
+            raise ValueError(
+                f"expected a network that answers with classes, labels or a score, received one for {config.output}"
+            )
         return config
 
     def projections(
@@ -176,38 +184,38 @@ class ReaderRuntime:
         """Queries and keys of every layer and head for ids."""
         row, kinds = self._rows(ids, types, whole=True)
         result = self._projections(row, kinds, alter_tensors(self.network.config, alter))
-        return {"encoder": Projected(*(part.numpy() for part in result))}
+        return {self.kind: Projected(*(part.numpy() for part in result))}
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Compile ahead for texts of these lengths."""
         for length in lengths:
-            self.record(
-                [0 if self.network.config.pad_id else 1] * min(length, self.network.config.max_source)
-            )
+            self.record([0 if self.network.config.pad_id else 1] * min(length, self.network.config.longest))
 
     def _rows(self, ids: Sequence[int], types: Sequence[int] | None, whole: bool = False) -> tuple[Any, Any]:
         config = self.network.config
-        length = bucket(len(ids), config.max_source)
+        length = bucket(len(ids), config.longest)
         # Without an id for padding a padded row could not be told from a longer text.
         length = len(ids) if whole or config.pad_id < 0 or config.width >= WIDE else length
         return ids_row(ids, length, config.pad_id), ids_row(() if types is None else types, length, 0)
 
     def _run_forced(self, ids: Any, types: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(ids, types=types, alter=alter)
-        if self.network.config.output == "masked_tokens":
-            return result.encoder, *foretold(result.logits, ids, self.network.config)
-        if self.network.config.output == "classes":
-            return result.encoder, ops.softmax(ops.cast(result.logits, "float32"), axis=-1)
-        return (result.encoder,)
+        maps, config = getattr(result, self.kind), self.network.config
+        if config.output == "masked_tokens":
+            return maps, *foretold(result.logits, ids, config)
+        if config.output == "vectors":
+            return (maps,)
+        scores = ops.cast(result.logits, "float32")
+        return maps, scores, answers.probabilities(config.output, scores)
 
     def _run_chances(self, ids: Any, types: Any, target: Any, alter: Alter) -> Any:
-        """Of the tokens `target` in their places, or of each class; nothing in `ids` is padding."""
+        """Of the tokens or classes `target` in their places, or of each class or label of the text, or its numbers;
+        nothing in `ids` is padding."""
         ids, types, target = repeated(alter.scale, ids, types, target)
         real = tf.ones_like(ids, tf.bool)
         logits = self.network.forward(ids, types=types, real=real, alter=alter).logits
-        if self.network.config.output == "classes":
-            return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        return own(logits, target)
+        output = self.network.config.output
+        return answers.chances(output, logits) if output in OF_TEXTS else own(logits, target)
 
     def _run_classes(self, ids: Any, real: Any, alter: Alter) -> Any:
         return ops.cast(self.network.forward(ids, real=real, alter=alter).logits, "float32")
@@ -220,13 +228,11 @@ class ReaderRuntime:
             placed = network.embedding.placed(
                 rows, ids, types if network.config.token_types else None, position_scale=alter.scale
             )
-            read = network.read(placed, tf.ones_like(ids, tf.bool), alter.gates)
-            scores = ops.cast(read.logits[0], "float32")
-            others = tf.where(tf.range(network.config.classes) == chosen, -np.inf, scores)
-            # Of one class there is nothing else to be held likely.
-            odds = scores[chosen] - (tf.reduce_logsumexp(others) if network.config.classes > 1 else 0.0)
+            read = network.read(placed, tf.ones_like(ids, tf.bool), alter=alter)
+            odds = answers.odds(network.config.output, read.logits[0], chosen)
         return ops.sum(tape.gradient(odds, rows) * rows, axis=-1)
 
     def _run_projections(self, ids: Any, types: Any, alter: Alter) -> tuple[Any, ...]:
-        stack = self.network.forward(ids, types=types, alter=alter).projections[0]
+        result = self.network.forward(ids, types=types, alter=alter)
+        stack = result.projections[("encoder", "decoder").index(self.kind)]
         return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))

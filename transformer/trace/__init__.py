@@ -19,13 +19,14 @@ from transformer.trace.maps import (
     Spectrogram,
     frozen_array,
 )
-from transformer.trace.steps import Alternative, Step, Word
+from transformer.trace.steps import Alternative, Answer, Step, Word
 from transformer.trace.trace import Scalar, Trace
 
 __all__ = [
     "KINDS",
     "ROW_TOLERANCE",
     "Alternative",
+    "Answer",
     "AttentionMap",
     "FloatArray",
     "Kind",

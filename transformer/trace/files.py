@@ -2,7 +2,7 @@
 
 `.npz`, readable by `numpy.load` without pickle:
     meta                            JSON text: format, version, model, input, output, options, steps, words,
-                                    seconds_per_frame
+                                    answers, seconds_per_frame
     encoder/weights                 float32 (layers, heads, queries, keys); likewise decoder/ and cross/
     encoder/queries                 text of the labels; likewise .../keys, source, target
     encoder/queries/special         bool, only where a label is special; .../joins likewise
@@ -29,6 +29,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypedDict
@@ -38,7 +39,7 @@ import numpy.typing as npt
 
 from transformer.trace.labels import Label
 from transformer.trace.maps import KINDS, AttentionMap, FloatArray, Spectrogram, frozen_array
-from transformer.trace.steps import Alternative, Step, Word
+from transformer.trace.steps import Alternative, Answer, Step, Word
 
 FORMATS = ("npz", "json")
 FORMAT = "headlight-trace"
@@ -72,6 +73,7 @@ class Fields(TypedDict):
     input: str
     options: Mapping[str, Any]
     words: tuple[Word, ...]
+    answers: tuple[Answer, ...]
 
 
 def load(path: str | PathLike[str]) -> Fields:
@@ -150,6 +152,7 @@ def _meta(fields: Fields) -> dict[str, Any]:
             for step in fields["steps"]
         ],
         "words": [_word_object(word) for word in fields["words"]],
+        "answers": [asdict(answer) for answer in fields["answers"]],
         "seconds_per_frame": None if sound is None else float(sound.seconds_per_frame),
     }
 
@@ -180,6 +183,7 @@ def _fields(
         input=meta["input"],
         options=meta["options"],
         words=tuple(Word(**word) for word in meta.get("words", ())),
+        answers=tuple(Answer(**answer) for answer in meta.get("answers", ())),
     )
 
 

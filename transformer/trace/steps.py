@@ -42,6 +42,39 @@ class Word(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A class, a label, a number or a stretch that a network which reads gives to a text.
+
+    Args:
+        name: what it is called.
+        score: as the network says it, before anything is made of it.
+        probability: 0 to 1; None: its score is no chance of anything.
+        begin, end: the positions of the source that it is about, from `begin` to before `end`; None: the whole text.
+    """
+
+    name: str
+    score: float
+    probability: float | None = None
+    begin: int | None = None
+    end: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ValueError(f"expected an answer's name as str, received {type(self.name).__name__}")
+        if not math.isfinite(self.score):
+            raise ValueError(f"expected a finite score, received {self.score}")
+        if self.probability is not None and not -1e-6 <= self.probability <= 1 + 1e-6:
+            raise ValueError(f"expected a probability from 0 to 1, received {self.probability}")
+        check_id("where an answer begins", self.begin)
+        check_id("where an answer ends", self.end)
+        begin, end = self.begin, self.end
+        if (begin is None) != (end is None) or (begin is not None and end is not None and begin >= end):
+            raise ValueError(
+                f"expected an answer that ends after it begins, received {self.begin} to {self.end}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One written token.
 

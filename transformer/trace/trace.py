@@ -20,7 +20,7 @@ from transformer.trace import files
 from transformer.trace.files import Fields
 from transformer.trace.labels import Label, as_labels
 from transformer.trace.maps import AttentionMap, FloatArray, Kind, Spectrogram, frozen_array
-from transformer.trace.steps import Step, Word
+from transformer.trace.steps import Answer, Step, Word
 
 Scalar = str | int | float | bool | None
 
@@ -44,6 +44,9 @@ class Trace:
         input: the text, or the name of the clip, that went in.
         options: small settings of this run (beam width, penalties): str to str, number, bool or None.
         words: for speech, the words of the output with their times, where somebody has asked for them.
+        answers: of a network that reads, the classes, labels or numbers it gives to the text, or the stretches that it
+            marks in it; the option "answers" says which: classes (one of them), labels (any of them), score,
+            token_classes, or replaced.
 
     `trace["cross"]` is the map of that kind, `"cross" in trace` says whether there is one, and iteration
     yields the kinds.
@@ -60,6 +63,7 @@ class Trace:
     input: str = ""
     options: Mapping[str, Scalar] = field(default_factory=dict)
     words: tuple[Word, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Trace:
         input: str = "",
         options: Mapping[str, Scalar | np.generic] | None = None,
         words: Iterable[Word] = (),
+        answers: Iterable[Answer] = (),
     ) -> None:
         values: dict[str, Any] = {
             "maps": _one_of_each_kind(maps),
@@ -90,7 +95,14 @@ class Trace:
             "input": input,
             "options": _checked_options({} if options is None else options),
             "words": tuple(_checked_word(Word(*word)) for word in words),
+            "answers": tuple(answers),
         }
+        beyond = [answer for answer in values["answers"] if (answer.end or 0) > len(values["source"])]
+        if beyond:
+            received = f"one up to {beyond[0].end}"
+            raise ValueError(
+                f"expected answers within {len(values['source'])} positions, received {received}"
+            )
         if values["steps"] and values["target"] and len(values["steps"]) != len(values["target"]):
             received = f"{len(values['steps'])} steps and {len(values['target'])} labels"
             raise ValueError(f"expected one step per target label, received {received}")

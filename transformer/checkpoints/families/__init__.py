@@ -1,12 +1,16 @@
 """The families of published checkpoints that can be opened, by their `model_type`."""
 
 from transformer.checkpoints.families import bart, bert, bloom, gpt2, llama, neox, opt, whisper
+from transformer.checkpoints.families.heads import beside_writing, outside
 from transformer.checkpoints.families.table import Family, Part, Row
 
-__all__ = ["FAMILIES", "Family", "Part", "Row"]
+__all__ = ["FAMILIES", "Family", "Part", "Row", "outside"]
+
+# What the library calls the layer for classes of tokens on a decoder.
+_TOKENS = {"gpt2": "classifier", "gpt_neox": "classifier", "gpt_neo": "classifier", "bloom": "classifier"}
 
 FAMILIES: dict[str, Family] = {
-    name: family
+    name: beside_writing(family, _TOKENS.get(name, "score")) if family.kind == "decoder" else family
     for module in (bert, gpt2, llama, neox, opt, bloom, bart, whisper)
     for name, family in module.FAMILIES.items()
 }

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
+from transformer.checkpoints.families.heads import CLASSES, TOKENS, WORDS, Head, classifier, task_of
 from transformer.checkpoints.families.table import Family, Row, activation, dense, need, norm, token, untied
 from transformer.config import (
     NO_ID,
+    OF_TEXTS,
+    OF_TOKENS,
     Attention,
     Embedding,
     FeedForward,
@@ -84,61 +88,30 @@ def _encoder(
     )
 
 
-def _task(config: Mapping[str, Any], names: Collection[str]) -> Task:
-    _answered(config, names)
-    tied = config.get("tie_word_embeddings") is not False
-    if {"cls.predictions.bias", "lm_head.bias", "vocab_projector.bias"} & set(names):
-        return Task(kind="masked_tokens", bias=True, tied=tied)
-    pooler = bool({"pooler.dense.weight", "classifier.dense.weight"} & set(names))
-    if {"classifier.weight", "classifier.out_proj.weight"} & set(names):
-        labels = config.get("id2label") or {}
-        if not isinstance(labels, dict) or not all(str(i) in labels for i in range(len(labels))):
-            raise ValueError("expected id2label in config.json with a name for each class, received another")
-        if labels:
-            named = tuple(str(labels[str(i)]) for i in range(len(labels)))
-            return Task(kind="classes", classes=len(named), names=named, pooler=pooler, tied=tied)
-    return Task(kind="vectors", pooler=pooler, tied=tied)
-
-
-# Heads whose answers would be read as one class of the whole text, or not at all: by the end of an architecture's name.
+_WORDS_HEAD = {"kind": "masked_tokens", "bias": True}
 _HEADS = {
-    "ForTokenClassification": "a label for each token",
-    "ForMultipleChoice": "which of several texts fits",
-    "ForQuestionAnswering": "where an answer begins and ends",
+    "bert": {
+        WORDS: Head(("cls.predictions.bias",), _WORDS_HEAD),
+        CLASSES: Head(("classifier.weight", "pooler.dense.weight"), {"pooler": True}),
+        TOKENS: Head(("classifier.weight",)),
+    },
+    "roberta": {
+        WORDS: Head(("lm_head.bias",), _WORDS_HEAD),
+        CLASSES: Head(("classifier.out_proj.weight",), {"pooler": True}),
+        TOKENS: Head(("classifier.weight",)),
+    },
+    "distilbert": {
+        WORDS: Head(("vocab_projector.bias",), _WORDS_HEAD),
+        CLASSES: Head(("pre_classifier.weight",), {"pooler": True, "pooler_activation": "relu"}),
+        TOKENS: Head(("classifier.weight",)),
+    },
 }
-_PROBLEMS = {
-    "multi_label_classification": "any number of labels",
-    "regression": "scores without a scale",
-}
-_POOLED = ("pooler.dense.weight", "pre_classifier.weight", "classifier.dense.weight")
-_INSTEAD = (
-    "That is not shown yet. The body opens without that head, by transformers: "
-    "AutoModel.from_pretrained(folder).save_pretrained(other)"
-)
 
 
-def _answered(config: Mapping[str, Any], names: Collection[str]) -> None:
-    """Refuse a head that says something else than one class of the whole text. Without `names` of tensors, as before a
-    model is fetched, its architecture alone tells.
-
-    Raises:
-        ValueError: says what it answers, and how to open the network without it.
-    """
-    heads, pooled = {"classifier.weight", "classifier.out_proj.weight", "qa_outputs.weight"}, set(_POOLED)
-    if names and not heads & set(names):
-        return
-    kinds, labels = config.get("architectures"), config.get("id2label")
-    kind = str(kinds[0])[:80] if isinstance(kinds, list) and kinds else "a classifier"
-    says = next((words for end, words in _HEADS.items() if kind.endswith(end)), None)
-    if says is None and "classifier.weight" in names and not pooled & set(names):
-        says = _HEADS["ForTokenClassification"]
-    if says is None and (names or kind.endswith("ForSequenceClassification")):
-        one = config.get("num_labels") == 1 or (isinstance(labels, dict) and len(labels) == 1)
-        says = _PROBLEMS.get(str(config.get("problem_type")), "a score" if one else None)
-    if says:
-        raise ValueError(
-            f"expected a head that says one class of a whole text, received {kind}: {says}. {_INSTEAD}"
-        )
+def _task(config: Mapping[str, Any], names: Collection[str]) -> Task:
+    tied = config.get("tie_word_embeddings") is not False
+    found = task_of(config, names, _HEADS[config["model_type"]], pooler="pooler.dense.weight" in names)
+    return replace(found, tied=tied)
 
 
 def _bert_rows(head: Callable[[ModelConfig], list[Row]]) -> Callable[[ModelConfig], list[Row]]:
@@ -171,7 +144,7 @@ def _bert_head(config: ModelConfig) -> list[Row]:
             Row("cls.predictions.bias", "masked_tokens/logits/bias"),
             *untied(config, "cls.predictions.decoder.weight", "masked_tokens/logits/kernel"),
         ]
-    table = dense("classifier", "classifier") if config.output == "classes" else []
+    table = classifier(config, "classifier") if config.classes else []
     return table + (dense("pooler.dense", "pooler") if config.task.pooler else [])
 
 
@@ -183,8 +156,10 @@ def _roberta_head(config: ModelConfig) -> list[Row]:
             Row("lm_head.bias", "masked_tokens/logits/bias"),
             *untied(config, "lm_head.decoder.weight", "masked_tokens/logits/kernel"),
         ]
-    if config.output == "classes":
-        return [*dense("classifier.dense", "pooler"), *dense("classifier.out_proj", "classifier")]
+    if config.output in OF_TEXTS:
+        return [*dense("classifier.dense", "pooler"), *classifier(config, "classifier.out_proj")]
+    if config.output in OF_TOKENS:
+        return classifier(config, "classifier")
     return dense("pooler.dense", "pooler") if config.task.pooler else []
 
 
@@ -206,7 +181,9 @@ def _distilbert_rows(config: ModelConfig) -> list[Row]:
         table += norm("vocab_layer_norm", "masked_tokens/norm")
         table.append(Row("vocab_projector.bias", "masked_tokens/logits/bias"))
         table += untied(config, "vocab_projector.weight", "masked_tokens/logits/kernel")
-    return table
+    if config.classes:
+        table += classifier(config, "classifier")
+    return table + (dense("pre_classifier", "pooler") if config.task.pooler else [])
 
 
 _ALONE = {"is_decoder": (False, None), "add_cross_attention": (False, None)}

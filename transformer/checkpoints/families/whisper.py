@@ -6,11 +6,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from transformer.checkpoints.families.bart import both_stacks, seq2seq
+from transformer.checkpoints.families.heads import BODY, kind_of
 from transformer.checkpoints.families.table import Family, Row, dense, ids, need, norm
 from transformer.config import ModelConfig, Norm, Sound, Table
+from transformer.untrusted import shown
 
 
 def _whisper(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
+    if kind_of(config) not in (None, BODY, "ConditionalGeneration"):
+        raise ValueError(
+            "expected a Whisper that writes down what it hears, received one with another head, "
+            f"{shown(config['architectures'])}: open one of WhisperForConditionalGeneration, such as it was made from"
+        )
     return seq2seq(
         config,
         vocabulary=need(config, "vocab_size"),

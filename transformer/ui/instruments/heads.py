@@ -15,9 +15,10 @@ import streamlit as st
 
 from transformer.analysis.compare import Pair, log_probability, paired, times
 from transformer.ask import Ask
+from transformer.config import OF_TOKENS
 from transformer.figures.labels import MAP_NAMES, display
 from transformer.interventions import ALL, NONE, Head, Interventions, Kind
-from transformer.trace import AttentionMap, Trace, spelt, word_starts
+from transformer.trace import Answer, AttentionMap, Trace, spelt, word_starts
 from transformer.ui.models import calls
 from transformer.ui.shell.markdown import line, plain
 
@@ -238,15 +239,36 @@ def effect(found: Changed) -> str:
 
 
 def _answered(found: Changed) -> str:
-    """What a network that only reads says with a change: a class and its chances, or a text, its masks filled in."""
+    """What a network that only reads says with a change: a class and its chances, labels, a score, classes of tokens,
+    or a text, its masks filled in."""
     before, after = found.before, found.after
+    said, verb = f"“{line(after.output, 60)}”", "stays" if before.output == after.output else "becomes"
+    kind, pairs = after.options.get("answers"), list(zip(before.answers, after.answers, strict=False))
+    if kind in OF_TOKENS:
+        others = sum(was.token != now.token for was, now in zip(before.steps, after.steps, strict=True))
+        if not others:
+            return "Every token keeps its class."
+        return f"{others} of {len(after.steps)} tokens {'has' if others == 1 else 'have'} another class now."
+    if kind == "score" and pairs:
+        moved = (
+            f"{_number(now.score)}, before the change {_number(was.score)}" for was, now in pairs[:NAMED]
+        )
+        return f"The score is {'; '.join(moved)}."
+    if kind == "labels" and pairs:
+        was, now = max(pairs, key=lambda pair: abs(_percent(pair[1]) - _percent(pair[0])))
+        return (
+            f"The answer {verb} {said}. What changes most is “{line(now.name, 60)}”: {_percent(now):.1f} %, before the "
+            f"change {_percent(was):.1f} %."
+        )
     chance = f"probability of {after.output}"
-    now, was = (trace.options.get(chance) for trace in (after, before))
-    said = f"“{line(after.output, 60)}”"
-    if isinstance(now, int | float) and isinstance(was, int | float):
-        verb = "stays" if before.output == after.output else "becomes"
-        return f"The answer {verb} {said}, {100 * now:.1f} %, before the change {100 * was:.1f} %."
+    now_p, was_p = (trace.options.get(chance) for trace in (after, before))
+    if isinstance(now_p, int | float) and isinstance(was_p, int | float):
+        return f"The answer {verb} {said}, {100 * now_p:.1f} %, before the change {100 * was_p:.1f} %."
     return "The best guesses stay the same." if before.output == after.output else f"It reads {said} now."
+
+
+def _percent(answer: Answer) -> float:
+    return 100 * (answer.probability or 0.0)
 
 
 def answer(found: Changed) -> str:

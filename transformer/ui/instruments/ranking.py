@@ -15,6 +15,7 @@ import streamlit as st
 
 from transformer.analysis.compare import times
 from transformer.analysis.importance import HeadEffect, agreement, ranked
+from transformer.config import OF_TOKENS
 from transformer.figures.by_hand import matrix
 from transformer.figures.importance import scatter
 from transformer.figures.labels import MAP_NAMES, shown
@@ -28,16 +29,18 @@ from transformer.ui.shell.markdown import line, plain
 NAMED = 5  # heads of which a sentence is said
 MANY = 10  # heads that one button switches off
 ORDER = ("cross", "encoder", "decoder")
+SCORE = "the score"
 PLOT = {"displayModeBar": False, "scrollZoom": False}
 
 
 class Objective(NamedTuple):
-    """What heads are asked about: what it is called, how it stands in a sentence, and the weights (N,) of what a trace
-    says."""
+    """What heads are asked about: what it is called, how it stands in a sentence, the weights (N,) of what a trace
+    says, and whether that is a number, not the logarithm of a probability."""
 
     name: str
     phrase: str
     weights: np.ndarray
+    number: bool = False
 
 
 LAST = "ranked"  # in the session: the trace and what was said of its heads last, for the sheet above
@@ -66,18 +69,38 @@ def panel(trace: Trace, given: Any = None) -> None:
 
 def objectives(trace: Trace, labels: Sequence[Label]) -> list[Objective]:
     """What can be asked about, what one would ask first at the beginning."""
+    kind = trace.options.get("answers", "classes")
 
     def one(index: int, name: str) -> Objective:
         weights = np.zeros(len(labels))
         weights[index] = 1.0
-        return Objective(name, f"“{plain(shown(labels[index]).strip() or '␣')}”", weights)
+        said = plain(shown(labels[index]).strip() or "␣")
+        score = kind == "score"
+        return Objective(name, SCORE if score and len(labels) == 1 else f"“{said}”", weights, score)
 
     texts = [shown(label).strip() or "␣" for label in labels]
-    if "encoder" in trace and len(trace) == 1 and not trace.steps:
-        classes = [one(i, f"The class “{text}”") for i, text in enumerate(texts)]
-        return sorted(classes, key=lambda objective: objective.name != f"The class “{trace.output}”")
+    reads = len(trace) == 1 and not trace.steps and (trace.answers or "encoder" in trace)
+    if reads and kind == "score":
+        return [
+            one(i, f"The number “{text}”" if len(texts) > 1 else "The score") for i, text in enumerate(texts)
+        ]
+    if reads:
+        what = "label" if kind == "labels" else "class"
+        first = max(trace.answers, key=lambda answer: answer.score).name if trace.answers else trace.output
+        classes = [one(i, f"The {what} “{text}”") for i, text in enumerate(texts)]
+        return sorted(classes, key=lambda objective: objective.name != f"The {what} “{first}”")
     single = [one(i, f"{i + 1}: “{text}”") for i, text in enumerate(texts)]
     whole = Objective("The whole answer", "its answer", np.ones(len(labels)))
+    if kind in OF_TOKENS:
+        places = np.arange(len(labels))
+        own = [np.array((a.begin or 0) <= places, float) * (places < (a.end or 0)) for a in trace.answers]
+        stretches = [
+            Objective(
+                f"{plain(answer.name)} at {(answer.begin or 0) + 1} to {answer.end}", "these classes", weights
+            )
+            for answer, weights in zip(trace.answers, own, strict=True)
+        ]
+        return [Objective("All classes", "its classes", np.ones(len(labels))), *stretches, *single]
     if "encoder" in trace and len(trace) == 1:
         masked = [i for i, label in enumerate(trace.source) if label.text == "[MASK]"]
         weights = np.isin(np.arange(len(labels)), masked).astype(float)
@@ -133,7 +156,7 @@ def _rank(trace: Trace, given: Any) -> None:
         st.rerun()
     found = ranked(slopes, measured)
     _say(found, objective, measured is not None)
-    _draw(found, effects)
+    _draw(found, effects, objective)
     _many(found, effects)
 
 
@@ -144,7 +167,7 @@ def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
             how += f" The estimate correlates with that by {agreed:.2f}.".replace("-", "−")
     else:
         how = (
-            "An estimate by one backward pass: how steeply the log-probability falls as a head is turned down (Michel "
+            f"An estimate by one backward pass: how steeply {_what(objective)} falls as a head is turned down (Michel "
             "et al. 2019). Measuring is slower and exact."
         )
     st.caption(
@@ -153,20 +176,34 @@ def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
     )
     about = "finds" if measured else "would find"
     for head in found[:NAMED]:
-        st.markdown(f"- Without {_name(head)} the network {about} {objective.phrase} {times(-head.effect)}.")
+        if objective.number:
+            lost = f"{abs(head.effect):.2g} {'lower' if head.effect > 0 else 'higher'}"
+            st.markdown(
+                f"- Without {_name(head)} {objective.phrase} {'is' if measured else 'would be'} {lost}."
+            )
+        else:
+            st.markdown(
+                f"- Without {_name(head)} the network {about} {objective.phrase} {times(-head.effect)}."
+            )
+
+
+def _what(objective: Objective) -> str:
+    return SCORE if objective.number else "the log-probability"
 
 
 def _name(head: HeadEffect) -> str:
     return f"{MAP_NAMES[head.kind].lower()}, layer {head.layer + 1}, head {head.head + 1},"
 
 
-def _draw(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray]) -> None:
+def _draw(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray], objective: Objective) -> None:
     left, right = st.columns(2, gap="large")
+    unit = "" if objective.number else "nats"
     # One scale for all, so that maps compare.
     limit = max(max(float(np.abs(values).max()) for values in effects.values()), 1e-6)
     with left:
         st.caption(
-            "By how much the log-probability falls without each head, in nats; orange is below 0, where it rises. "
+            f"By how much {_what(objective)} falls without each head{', in nats' if unit else ''}; orange is below 0, "
+            "where it rises. "
             f"Full colour is {limit:.2g}."
         )
         for kind, values in sorted(effects.items(), key=lambda item: ORDER.index(item[0])):
@@ -174,7 +211,7 @@ def _draw(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray]) -> None:
             rows = [Label(f"Layer {i + 1}") for i in range(len(values))]
             columns = [Label(str(j + 1)) for j in range(values.shape[1])]
             figure = matrix(values, rows, columns, theme=theme(), compact=True, title="")
-            hover = "%{y}, head %{x}: %{z:.3f} nats<extra></extra>"
+            hover = f"%{{y}}, head %{{x}}: %{{z:.3f}} {unit}<extra></extra>"
             figure.update_traces(texttemplate=None, hovertemplate=hover, zmin=-limit, zmax=limit)
             st.plotly_chart(
                 figure, theme=None, width="content", config=PLOT, key=f"ranking-{kind}",
@@ -183,14 +220,15 @@ def _draw(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray]) -> None:
     with right:
         if found[0].measured is not None and len(found) > 2:
             st.plotly_chart(
-                scatter(found, theme=theme()), theme=None, width="stretch", config=PLOT, key="ranking-scatter",
+                scatter(found, theme=theme(), unit=unit), theme=None, width="stretch", config=PLOT,
+                key="ranking-scatter",
                 alt="Estimate and measurement of each head: the same numbers stand in the table.",
             )  # fmt: skip
         st.dataframe(table(found), hide_index=True, width="stretch", height=320)
 
 
 def table(found: list[HeadEffect]) -> dict[str, list[Any]]:
-    """All heads in order as columns, in nats."""
+    """All heads in order as columns."""
     columns: dict[str, list[Any]] = {
         "attention": [MAP_NAMES[head.kind] for head in found],
         "layer": [head.layer + 1 for head in found],
@@ -210,7 +248,7 @@ def _many(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray]) -> None:
         st.button(
             f"Switch the {MANY} least important off",
             on_click=partial(_switch_off, shapes, sorted(found, key=lambda head: abs(head.effect))[:MANY]),
-            help="Those whose absence changes the log-probability least, either way.",
+            help="Those whose absence changes it least, either way.",
             icon=":material/toggle_off:",
         )
         st.button(

@@ -69,9 +69,12 @@ def _family(path: Path) -> str:
         return ""  # where it is loaded it is told what is wrong with it
 
 
-def names(family: str) -> list[str]:
-    """Names of all models of a family that can be used: the shipped ones, then those that visitors opened."""
-    return [*shipped(family), *opened.names(family)]
+def names(*families: str) -> list[str]:
+    """Names of all models of these families that can be used: the shipped ones, then those that visitors opened."""
+    return [name for names_of in (shipped, opened.names) for family in families for name in names_of(family)]
+
+
+READERS = ("encoder", "reading_decoder")  # families of what reads a text and says something of it
 
 
 def known(name: str) -> bool:

@@ -69,7 +69,7 @@ def get(name: str) -> Opened | None:
 
 
 def names(family: str) -> list[str]:
-    """Those of a family ("seq2seq", "decoder", "encoder", "speech") that can be used."""
+    """Those of a family ("seq2seq", "decoder", "encoder", "reading_decoder", "speech") that can be used."""
     return [m.name for m in opened() if m.ready and m.found and m.found.config.family == family]
 
 

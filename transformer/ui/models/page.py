@@ -12,7 +12,7 @@ from transformer import home, settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.families import FAMILIES
 from transformer.checkpoints.look import OURS, Look, at_once, free_memory, look
-from transformer.config import ModelConfig
+from transformer.config import ModelConfig, Task
 from transformer.kinds import kind_of
 from transformer.ui.models import calls, opened
 from transformer.ui.shell.about import counted, layers, sized, summary
@@ -21,6 +21,13 @@ from transformer.ui.shell.markdown import line, plain
 
 LONGEST = 1000  # characters of a path or an id
 TITLES = {OURS: "Trained by Headlight"} | {name: family.title for name, family in FAMILIES.items()}
+
+
+# Of published checkpoints that read, by the kind of network.
+HEADS = {
+    "encoder": "masked words, classes, labels, a score, classes of tokens, or none",
+    "decoder": "besides writing: classes, labels, a score, classes of tokens, or none",
+}
 
 
 class Found(NamedTuple):
@@ -158,11 +165,16 @@ def families() -> None:
                     "model_type": name,
                     "what it does": kind_of(family.kind).does,
                     "page": page.name if (page := pages[name]) else "",
+                    "heads": HEADS.get(family.kind, ""),
                 }
                 for name, family in FAMILIES.items()
             ],
             hide_index=True,
             width="content",
+        )
+        st.caption(
+            "With the heads named here a network opens on the page Read, those that answer a whole text on Sentiment, "
+            "too. Of any other head the network behind it opens on Read, and the head is named as left out."
         )
 
 
@@ -205,13 +217,34 @@ def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tupl
             ("To fetch", f"{found.cost.files} files, {sized(found.cost.bytes)}"),
             ("Memory", f"at least {sized(found.cost.bytes)}, of {sized(free)} that are free"),
         ]
-    if config.family == "decoder" and found.seen:
+    if config.decoder and not config.encoder and found.seen:
         once = at_once(config, free - found.seen.memory)
         more = f"; of its {config.max_target:,}, as many as memory allows" if once < config.max_target else ""
         facts.append(("Reads", f"{once:,} tokens at once{more}"))
+    if answers := says(config.task):
+        facts.append(("Answers", answers))
     page = _page_of(config.family)
     facts.append(("Page", page.name if page else "none yet: it opens for Python and the command line"))
     return facts
+
+
+def says(task: Task) -> str:
+    """What a network that reads answers with, and the head that is left out where one is; "" where it writes."""
+    of = f"{task.classes:,}"
+    kinds = {
+        "masked_tokens": "what stands in the place of masked words",
+        "classes": f"one of {of} classes",
+        "labels": f"any of {of} labels, each with a probability of its own",
+        "score": "a score" if task.classes == 1 else f"{of} numbers",
+        "token_classes": f"one of {of} classes for each token",
+        "replaced": "for each token whether it was replaced",
+        "vectors": "nothing: it has no head, and shows what it looks at",
+    }
+    if task.left_out:
+        return (
+            f"nothing here: its head, {line(task.left_out)}, is left out, and what its body looks at is shown"
+        )
+    return kinds.get(task.kind, "")
 
 
 def opened_models() -> None:

@@ -39,6 +39,7 @@ HINTS = {
     "decoder": "Each row is a word being written; its bright cells are the words written before it that it drew on.",
     "cross": "Each row is a word being written; its bright cells are the input words it drew on.",
     "alone": "Each row is a token that was read; its bright cells are the tokens that it drew on to foretell the next.",
+    "reads": "Each row is a token that was read; its bright cells are the tokens up to it that it drew on.",
 }
 
 
@@ -337,12 +338,19 @@ def picture(
         sums = "Each cell is the strongest of several heads: rows add up to more than 1."
     else:
         sums = "The weights of a row add up to 1."
-    hint = HINTS["alone" if list(shown.trace) == ["decoder"] else kind]
+    hint = HINTS[_case(shown.trace, kind)]
     st.caption(f"{sums if shown.before else f'{hint} {sums}'}{_off(shown, kind, layer, head)}")
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)
     _files(shown.trace, view, name, (kind, layer, head), top)
+
+
+def _case(trace: Trace, kind: str) -> str:
+    """Which of the hints is true of a map: a decoder alone foretells a token in each row but the last, or it reads."""
+    if list(trace) != ["decoder"]:
+        return kind
+    return "alone" if len(trace.steps) == len(trace["decoder"].keys) - 1 else "reads"
 
 
 def _off(shown: Shown, kind: str, layer: int | None, head: int | None) -> str:

@@ -117,9 +117,8 @@ def maskable(
             token["word"] = word
         if hidden and place in hidden:
             token["hidden"] = hidden[place]
-    data = _packed_sentence(
-        trace, {"source": side, "target": {"title": "", "tokens": []}}, kind, weights, view
-    )
+    sides = {"source": side, "target": {"title": "", "tokens": []}}
+    data = _packed_sentence(trace, sides, kind, weights, view, ("source", "source"))
 
     def word_of(value: object) -> int | None:
         number = integers([value], 1)
@@ -135,9 +134,15 @@ def maskable(
 
 
 def _packed_sentence(
-    trace: Trace, sides: dict[str, Any], kind: str | None, weights: FloatArray | None, view: str
+    trace: Trace,
+    sides: dict[str, Any],
+    kind: str | None,
+    weights: FloatArray | None,
+    view: str,
+    axes: tuple[str, str] | None = None,
 ) -> bytes:
-    """What sentence.js reads: its header and one byte per weight. Errors as for `sentence`."""
+    """What sentence.js reads: its header and one byte per weight. Errors as for `sentence`; `axes` are the sides whose
+    tokens ask and are asked, where the kind of the map does not tell."""
     if (kind is None) != (weights is None):
         raise ValueError("expected kind and weights together, received only one of them")
     header: dict[str, Any] = {"sides": sides, "view": view, "shape": [0, 0], "accent": accents()}
@@ -150,7 +155,7 @@ def _packed_sentence(
             )
         body = quantise(np.asarray(weights))
         lists = {"source": trace.source, "target": trace.target}
-        header["queries"], header["keys"] = SIDES[kind]
+        header["queries"], header["keys"] = axes or SIDES[kind]
         header["shape"] = list(attention.weights.shape[2:])
         header["places"] = {
             "queries": _places(attention.queries, lists[header["queries"]]),

@@ -23,7 +23,7 @@ class Bar(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Possibilities that exclude each other, under a title."""
+    """Possibilities under a title; most exclude each other, labels do not."""
 
     title: str
     bars: Sequence[Bar]

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from transformer.config import OF_TOKENS
 from transformer.trace import FloatArray, Trace
 from transformer.ui.parts.explorer import Words
 from transformer.ui.parts.sentence import maskable
 from transformer.ui.read import page as read
 from transformer.ui.read.bars import Bar, Group, bars
+from transformer.ui.read.classes import classes, table
 from transformer.ui.read.page import Reading
+from transformer.ui.shell.markdown import line, plain
 from transformer.ui.shell.model_picker import MISSING, missing_model
 
 TICKS = " A dotted tick is how likely it was before the change."
-CLASS = "probability of "  # how a trace's options call the probability of a class
+CLASS = (
+    "probability of "  # how options call the probability of a class in traces from before they had answers
+)
+CLASSES = (
+    "What the network takes the text for, and how sure it is. Words can be masked where a network was trained to fill "
+    "them in, as a BERT is that you open under Models."
+)
+LABELS = (
+    "How likely each label is. Each is judged by itself, so that several or none may hold, and they need not add up to "
+    "100 %."
+)
+SCORE = "The network gives the text a number. It is no probability: what is much or little, other texts tell."
+TOKENS = (
+    "The class of each token: the fuller the tint, the surer the network; the figure beside a stretch is the mean of "
+    "its tokens."
+)
+MOST = 20  # bars or numbers
 
 
 def nothing_open() -> None:
@@ -23,8 +44,8 @@ def nothing_open() -> None:
         missing_model()
         return
     st.info(
-        "There is no network here yet that reads. Open a BERT, RoBERTa or DistilBERT on the Models page, from a folder "
-        "or by its hub id: then it can be chosen here.",
+        "There is no network here yet that reads. Open a BERT, RoBERTa or DistilBERT, or a decoder that gives classes, "
+        "on the Models page, from a folder or by its hub id: then it can be chosen here.",
         icon=":material/menu_book:",
     )
     st.page_link("pages/models.py", label="Open a model", icon=":material/deployed_code:")
@@ -68,13 +89,28 @@ def _text(reading: Reading, kind: str, weights: FloatArray, view: str) -> bool:
 
 
 def _said(reading: Reading, before: Reading) -> bool:
-    """What the network says of the text, as bars; true once one was clicked."""
-    if reading.trace.options and (classes := class_bars(reading.trace, before.trace)):
+    """What the network says of the text; true once something of it was clicked."""
+    config = reading.model.config
+    if config.output in OF_TOKENS:
+        st.caption(f"{TOKENS}{_dotted(reading, before)}")
+        classes(reading.trace, before.trace, key="token-classes")
+        with st.expander("The same as a table", key="classes-table", on_change="rerun") as box:
+            if box.open:
+                st.dataframe(table(reading.trace), hide_index=True, width="stretch")
+        return False
+    if config.output == "score":
+        st.caption(SCORE)
+        numbers(reading.trace, before.trace)
+        return False
+    if found := class_bars(reading.trace, before.trace):
+        st.caption(f"{LABELS if config.output == 'labels' else CLASSES}{most(found)}{ticks(reading, before)}")
+        return bars([Group(reading.trace.output, found[:MOST])], key="classes")
+    if config.task.left_out:
         st.caption(
-            "What the network takes the text for, and how sure it is. Words can be masked where a network was trained "
-            f"to fill them in, as a BERT is that you open under Models.{ticks(reading, before)}"
+            f"The head of this network, {line(config.task.left_out)}, is left out, as it cannot be shown yet: below is "
+            "what the network behind it looks at."
         )
-        return bars([Group(reading.trace.output, classes)], key="classes")
+        return False
     if not reading.guesses_words:
         st.caption("This network guesses neither words nor classes: what it looks at is all there is to see.")
         return False
@@ -129,14 +165,42 @@ def guess_group(reading: Reading, number: int, before: Reading | None = None) ->
 
 
 def class_bars(trace: Trace, before: Trace | None = None) -> list[Bar]:
-    """The classes of a trace, most likely first; empty where its network does not classify. Of a changed network each
-    says how likely it was `before`."""
-    was = _classes(before) if before and before is not trace else {}
-    found = [Bar(name, p, before=was.get(name)) for name, p in _classes(trace).items()]
+    """The classes or labels of a trace, most likely first; empty where its network gives none. Of a changed network
+    each says how likely it was `before`."""
+    was = _chances(before) if before and before is not trace else {}
+    found = [Bar(name, p, before=was.get(name)) for name, p in _chances(trace).items()]
     return sorted(found, key=lambda bar: -bar.probability)
 
 
-def _classes(trace: Trace) -> dict[str, float]:
+def most(found: Sequence[Bar]) -> str:
+    """What is said where there are more classes than bars."""
+    return f" Shown are the {MOST} likeliest of {len(found):,}." if len(found) > MOST else ""
+
+
+def numbers(trace: Trace, before: Trace) -> None:
+    """The scores of a trace as numbers, and by how much a change in the network moved them."""
+    was = {answer.name: answer.score for answer in before.answers} if before is not trace else {}
+    with st.container(horizontal=True):
+        for answer in trace.answers[:MOST]:
+            name = answer.name if len(trace.answers) > 1 or answer.name not in ("0", "LABEL_0") else "Score"
+            moved = f"{answer.score - was[answer.name]:+.3f} by the change" if answer.name in was else None
+            st.metric(
+                plain(name),
+                f"{answer.score:.3f}",
+                moved,
+                delta_color="off",
+                delta_arrow="off",
+                width="content",
+            )
+
+
+def _dotted(shown: Reading, before: Reading) -> str:
+    return " A dotted line stands under tokens that had another class before." if ticks(shown, before) else ""
+
+
+def _chances(trace: Trace) -> dict[str, float]:
+    if trace.answers:
+        return {a.name: a.probability for a in trace.answers if a.probability is not None and a.begin is None}
     return {
         name.removeprefix(CLASS): float(value)
         for name, value in trace.options.items()

@@ -1,4 +1,5 @@
-"""Sentiment: a review, what two networks say of it, and what each of its words has to do with that.
+"""Sentiment: a review, what networks say of it, and what each of its words has to do with that: of the shipped two, and
+of those opened that give a text classes, labels or a score.
 
 The text is the widget "text"; shuffling puts what was there aside, so that it can be taken back.
 """
@@ -14,6 +15,7 @@ import streamlit as st
 
 from transformer import home
 from transformer.checkpoints.folder import load_config
+from transformer.config import OF_TEXTS
 from transformer.text.words import words
 from transformer.trace import FloatArray, Trace
 from transformer.ui.instruments.heads import Changed
@@ -21,7 +23,7 @@ from transformer.ui.models import calls, opened
 from transformer.ui.parts.explorer import Words
 from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.page import Reading, answer
-from transformer.ui.read.text import TICKS, class_bars
+from transformer.ui.read.text import LABELS, MOST, SCORE, TICKS, class_bars, most, numbers
 from transformer.ui.sentiment.tints import Row, received, table, tints
 from transformer.ui.shell.markdown import line
 from transformer.ui.shell.model_picker import choose_model, missing_model
@@ -53,7 +55,8 @@ KEPT = 50  # texts that can be taken back
 
 
 class Contributions(NamedTuple):
-    """What words have to do with a class of a trace: by tokens (S,), and by words, once that has been asked for."""
+    """What words have to do with a class, label or score of a trace: by tokens (S,), and by words, once that has been
+    asked for."""
 
     trace: Trace
     chosen: int
@@ -62,11 +65,11 @@ class Contributions(NamedTuple):
 
 
 def names() -> list[str]:
-    """The networks that name classes: those shipped, then those that visitors opened."""
+    """The networks that answer a text: those shipped, then those that visitors opened."""
     found = [name for name in calls.shipped("encoder") if _classifies(home.models() / name)]
-    for name in opened.names("encoder"):
+    for name in (name for family in calls.READERS for name in opened.names(family)):
         model = opened.get(name)
-        if model and model.found and model.found.config.output == "classes":
+        if model and model.found and model.found.config.output in OF_TEXTS:
             found.append(name)
     return found
 
@@ -74,7 +77,7 @@ def names() -> list[str]:
 @cache
 def _classifies(folder: Path) -> bool:
     try:
-        return load_config(folder).output == "classes"
+        return load_config(folder).output in OF_TEXTS
     except (OSError, ValueError):
         return False  # where it is loaded it is told what is wrong with it
 
@@ -103,8 +106,9 @@ def read(model: str, text: str) -> Reading | None:
     reading = answer(model, beginning, key="review")
     if reading and reading.text == beginning and (rest := len(text[len(beginning) :].split())):
         gone = "word is" if rest == 1 else f"{rest} words are"
-        most = reading.model.config.max_source
-        st.info(f"The network reads the first {most} tokens of this text; the last {gone} left out.")
+        st.info(
+            f"The network reads the first {reading.model.reads} tokens of this text; the last {gone} left out."
+        )
     return reading
 
 
@@ -112,7 +116,14 @@ def verdict(reading: Reading, changed: Changed | None = None) -> None:
     """How likely each class is; of the shipped networks, with and without order beside each other."""
     own = reading.model.name
     trace, title = (changed.after, f"{own}, changed") if changed else (reading.trace, own)
-    groups = [Group(f"{title}: {trace.output}", class_bars(trace, reading.trace))]
+    output = reading.model.config.output
+    if output == "score":
+        st.caption(SCORE)
+        numbers(trace, reading.trace)
+        _ways(reading.text)
+        return
+    found = class_bars(trace, reading.trace)
+    groups = [Group(f"{title}: {trace.output}", found[:MOST])]
     pair = {ORDERED: UNORDERED, UNORDERED: ORDERED}.get(own)
     if pair and calls.known(pair):
         try:
@@ -125,21 +136,27 @@ def verdict(reading: Reading, changed: Changed | None = None) -> None:
         except calls.Unavailable as error:
             st.warning(line(error))
     bars(groups, key="classes")
-    if changed:
-        st.caption(TICKS.strip())
+    said = f"{LABELS if output == 'labels' else ''}{most(found)}{TICKS if changed else ''}".strip()
+    if said:
+        st.caption(said)
     if pair:
         st.caption(
             f"`{UNORDERED}` has no positions: it reads the same tokens in any order and says the same. Shuffle the "
             f"words and see how little `{ORDERED}`, which knows their order, minds: these networks decide by which "
             "words there are."
         )
+    _ways(reading.text)
+
+
+def _ways(text: str) -> None:
+    """Shuffle the words of a text, and take that back."""
     with st.container(horizontal=True):
         st.button(
             "Shuffle the words",
             icon=":material/shuffle:",
             on_click=_shuffle,
-            args=(reading.text,),
-            disabled=len(reading.text.split()) < 2,
+            args=(text,),
+            disabled=len(text.split()) < 2,
         )
         st.button(
             "Take back",
@@ -171,10 +188,15 @@ def drawn(reading: Reading) -> Words:
 
 def rows_of(reading: Reading, found: Contributions, weights: FloatArray, view: str) -> list[Row]:
     """Attention received, gradient times input, and leaving words out, as rows of one text."""
-    classes = reading.model.config.class_names or tuple(str(i) for i in range(reading.model.config.classes))
+    config = reading.model.config
+    classes, what = config.class_names, f"the log-odds of “{config.class_names[found.chosen]}”"
     name = classes[found.chosen]
-    against = classes[1 - found.chosen] if len(classes) == 2 else f"against {name}"
-    towards = name if len(classes) == 2 else f"for {name}"
+    against, towards = f"against {name}", f"for {name}"
+    if config.output == "score":
+        what = f"“{name}”" if len(classes) > 1 else "the score"
+        against, towards = "lowers it", "raises it"
+    elif config.output == "classes" and len(classes) == 2:
+        against, towards = classes[1 - found.chosen], name
     left_out = None
     if found.left_out is not None:
         left_out = np.zeros(len(reading.trace.source), np.float32)
@@ -191,7 +213,7 @@ def rows_of(reading: Reading, found: Contributions, weights: FloatArray, view: s
         ),
         Row(
             "Gradient × input",
-            f"An estimate of how much each token moves the log-odds of “{name}”, from the slope at this text.",
+            f"An estimate of how much each token moves {what}, from the slope at this text.",
             against,
             towards,
             True,
@@ -199,7 +221,8 @@ def rows_of(reading: Reading, found: Contributions, weights: FloatArray, view: s
         ),
         Row(
             "Left out",
-            f"How much the log-odds of “{name}” really fall when the network reads the text without the word.",
+            f"By how much {what} really {'fall' if config.output != 'score' else 'falls'} when the network reads the "
+            "text without the word.",
             against,
             towards,
             True,
@@ -213,10 +236,10 @@ def contributions(reading: Reading) -> Contributions:
     kept: Contributions | None = st.session_state.get("contributions")
     if kept and kept.trace is reading.trace:
         return kept
-    model = reading.model
-    classes = model.config.class_names or tuple(str(i) for i in range(model.config.classes))
-    # Of two, always the last, so that a hue means the same whatever the answer is.
-    chosen = 1 if len(classes) == 2 else classes.index(reading.trace.output)
+    model, config = reading.model, reading.model.config
+    # Of two classes always the last, so that a hue means the same whatever the answer is; else the likeliest.
+    scores = [answer.score for answer in reading.trace.answers]
+    chosen = 1 if config.output == "classes" and len(scores) == 2 else int(np.argmax(scores))
     with calls.turn():
         found = Contributions(reading.trace, chosen, model.gradient_times_input(reading.trace, chosen), None)
     st.session_state["contributions"] = found

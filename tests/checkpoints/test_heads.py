@@ -1,0 +1,255 @@
+"""The heads of published checkpoints, on readers and on decoders, against what the library that wrote them says: see
+`tests/golden/heads.py`."""
+
+import functools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from transformer.analysis.check import check_layer, mask_of
+from transformer.checkpoints.look import look
+from transformer.pipeline.checkpoint import open_checkpoint
+from transformer.pipeline.reader import TextReader
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+CLOSE = 1e-4
+NAMES = sorted(path.parent.name for path in GOLDEN.glob("heads-*/expected.npz"))
+TEXTS = [name for name in NAMES if (GOLDEN / name / "expected_answers.json").exists()]
+each = pytest.mark.parametrize("name", NAMES)
+
+
+@functools.cache
+def opened(name: str) -> Any:
+    return open_checkpoint(GOLDEN / name)
+
+
+@functools.cache
+def expected(name: str) -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / name / "expected.npz") as arrays:
+        return dict(arrays)
+
+
+def real_of(name: str, side: str) -> np.ndarray:
+    return expected(name)[f"{side}/attention_mask"].astype(bool)
+
+
+@each
+def test_logits_maps_and_states_are_those_of_the_reference(name: str) -> None:
+    """On both sides of the padding where a decoder answers by its last token that is none."""
+    network, wanted = opened(name).network, expected(name)
+    for side in ("right", "left"):
+        if f"{side}/input_ids" not in wanted:
+            continue
+        ids, real = wanted[f"{side}/input_ids"].astype(np.int32), real_of(name, side)
+        types = wanted.get(f"{side}/token_type_ids")
+        more = {} if types is None else {"types": types.astype(np.int32)}
+        found = network.forward(
+            ids, real=real, places=np.maximum(real.cumsum(1) - 1, 0).astype(np.int32), **more
+        )
+        ours = found.encoder if network.config.encoder else found.decoder
+        maps = wanted[f"{side}/attentions"].transpose(1, 3, 0, 2, 4)  # (B, T, layers, H, S)
+        np.testing.assert_allclose(np.asarray(ours).transpose(0, 3, 1, 2, 4)[real], maps[real], atol=CLOSE)
+        said = np.asarray(found.logits)
+        if network.config.output == "vectors":
+            np.testing.assert_allclose(said[real], wanted[f"{side}/hidden_states"][-1][real], atol=CLOSE)
+            continue
+        logits = wanted[f"{side}/logits"]
+        rows = real if logits.ndim > 2 else np.ones(len(logits), bool)
+        np.testing.assert_allclose(said[rows], logits[rows], atol=CLOSE)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_are_answered_as_the_reference_answers_them(name: str) -> None:
+    model = opened(name)
+    for row in json.loads((GOLDEN / name / "expected_answers.json").read_text("utf-8"))["texts"]:
+        trace = model.trace(row["text"])
+        assert [label.id for label in trace.source] == row["ids"]
+        if "labels" in row:
+            _texts(model, trace, row["labels"])
+        else:
+            _tokens(trace, row)
+
+
+def _texts(model: TextReader, trace: Any, labels: list[dict[str, Any]]) -> None:
+    kind, places = model.config.output, [int(label["label"].removeprefix("LABEL_")) for label in labels]
+    found = [trace.answers[place] for place in places]
+    says = [answer.score if kind == "score" else answer.probability for answer in found]
+    np.testing.assert_allclose(says, [label["score"] for label in labels], atol=CLOSE)
+    if kind == "classes":
+        assert trace.output == found[0].name and sum(says) == pytest.approx(1, abs=1e-5)
+    elif kind == "labels":  # each by itself, which need not add up to 1
+        likely = [answer.name for answer in trace.answers if answer.probability > 0.5]
+        assert trace.output == (", ".join(likely) or "none of them")
+    else:
+        assert found[0].probability is None and trace.output == f"{found[0].score:.4g}"
+    np.testing.assert_allclose(
+        model.classify([trace.input])[0][places], [label["score"] for label in labels], atol=CLOSE
+    )
+
+
+def _tokens(trace: Any, row: dict[str, Any]) -> None:
+    for token in row["tokens"]:
+        step = trace.steps[token["index"]]
+        assert step.token == token["entity"]
+        np.testing.assert_allclose(step.probability, token["score"], atol=CLOSE)
+    wanted = [group for group in row["entities"] if group["entity_group"] != "O"]
+    assert [answer.name for answer in trace.answers] == [group["entity_group"] for group in wanted]
+    begins = {token["start"]: token["index"] for token in row["tokens"]}
+    ends = {token["end"]: token["index"] + 1 for token in row["tokens"]}
+    for answer, group in zip(trace.answers, wanted, strict=True):
+        assert (answer.begin, answer.end) == (begins[group["start"]], ends[group["end"]])
+        np.testing.assert_allclose(answer.probability, group["score"], atol=CLOSE)
+
+
+def test_two_classes_without_names_are_called_by_their_numbers() -> None:
+    assert "id2label" not in json.loads((GOLDEN / "heads-bert-classes" / "config.json").read_text())
+    assert opened("heads-bert-classes").config.class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("name", ["heads-llama-score", "heads-gpt2-tokens"])
+def test_a_decoder_reads_as_an_encoder_does(name: str) -> None:
+    """A text by its ids: its map, its answer, the numbers behind a head, a head off, and which heads matter."""
+    model, wanted = opened(name), expected(name)
+    assert isinstance(model, TextReader)
+    ids = wanted["right/input_ids"][0].tolist()
+    trace = model.trace_ids(ids)
+    np.testing.assert_allclose(trace["decoder"].weights, wanted["right/attentions"][:, 0], atol=CLOSE)
+    logits = wanted["right/logits"][0]
+    if model.config.output == "token_classes":
+        assert [step.token for step in trace.steps] == [f"LABEL_{i}" for i in logits.argmax(-1)]
+    else:
+        np.testing.assert_allclose([answer.score for answer in trace.answers], logits, atol=CLOSE)
+    parts = model.projections(trace)["decoder"]
+    spec = model.config.attention("decoder", 1)
+    checks = check_layer(
+        trace["decoder"].weights[1],
+        parts.queries[1],
+        parts.keys[1],
+        spec,
+        mask_of("decoder", len(ids), len(ids)),
+        model.learned("decoder", 1),
+    )
+    assert all(check.passed for check in checks)
+    weights = np.zeros(len(model.sayings(trace)))
+    weights[0] = 1.0
+    slopes, measured = model.slopes(trace, weights), model.without_each(trace, weights)
+    heads = model.config.attention("decoder").heads
+    assert slopes["decoder"].shape == measured["decoder"].shape == (2, heads) and measured["decoder"].any()
+
+
+def test_what_a_head_does_to_a_score_is_the_difference_of_the_scores() -> None:
+    model = opened("heads-bert-score")
+    trace = model.trace("The cat sat on the mat.")
+    measured = model.without_each(trace, np.ones(1))["encoder"]
+    off = model.trace("The cat sat on the mat.", interventions="h:e2.3")
+    np.testing.assert_allclose(measured[1, 2], trace.answers[0].score - off.answers[0].score, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("heads-bert-spans", "BertForQuestionAnswering (where an answer begins and ends)"),
+        ("heads-bert-next", "BertForNextSentencePrediction (whether one text follows another)"),
+    ],
+)
+def test_of_a_head_that_is_not_shown_the_body_opens(name: str, says: str) -> None:
+    config = look(GOLDEN / name).config
+    assert config.output == "vectors" and config.task.left_out == says
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Any:
+    return lambda name: Path(shutil.copytree(GOLDEN / name, tmp_path / name))
+
+
+def edit(place: Path, **changes: Any) -> Path:
+    known = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(known | changes))
+    return place
+
+
+def rename(place: Path, change: Any) -> Path:
+    tensors = load_file(place / "model.safetensors")
+    change(tensors)
+    save_file(
+        {name: np.ascontiguousarray(value) for name, value in tensors.items()}, place / "model.safetensors"
+    )
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("heads-bert-classes", "BertForMultipleChoice"),
+        ("heads-distilbert-classes", "DistilBertForQuestionAnswering"),
+        ("heads-gpt2-classes", "GPT2ForQuestionAnswering"),
+        ("heads-llama-score", "LlamaForSomethingNew"),
+        ("heads-roberta-tokens", "RobertaWithAdapters"),
+    ],
+)
+def test_heads_of_other_kinds_are_named_as_left_out(name: str, architecture: str, copy: Any) -> None:
+    found = look(edit(copy(name), architectures=[architecture]))
+    assert found.config.output == "vectors" and found.config.task.left_out.startswith(architecture)
+    if architecture.startswith("Llama"):
+        assert open_checkpoint(found.folder).trace_ids([5, 6, 7]).answers == ()
+
+
+def test_a_body_alone_opens_and_a_decoder_that_could_write_does(copy: Any) -> None:
+    def bare(tensors: dict[str, Any]) -> None:
+        for key in list(tensors):
+            value = tensors.pop(key)
+            if not key.startswith("score"):
+                tensors[key.removeprefix("model.").removeprefix("transformer.")] = value
+
+    llama = look(rename(edit(copy("heads-llama-score"), architectures=["LlamaModel"]), bare))
+    assert llama.config.output == "vectors" and not llama.config.task.left_out
+    gpt2 = look(rename(edit(copy("heads-gpt2-classes"), architectures=["GPT2Model"]), bare))
+    assert gpt2.config.output == "tokens"  # its table of tokens is what it writes with
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("heads-bert-next",)])
+def test_without_an_architecture_tensors_tell(name: str, copy: Any) -> None:
+    before = look(GOLDEN / name).config
+    after = look(edit(copy(name), architectures=None)).config
+    assert (after.output, after.classes) == (before.output, before.classes)
+
+
+def test_a_head_that_is_not_in_the_files_is_left_out(copy: Any) -> None:
+    place = edit(copy("heads-bert-classes"), architectures=["BertForMaskedLM"])
+    assert look(place).config.task.left_out == "BertForMaskedLM"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("heads-bert-labels", dict(problem_type="ranking"), "expected problem_type as one of regression, "),
+        ("heads-bert-labels", dict(problem_type=["x"]), "expected problem_type as one of regression, "),
+        ("heads-bert-score", dict(problem_type="single_label_classification"), "with several labels for one of them"),
+        ("heads-bert-labels", dict(id2label={"0": "a", "2": "b"}), "expected id2label .* with a name for each class"),
+        ("heads-bert-classes", dict(num_labels=10**12), "expected num_labels from 1 to 100,000"),
+        ("heads-bert-classes", dict(num_labels="2"), "expected num_labels from 1 to 100,000"),
+        ("whisper-english", dict(architectures=["WhisperForAudioClassification"]), "open one of WhisperForConditional"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_one_line(name: str, changes: Any, message: str, copy: Any) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        look(edit(copy(name), **changes))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_a_number_of_labels_that_its_tensors_have_not_is_named(copy: Any) -> None:
+    with pytest.raises(ValueError, match=r"classifier/kernel of shape \(24, 2\) instead of \(24, 5\)"):
+        open_checkpoint(edit(copy("heads-bert-classes"), num_labels=5))
+
+
+def test_several_numbers_stay_numbers(copy: Any) -> None:
+    model = open_checkpoint(edit(copy("heads-bert-labels"), problem_type="regression"))
+    trace = model.trace("The cat sat on the mat.")
+    assert model.config.output == "score" and all(answer.probability is None for answer in trace.answers)
+    assert len(trace.output.split(", ")) == 3

@@ -1,0 +1,136 @@
+"""Tiny networks with the heads of tasks, on readers and on decoders, and what the reference library answers with them.
+
+Beside logits, maps and states, a folder with a tokenizer holds what the library's own pipelines say of two texts, in
+`expected_answers.json`: "text-classification" (every label), "token-classification" (each token, and entities
+grouped by the strategy "simple").
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+import vocabularies
+from recording import Arrays, asked, batch, made, reopened, write
+
+TEXTS = ("The cat sat on the mat and the dog sat on the log.", "He has read the letter, hasn't he?")
+BERT = dict(
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=20,
+    max_position_embeddings=48,
+)
+DISTIL = dict(dim=24, n_layers=2, n_heads=3, hidden_dim=20, max_position_embeddings=48)
+GPT2 = dict(n_embd=24, n_layer=2, n_head=3, n_inner=20, n_positions=48)
+LLAMA = dict(BERT, num_attention_heads=4, num_key_value_heads=2, intermediate_size=28)
+NAMES = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
+
+
+def head(
+    folder: Path,
+    seed: int,
+    kind: str,
+    *,
+    words: bool = False,
+    sides: tuple[str, ...] = ("right",),
+    pad: int = 0,
+    **fields: Any,
+) -> None:
+    """One network with its answers to a padded batch, and with `words` a tokenizer and its answers to texts."""
+    of = getattr(transformers, kind)
+    folder.mkdir(exist_ok=True)
+    written = vocabularies.gpt2 if "GPT2" in kind else partial(vocabularies.bert, lower=True)
+    size = written(folder, whole=True) if words else 60
+    (folder / "expected_tokens.json").unlink(missing_ok=True)  # other folders hold those
+    config = of.config_class(**(dict(vocab_size=size, pad_token_id=pad) | fields))
+    network = made(of, config, seed)
+    arrays: Arrays = {}
+    for side in sides:
+        inputs = batch(config.vocab_size, (9, 6), 5, pad, left=side == "left", seed=seed)
+        if getattr(config, "type_vocab_size", 1) > 1:
+            inputs["token_type_ids"] = (torch.arange(9) > 4).long().repeat(2, 1) * inputs["attention_mask"]
+        if "GPT2" in kind and side == "left":  # it counts over all tokens otherwise
+            inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
+        arrays |= asked(network, inputs, f"{side}/")
+        if "QuestionAnswering" in kind:
+            with torch.no_grad():
+                said = network(**inputs)
+            arrays |= {f"{side}/logits": torch.stack([said.start_logits, said.end_logits], -1).numpy()}
+    write(folder, network, arrays)
+    if "QuestionAnswering" not in kind:
+        reopened(of, folder, inputs, arrays[f"{sides[-1]}/logits"])
+    if words:
+        answers(folder, network, kind)
+
+
+def answers(folder: Path, network: Any, kind: str) -> None:
+    """What the library's pipelines make of texts."""
+    marks = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
+    marks = {"eos_token": "<|endoftext|>"} if "GPT2" in kind else marks
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **marks)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    found: dict[str, Any] = {"versions": vocabularies.versions(), "texts": []}
+    for text in TEXTS:
+        row: dict[str, Any] = {"text": text, "ids": tokenizer(text)["input_ids"]}
+        if "TokenClassification" in kind:
+            ask = transformers.pipeline(
+                "token-classification", model=network, tokenizer=tokenizer, ignore_labels=[]
+            )
+            row["tokens"] = plain(ask(text))
+            row["entities"] = plain(ask(text, aggregation_strategy="simple"))
+        else:
+            ask = transformers.pipeline("text-classification", model=network, tokenizer=tokenizer, top_k=None)
+            row["labels"] = plain(ask([text]))[0]
+        found["texts"].append(row)
+    (folder / "expected_answers.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def plain(rows: Any) -> Any:
+    """Numbers of numpy as Python's."""
+    return json.loads(json.dumps(rows, default=float))
+
+
+BOTH = ("right", "left")
+VARIANTS: dict[str, Any] = {
+    "heads-bert-classes": partial(head, seed=1, kind="BertForSequenceClassification", words=True, **BERT),
+    "heads-bert-labels": partial(
+        head, seed=2, kind="BertForSequenceClassification", words=True, num_labels=3,
+        problem_type="multi_label_classification", **BERT,
+    ),
+    "heads-bert-score": partial(
+        head, seed=3, kind="BertForSequenceClassification", words=True, num_labels=1, problem_type="regression", **BERT
+    ),
+    "heads-bert-tokens": partial(
+        head, seed=4, kind="BertForTokenClassification", words=True, id2label=NAMES, **BERT
+    ),
+    "heads-bert-spans": partial(head, seed=5, kind="BertForQuestionAnswering", **BERT),
+    "heads-bert-next": partial(head, seed=6, kind="BertForNextSentencePrediction", **BERT),
+    "heads-roberta-labels": partial(
+        head, seed=7, kind="RobertaForSequenceClassification", pad=1, num_labels=3,
+        problem_type="multi_label_classification", layer_norm_eps=1e-5, type_vocab_size=1, **BERT,
+    ),
+    "heads-roberta-tokens": partial(
+        head, seed=8, kind="RobertaForTokenClassification", pad=1, num_labels=3, layer_norm_eps=1e-5,
+        type_vocab_size=1, **BERT,
+    ),
+    "heads-distilbert-classes": partial(
+        head, seed=9, kind="DistilBertForSequenceClassification", num_labels=3, **DISTIL
+    ),
+    "heads-distilbert-tokens": partial(head, seed=10, kind="DistilBertForTokenClassification", **DISTIL),
+    "heads-gpt2-classes": partial(
+        head, seed=11, kind="GPT2ForSequenceClassification", words=True, sides=BOTH, num_labels=3, **GPT2
+    ),
+    "heads-gpt2-tokens": partial(head, seed=12, kind="GPT2ForTokenClassification", sides=BOTH, num_labels=3, **GPT2),
+    "heads-llama-score": partial(
+        head, seed=13, kind="LlamaForSequenceClassification", sides=BOTH, num_labels=1, rms_norm_eps=1e-5, **LLAMA
+    ),
+    "heads-llama-tokens": partial(head, seed=14, kind="LlamaForTokenClassification", sides=BOTH, num_labels=3, **LLAMA),
+    "heads-qwen2-labels": partial(
+        head, seed=15, kind="Qwen2ForSequenceClassification", sides=BOTH, num_labels=3,
+        problem_type="multi_label_classification", **LLAMA,
+    ),
+}  # fmt: skip
