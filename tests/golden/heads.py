@@ -95,6 +95,8 @@ def plain(rows: Any) -> Any:
 
 
 BOTH = ("right", "left")
+ROBERTA = dict(BERT, layer_norm_eps=1e-5, type_vocab_size=1)
+NARROW = dict(BERT, embedding_size=14)
 VARIANTS: dict[str, Any] = {
     "heads-bert-classes": partial(head, seed=1, kind="BertForSequenceClassification", words=True, **BERT),
     "heads-bert-labels": partial(
@@ -132,5 +134,22 @@ VARIANTS: dict[str, Any] = {
     "heads-qwen2-labels": partial(
         head, seed=15, kind="Qwen2ForSequenceClassification", sides=BOTH, num_labels=3,
         problem_type="multi_label_classification", **LLAMA,
+    ),
+    "heads-xlmr-words": partial(head, seed=16, kind="XLMRobertaForMaskedLM", pad=1, **ROBERTA),
+    "heads-xlmr-score": partial(head, seed=17, kind="XLMRobertaForSequenceClassification", pad=1, num_labels=1, **ROBERTA),
+    "heads-camembert-tokens": partial(head, seed=18, kind="CamembertForTokenClassification", pad=1, num_labels=3, **ROBERTA),
+    "heads-electra-words": partial(head, seed=19, kind="ElectraForMaskedLM", **NARROW),
+    "heads-electra-replaced": partial(head, seed=20, kind="ElectraForPreTraining", **NARROW),
+    "heads-electra-labels": partial(
+        head, seed=21, kind="ElectraForSequenceClassification", num_labels=3, problem_type="multi_label_classification",
+        **BERT, embedding_size=24,
+    ),
+    "heads-albert-words": partial(head, seed=22, kind="AlbertForMaskedLM", **dict(NARROW, num_hidden_layers=3)),
+    "heads-albert-classes": partial(
+        head, seed=23, kind="AlbertForSequenceClassification", num_labels=3, hidden_act="relu", **BERT, embedding_size=24
+    ),
+    "heads-mpnet-words": partial(head, seed=24, kind="MPNetForMaskedLM", pad=1, **BERT),
+    "heads-mpnet-classes": partial(
+        head, seed=25, kind="MPNetForSequenceClassification", pad=1, num_labels=3, **BERT
     ),
 }  # fmt: skip

@@ -102,11 +102,13 @@ def plausible(config: ModelConfig, numbers: int) -> None:
     rows += 4 * config.width if config.recurrent else 0
     for stack, length in ((config.encoder, config.max_source), (config.decoder, config.max_target)):
         if stack:
-            rows += length if stack.table.kind == "learned" else 0
+            side = config.source if stack is config.encoder else config.target
+            narrow = side.width if side and side.widened == "sum" and side.width else config.width
+            rows += length * narrow // config.width if stack.table.kind == "learned" else 0
             specs = (stack.attention, *([stack.cross] if stack.cross else []))
             heads = sum(2 * (spec.joined + spec.keys_joined) for spec in specs)
             wide = (3 if stack.feed_forward.kind == "gated" else 2) * stack.feed_forward.width
-            rows += stack.layers * (heads + wide)
+            rows += (1 if stack.shared_layers else stack.layers) * (heads + wide)
     # Twice: where a few are missing, the tensor that they are missing from is named later.
     if config.width * rows > 2 * numbers:
         raise ValueError(

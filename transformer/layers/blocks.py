@@ -23,7 +23,8 @@ from transformer.layers.rotary import Turn
 class TokenEmbedding(keras.layers.Layer):
     """ids (B, T) -> vectors (B, T, D): table rows, made as wide as the network where they are not, times a scale, plus
     segments, plus positions, normalised where configured, plus dropout; all as the source or the target of a network
-    has them.
+    has them. Where segments and positions are as narrow as the rows, the sum is widened in the end (Lan et al. 2019,
+    ALBERT, arXiv:1909.11942, section 3.1).
 
     Call arguments:
         ids: (B, T).
@@ -46,11 +47,13 @@ class TokenEmbedding(keras.layers.Layer):
         table = stack.table if stack else Table()
         policy, self.width, self.scale = self.dtype_policy, config.width, spec.scale
         self.row_width = spec.width or self.width
+        self.late = bool(spec.width) and spec.widened == "sum"
         self.projection = (
-            keras.layers.Dense(self.width, use_bias=False, dtype=policy, name="projection")
+            keras.layers.Dense(self.width, use_bias=self.late, dtype=policy, name="projection")
             if spec.width
             else None
         )
+        self.sum_width = self.row_width if self.late else self.width
         self.tokens = keras.layers.ReversibleEmbedding(
             spec.vocabulary,
             self.row_width,
@@ -61,14 +64,14 @@ class TokenEmbedding(keras.layers.Layer):
         )
         self.positions = PositionTable(
             config.max_source if source else config.max_target,
-            self.width,
+            self.sum_width,
             table.kind,
             offset=table.offset,
             dtype=policy,
             name="positions",
         )
         self.types = (
-            keras.layers.Embedding(spec.types, self.width, dtype=policy, name="token_types")
+            keras.layers.Embedding(spec.types, self.sum_width, dtype=policy, name="token_types")
             if spec.types
             else None
         )
@@ -84,7 +87,7 @@ class TokenEmbedding(keras.layers.Layer):
         if self.types:
             self.types.build(None)
         if self.norm:
-            self.norm.build((None, None, self.width))
+            self.norm.build((None, None, self.sum_width))
         self.built = True
 
     def call(
@@ -99,9 +102,10 @@ class TokenEmbedding(keras.layers.Layer):
         return self.placed(self.rows(ids), ids, types, start, places, position_scale, training)
 
     def rows(self, ids: Any) -> Any:
-        """The table's rows (B, T, D) for ids, times the scale: what tokens are before all else."""
+        """The table's rows (B, T, D) for ids, times the scale: what tokens are before all else; as narrow as they are
+        where the sum is widened."""
         rows = self.tokens(ids)
-        return (self.projection(rows) if self.projection else rows) * self.scale
+        return (self.projection(rows) if self.projection and not self.late else rows) * self.scale
 
     def placed(
         self,
@@ -117,7 +121,8 @@ class TokenEmbedding(keras.layers.Layer):
         if self.types:
             vectors = vectors + self.types(ops.zeros_like(ids) if types is None else types)
         placed = self.positions(vectors, start=start, places=places, scale=position_scale)
-        return self.dropout(self.norm(placed) if self.norm else placed, training=training)
+        found = self.dropout(self.norm(placed) if self.norm else placed, training=training)
+        return self.projection(found) if self.projection and self.late else found
 
 
 class Logits(keras.layers.Layer):
@@ -134,11 +139,11 @@ class Logits(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name, **kwargs)
         self.config, self.tokens = config, tokens
-        width = config.target.width if config.target else 0
-        self.width = width or config.width
+        side = present(config.target or config.source, "tokens")
+        self.width = side.width or config.width
         self.projection = (
-            keras.layers.Dense(width, use_bias=False, dtype=self.dtype_policy, name="projection")
-            if width
+            keras.layers.Dense(side.width, use_bias=False, dtype=self.dtype_policy, name="projection")
+            if side.width and side.widened == "rows"
             else None
         )
 
@@ -287,7 +292,7 @@ class _Sublayers(keras.layers.Layer):
         self, config: ModelConfig, stack: Stack, name: str | None, norms: tuple[str, ...], **kwargs: Any
     ) -> None:
         super().__init__(name=name, **kwargs)
-        implemented(stack, relative=None, shared_layers=False)
+        implemented(stack, relative=None)
         self.width, self.stack, self.place = config.width, stack, stack.norm.place
         self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
         if stack.residual == "parallel_one_norm":
@@ -371,6 +376,7 @@ class DecoderBlock(_Sublayers):
         self, config: ModelConfig, layer: int = 0, *, name: str | None = None, **kwargs: Any
     ) -> None:
         stack = present(config.decoder, "decoder")
+        implemented(stack, shared_layers=False)
         crossing = ("cross_attention",) if stack.cross else ()
         if stack.cross:
             implemented(stack.cross, window=0, rotary=None, alibi=False)

@@ -15,7 +15,7 @@ from transformer.models.altering import of_layer
 
 
 class Encoder(keras.layers.Layer):
-    """The blocks of `config.encoder`, and a last normalisation where it says so.
+    """The blocks of `config.encoder`, or one block as often as it has layers, and a last normalisation where it says so.
 
     Call arguments:
         inputs: (B, S, D).
@@ -30,9 +30,9 @@ class Encoder(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.config = config
         stack = present(config.encoder, "an encoder")
-        self.blocks = [
-            EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
-        ]
+        own = 1 if stack.shared_layers else stack.layers
+        blocks = [EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(own)]
+        self.blocks = blocks * (stack.layers // own)
         self.norm = last_norm(stack.norm, self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
@@ -57,6 +57,7 @@ def last_norm(spec: Norm, dtype: Any) -> keras.layers.Layer | None:
 
 def build_stack(stack: Any, width: int) -> None:
     """Build the blocks and the last norm of an encoder or decoder stack."""
-    for layer in (*stack.blocks, *([stack.norm] if stack.norm else [])):
+    # One block may stand in several layers.
+    for layer in dict.fromkeys((*stack.blocks, *([stack.norm] if stack.norm else []))):
         layer.build((None, None, width))
     stack.built = True

@@ -147,14 +147,16 @@ class MaskedTokens(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         policy, stack = self.dtype_policy, present(config.encoder, "an encoder")
         act = activation(stack.feed_forward.activation)
-        self.transform = keras.layers.Dense(config.width, act, dtype=policy, name="transform")
+        # Towards rows of tokens that are narrower than the network.
+        narrow = present(config.source, "a source").width or config.width
+        self.transform = keras.layers.Dense(narrow, act, dtype=policy, name="transform")
         self.norm = normalisation(stack.norm, policy, "norm")
         self.logits = Logits(config, tokens, dtype=policy, name="logits")
-        self.width = config.width
+        self.widths = config.width, narrow, narrow
 
     def build(self, input_shape: Any) -> None:
-        for layer in (self.transform, self.norm, self.logits):
-            layer.build((None, None, self.width))
+        for layer, width in zip((self.transform, self.norm, self.logits), self.widths, strict=True):
+            layer.build((None, None, width))
         self.built = True
 
     def call(self, inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""BERT, RoBERTa and DistilBERT: encoders that read a text."""
+"""BERT, RoBERTa with XLM-RoBERTa and CamemBERT, DistilBERT, ELECTRA and ALBERT: encoders that read a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from transformer.checkpoints.families.heads import CLASSES, TOKENS, WORDS, Head, classifier, task_of
+from transformer.checkpoints.families.heads import (
+    CLASSES,
+    REPLACED,
+    TOKENS,
+    WORDS,
+    Head,
+    classifier,
+    task_of,
+)
 from transformer.checkpoints.families.table import Family, Row, activation, dense, need, norm, token, untied
 from transformer.config import (
     NO_ID,
@@ -21,12 +29,14 @@ from transformer.config import (
     Stack,
     Table,
     Task,
+    present,
 )
 
 
 def _bert(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
-    roberta = config["model_type"] == "roberta"
-    offset = need(config, "pad_token_id") + 1 if roberta else 0  # its first positions belong to padding
+    counted = config["model_type"] in _ROBERTAS  # their first positions belong to padding
+    offset = need(config, "pad_token_id") + 1 if counted else 0
+    narrow = need(config, "embedding_size") if config["model_type"] in ("electra", "albert") else 0
     return _encoder(
         config,
         names,
@@ -39,6 +49,9 @@ def _bert(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
         epsilon=need(config, "layer_norm_eps", float),
         types=need(config, "type_vocab_size"),
         offset=offset,
+        # ALBERT widens vectors that are as wide as the network already, too.
+        narrow=0 if config["model_type"] == "electra" and narrow == need(config, "hidden_size") else narrow,
+        shared=config["model_type"] == "albert",
     )
 
 
@@ -69,16 +82,25 @@ def _encoder(
     epsilon: float,
     types: int,
     offset: int,
+    narrow: int = 0,
+    shared: bool = False,
 ) -> ModelConfig:
     return ModelConfig(
         width=width,
-        source=Embedding(vocabulary=need(config, "vocab_size"), types=types, norm=True),
+        source=Embedding(
+            vocabulary=need(config, "vocab_size"),
+            width=narrow,
+            widened="sum" if narrow else "rows",
+            types=types,
+            norm=True,
+        ),
         encoder=Stack(
             layers=layers,
             attention=Attention.split(width, heads),
             feed_forward=feed_forward,
             norm=Norm(epsilon=epsilon),
             table=Table(kind="learned", offset=offset),
+            shared_layers=shared,
         ),
         max_source=need(config, "max_position_embeddings") - offset,
         task=_task(config, names),
@@ -88,6 +110,7 @@ def _encoder(
     )
 
 
+_ROBERTAS = ("roberta", "xlm-roberta", "camembert")  # one network with vocabularies of their own
 _WORDS_HEAD = {"kind": "masked_tokens", "bias": True}
 _HEADS = {
     "bert": {
@@ -100,6 +123,20 @@ _HEADS = {
         CLASSES: Head(("classifier.out_proj.weight",), {"pooler": True}),
         TOKENS: Head(("classifier.weight",)),
     },
+    "electra": {
+        WORDS: Head(("generator_lm_head.bias",), _WORDS_HEAD),
+        REPLACED: Head(
+            ("discriminator_predictions.dense_prediction.weight",),
+            {"kind": "replaced", "classes": 2, "names": ("original", "replaced"), "pooler": True},
+        ),
+        CLASSES: Head(("classifier.out_proj.weight",), {"pooler": True, "pooler_activation": "gelu"}),
+        TOKENS: Head(("classifier.weight",)),
+    },
+    "albert": {
+        WORDS: Head(("predictions.bias",), _WORDS_HEAD),
+        CLASSES: Head(("classifier.weight", "pooler.weight"), {"pooler": True}),
+        TOKENS: Head(("classifier.weight",)),
+    },
     "distilbert": {
         WORDS: Head(("vocab_projector.bias",), _WORDS_HEAD),
         CLASSES: Head(("pre_classifier.weight",), {"pooler": True, "pooler_activation": "relu"}),
@@ -109,9 +146,12 @@ _HEADS = {
 
 
 def _task(config: Mapping[str, Any], names: Collection[str]) -> Task:
-    tied = config.get("tie_word_embeddings") is not False
-    found = task_of(config, names, _HEADS[config["model_type"]], pooler="pooler.dense.weight" in names)
-    return replace(found, tied=tied)
+    kind = config["model_type"]
+    pooler = bool({"pooler.dense.weight", "pooler.weight"} & set(names))
+    found = task_of(config, names, _HEADS["roberta" if kind in _ROBERTAS else kind], pooler=pooler)
+    if found.kind == "replaced":
+        found = replace(found, pooler_activation=activation(config, "hidden_act"))
+    return replace(found, tied=config.get("tie_word_embeddings") is not False)
 
 
 def _bert_rows(head: Callable[[ModelConfig], list[Row]]) -> Callable[[ModelConfig], list[Row]]:
@@ -124,6 +164,8 @@ def _bert_rows(head: Callable[[ModelConfig], list[Row]]) -> Callable[[ModelConfi
         ]
         if config.token_types:
             table.append(Row("embeddings.token_type_embeddings.weight", "embedding/token_types/embeddings"))
+        if present(config.source, "a source").width:
+            table += dense("embeddings_project", "embedding/projection")
         for part in ("query", "key", "value"):
             table += dense(f"{block}.attention.self.{part}", f"{ours}/self_attention/{part}")
         table += dense(f"{block}.attention.output.dense", f"{ours}/self_attention/output")
@@ -163,6 +205,49 @@ def _roberta_head(config: ModelConfig) -> list[Row]:
     return dense("pooler.dense", "pooler") if config.task.pooler else []
 
 
+def _electra_head(config: ModelConfig) -> list[Row]:
+    if config.output == "masked_tokens":
+        return [
+            *dense("generator_predictions.dense", "masked_tokens/transform"),
+            *norm("generator_predictions.LayerNorm", "masked_tokens/norm"),
+            Row("generator_lm_head.bias", "masked_tokens/logits/bias"),
+            *untied(config, "generator_lm_head.weight", "masked_tokens/logits/kernel"),
+        ]
+    if config.output == "replaced":
+        own = "discriminator_predictions"
+        return [*dense(f"{own}.dense", "pooler"), *dense(f"{own}.dense_prediction", "classifier")]
+    return _roberta_head(config)
+
+
+def _albert_rows(config: ModelConfig) -> list[Row]:
+    """One block, which stands in every layer."""
+    block, ours = "encoder.albert_layer_groups.0.albert_layers.0", "encoder/block_0"
+    table = [
+        Row("embeddings.word_embeddings.weight", "embedding/tokens/embeddings"),
+        Row("embeddings.position_embeddings.weight", "embedding/positions/table"),
+        Row("embeddings.token_type_embeddings.weight", "embedding/token_types/embeddings"),
+        *norm("embeddings.LayerNorm", "embedding/embedding_norm"),
+        *dense("encoder.embedding_hidden_mapping_in", "embedding/projection"),
+        *dense(f"{block}.attention.dense", f"{ours}/self_attention/output"),
+        *norm(f"{block}.attention.LayerNorm", f"{ours}/self_attention_norm"),
+        *dense(f"{block}.ffn", f"{ours}/feed_forward/expand"),
+        *dense(f"{block}.ffn_output", f"{ours}/feed_forward/contract"),
+        *norm(f"{block}.full_layer_layer_norm", f"{ours}/feed_forward_norm"),
+    ]
+    for part in ("query", "key", "value"):
+        table += dense(f"{block}.attention.{part}", f"{ours}/self_attention/{part}")
+    if config.output == "masked_tokens":
+        return [
+            *table,
+            *dense("predictions.dense", "masked_tokens/transform"),
+            *norm("predictions.LayerNorm", "masked_tokens/norm"),
+            Row("predictions.bias", "masked_tokens/logits/bias"),
+            *untied(config, "predictions.decoder.weight", "masked_tokens/logits/kernel"),
+        ]
+    table += classifier(config, "classifier") if config.classes else []
+    return table + (dense("pooler", "pooler") if config.task.pooler else [])
+
+
 def _distilbert_rows(config: ModelConfig) -> list[Row]:
     block, ours = "transformer.layer.{}", "encoder/block_{}"
     table = [
@@ -200,15 +285,45 @@ FAMILIES = {
         title="BERT",
         kind="encoder",
     ),
-    "roberta": Family(
-        "roberta.",
+    **{
+        kind: Family(
+            "roberta.",
+            _bert,
+            _bert_rows(_roberta_head),
+            _ALONE | {"position_embedding_type": ("absolute", None)},
+            ("embeddings.position_ids", "embeddings.token_type_ids", "pooler."),
+            {"lm_head.decoder.weight": _WORDS, "lm_head.decoder.bias": "lm_head.bias"},
+            title=title,
+            kind="encoder",
+            tokenizer="" if kind == "roberta" else "bert",
+        )
+        for kind, title in zip(_ROBERTAS, ("RoBERTa", "XLM-RoBERTa", "CamemBERT"), strict=True)
+    },
+    "electra": Family(
+        "electra.",
         _bert,
-        _bert_rows(_roberta_head),
-        _ALONE | {"position_embedding_type": ("absolute", None)},
-        ("embeddings.position_ids", "embeddings.token_type_ids", "pooler."),
-        {"lm_head.decoder.weight": _WORDS, "lm_head.decoder.bias": "lm_head.bias"},
-        title="RoBERTa",
+        _bert_rows(_electra_head),
+        _ALONE | {"position_embedding_type": ("absolute", None), "hidden_act": ("gelu",)},
+        ("embeddings.position_ids", "embeddings.token_type_ids"),
+        {"generator_lm_head.weight": _WORDS},
+        title="ELECTRA",
         kind="encoder",
+        tokenizer="bert",
+    ),
+    "albert": Family(
+        "albert.",
+        _bert,
+        _albert_rows,
+        {
+            "position_embedding_type": ("absolute", None),
+            "num_hidden_groups": (1, None),
+            "inner_group_num": (1, None),
+        },
+        ("embeddings.position_ids", "embeddings.token_type_ids", "pooler.", "sop_classifier."),
+        {"predictions.decoder.weight": _WORDS, "predictions.decoder.bias": "predictions.bias"},
+        title="ALBERT",
+        kind="encoder",
+        tokenizer="bert",
     ),
     "distilbert": Family(
         "distilbert.",

@@ -19,6 +19,7 @@ from transformer.untrusted import shown
 Settings = Mapping[str, Any]
 WORDS, LINE, BODY = "MaskedLM", "CausalLM", ""  # kinds of heads, as an architecture's name ends
 CLASSES, TOKENS = "SequenceClassification", "TokenClassification"
+REPLACED = "PreTraining"  # of ELECTRA; what other families are pretrained by has masked words in it
 # What the others answer.
 _OTHERS = {
     "QuestionAnswering": "where an answer begins and ends",
@@ -26,7 +27,7 @@ _OTHERS = {
     "NextSentencePrediction": "whether one text follows another",
 }
 # Where no architecture is named: kinds of heads in the order in which tensors are looked for.
-_ORDER = (WORDS, CLASSES, TOKENS)
+_ORDER = (WORDS, CLASSES, TOKENS, REPLACED)
 MOST_CLASSES = 100_000
 
 
@@ -45,7 +46,7 @@ def kind_of(config: Settings) -> str | None:
     if not isinstance(name, str):
         return None
     if found := re.search(r"For([A-Z][A-Za-z]*)$", name):
-        return WORDS if found[1] in ("PreTraining", "MaskedLM") else found[1]
+        return found[1]
     return LINE if name.endswith("LMHeadModel") else BODY if name.endswith("Model") else name
 
 
@@ -77,6 +78,8 @@ def task_for(
     """
     if kind == BODY:
         return Task(kind="vectors", **body)
+    if kind == REPLACED and kind not in heads:
+        kind = WORDS
     head = heads.get(kind)
     if head is None or (names and not _there(head, names)):
         return Task(kind="vectors", left_out=_named(config, kind), **body)

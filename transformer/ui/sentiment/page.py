@@ -136,9 +136,9 @@ def verdict(reading: Reading, changed: Changed | None = None) -> None:
         except calls.Unavailable as error:
             st.warning(line(error))
     bars(groups, key="classes")
-    said = f"{LABELS if output == 'labels' else ''}{most(found)}{TICKS if changed else ''}".strip()
-    if said:
-        st.caption(said)
+    below = f"{LABELS if output == 'labels' else ''}{most(found)}{TICKS if changed else ''}".strip()
+    if below:
+        st.caption(below)
     if pair:
         st.caption(
             f"`{UNORDERED}` has no positions: it reads the same tokens in any order and says the same. Shuffle the "
@@ -249,7 +249,7 @@ def contributions(reading: Reading) -> Contributions:
 def _leave_out(reading: Reading, found: Contributions) -> Contributions:
     """Leave each word out, where that is quick or asked for."""
     config, count = reading.model.config, len(reading.words)
-    layers = config.attention_shapes()["encoder"][0]
+    layers = max(layers for layers, _ in config.attention_shapes().values())
     work = (count + 1) * len(reading.trace.source) * layers * config.width**2
     place = st.empty()
     if work > AT_ONCE and not place.button(
