@@ -388,7 +388,7 @@ AHEAD: list[dict[str, Any]] = [
     dict(decoder__attention__sink=True),
     dict(encoder__attention__alibi=True),
     dict(encoder__norm__first=False),
-    dict(encoder__relative={}),
+    dict(decoder__relative={}),
     dict(encoder__residual="parallel"),
     dict(decoder__shared_layers=True),
     dict(encoder__pattern=["local", "local"], encoder__local=ATTENTION.to_dict()),

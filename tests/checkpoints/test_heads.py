@@ -12,7 +12,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from transformer.analysis.check import check_layer, mask_of
+from transformer.checkpoints import folder
 from transformer.checkpoints.look import look
+from transformer.formulas.positions import relative_buckets
+from transformer.interventions import Interventions
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.reader import TextReader
 
@@ -59,6 +62,11 @@ def test_logits_maps_and_states_are_those_of_the_reference(name: str) -> None:
             np.testing.assert_allclose(said[real], wanted[f"{side}/hidden_states"][-1][real], atol=CLOSE)
             continue
         logits = wanted[f"{side}/logits"]
+        if network.config.output == "replaced":  # one score says how much likelier a token was replaced
+            assert not said[..., 0].any()
+            said = said[..., 1]
+            np.testing.assert_allclose(said[real], logits[real], atol=CLOSE)
+            continue
         rows = real if logits.ndim > 2 else np.ones(len(logits), bool)
         np.testing.assert_allclose(said[rows], logits[rows], atol=CLOSE)
 
@@ -140,6 +148,44 @@ def test_a_decoder_reads_as_an_encoder_does(name: str) -> None:
     slopes, measured = model.slopes(trace, weights), model.without_each(trace, weights)
     heads = model.config.attention("decoder").heads
     assert slopes["decoder"].shape == measured["decoder"].shape == (2, heads) and measured["decoder"].any()
+
+
+@pytest.mark.parametrize("name", ["heads-mpnet-classes", "heads-albert-classes", "heads-electra-replaced"])
+def test_readers_of_other_builds_are_traced_and_checked(name: str) -> None:
+    """Scores with what is learned for a distance, one block in every layer, tokens narrower than the network."""
+    model, wanted = opened(name), expected(name)
+    ids = wanted["right/input_ids"][0].tolist()
+    types = wanted["right/token_type_ids"][0].tolist() if "right/token_type_ids" in wanted else None
+    trace = model.trace_ids(ids, types)
+    np.testing.assert_allclose(trace["encoder"].weights, wanted["right/attentions"][:, 0], atol=CLOSE)
+    parts = model.projections(trace)["encoder"]
+    for layer, shown in enumerate(trace["encoder"].weights):
+        spec, mask = model.config.attention("encoder", layer), mask_of("encoder", len(ids), len(ids))
+        checks = check_layer(
+            shown, parts.queries[layer], parts.keys[layer], spec, mask, model.learned("encoder", layer)
+        )
+        assert all(check.passed for check in checks)
+    if model.config.output == "replaced":
+        chances = 1 / (1 + np.exp(-wanted["right/logits"][0]))
+        said = [
+            step.probability if step.token == "replaced" else 1 - step.probability for step in trace.steps
+        ]
+        np.testing.assert_allclose(said, chances, atol=CLOSE)
+    # A head off in one layer is not off in the others, though they may share its weights.
+    off = model._trace("", trace.source, ids, {}, types, model._alter(Interventions.parse("h:e1.1"), 1.0))
+    np.testing.assert_array_equal(off["encoder"].weights[0], trace["encoder"].weights[0])
+    assert np.abs(off["encoder"].weights[1] - trace["encoder"].weights[1]).max() > 1e-4
+
+
+def test_layers_that_share_a_block_have_its_weights_once() -> None:
+    network = opened("heads-albert-words").network
+    assert len(network.encoder.blocks) == 3 and len(set(map(id, network.encoder.blocks))) == 1
+    assert sum("block" in name for name in folder.variable_names(network)) == 16
+
+
+def test_distances_take_the_rows_that_the_reference_takes() -> None:
+    wanted = expected("heads-mpnet-words")
+    np.testing.assert_array_equal(relative_buckets(wanted["distances"], 32, 128), wanted["buckets"])
 
 
 def test_what_a_head_does_to_a_score_is_the_difference_of_the_scores() -> None:
@@ -233,6 +279,10 @@ def test_a_head_that_is_not_in_the_files_is_left_out(copy: Any) -> None:
         ("heads-bert-labels", dict(id2label={"0": "a", "2": "b"}), "expected id2label .* with a name for each class"),
         ("heads-bert-classes", dict(num_labels=10**12), "expected num_labels from 1 to 100,000"),
         ("heads-bert-classes", dict(num_labels="2"), "expected num_labels from 1 to 100,000"),
+        ("heads-albert-words", dict(num_hidden_groups=2), "expected num_hidden_groups to be 1"),
+        ("heads-albert-words", dict(inner_group_num=2), "expected inner_group_num to be 1"),
+        ("heads-mpnet-words", dict(relative_attention_num_buckets=16), "expected relative_attention_num_b.* to be 32"),
+        ("heads-electra-words", dict(embedding_size=None), "expected embedding_size"),
         ("whisper-english", dict(architectures=["WhisperForAudioClassification"]), "open one of WhisperForConditional"),
     ],
     ids=str,

@@ -1,4 +1,5 @@
-"""Tiny networks with the heads of tasks, on readers and on decoders, and what the reference library answers with them.
+"""Tiny networks with the heads of tasks, on readers of every family and on decoders, and what the reference library
+answers with them.
 
 Beside logits, maps and states, a folder with a tokenizer holds what the library's own pipelines say of two texts, in
 `expected_answers.json`: "text-classification" (every label), "token-classification" (each token, and entities
@@ -59,6 +60,9 @@ def head(
             with torch.no_grad():
                 said = network(**inputs)
             arrays |= {f"{side}/logits": torch.stack([said.start_logits, said.end_logits], -1).numpy()}
+    if "MPNetForMasked" in kind:  # which row of its table a distance takes
+        apart = torch.arange(-511, 512)
+        arrays |= {"distances": apart.numpy(), "buckets": network.mpnet.encoder.relative_position_bucket(apart).numpy()}
     write(folder, network, arrays)
     if "QuestionAnswering" not in kind:
         reopened(of, folder, inputs, arrays[f"{sides[-1]}/logits"])
@@ -136,17 +140,22 @@ VARIANTS: dict[str, Any] = {
         problem_type="multi_label_classification", **LLAMA,
     ),
     "heads-xlmr-words": partial(head, seed=16, kind="XLMRobertaForMaskedLM", pad=1, **ROBERTA),
-    "heads-xlmr-score": partial(head, seed=17, kind="XLMRobertaForSequenceClassification", pad=1, num_labels=1, **ROBERTA),
-    "heads-camembert-tokens": partial(head, seed=18, kind="CamembertForTokenClassification", pad=1, num_labels=3, **ROBERTA),
+    "heads-xlmr-score": partial(
+        head, seed=17, kind="XLMRobertaForSequenceClassification", pad=1, num_labels=1, **ROBERTA
+    ),
+    "heads-camembert-tokens": partial(
+        head, seed=18, kind="CamembertForTokenClassification", pad=1, num_labels=3, **ROBERTA
+    ),
     "heads-electra-words": partial(head, seed=19, kind="ElectraForMaskedLM", **NARROW),
     "heads-electra-replaced": partial(head, seed=20, kind="ElectraForPreTraining", **NARROW),
     "heads-electra-labels": partial(
-        head, seed=21, kind="ElectraForSequenceClassification", num_labels=3, problem_type="multi_label_classification",
-        **BERT, embedding_size=24,
+        head, seed=21, kind="ElectraForSequenceClassification", num_labels=3,
+        problem_type="multi_label_classification", **BERT, embedding_size=24,
     ),
     "heads-albert-words": partial(head, seed=22, kind="AlbertForMaskedLM", **dict(NARROW, num_hidden_layers=3)),
     "heads-albert-classes": partial(
-        head, seed=23, kind="AlbertForSequenceClassification", num_labels=3, hidden_act="relu", **BERT, embedding_size=24
+        head, seed=23, kind="AlbertForSequenceClassification", num_labels=3, hidden_act="relu", **BERT,
+        embedding_size=24,
     ),
     "heads-mpnet-words": partial(head, seed=24, kind="MPNetForMaskedLM", pad=1, **BERT),
     "heads-mpnet-classes": partial(

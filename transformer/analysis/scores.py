@@ -1,7 +1,8 @@
 """The weights of an attention layer computed again in float64, from what it projected, by the record of the layer.
 
 Everything between projection and weights: norms of queries and keys, the turn of each position, heads that share keys,
-scale, soft cap, linear biases, and the mask. The check of a network and the reference of its tests are this function.
+scale, soft cap, biases by distance, and the mask. The check of a network and the reference of its tests are this
+function.
 Letters for shapes: T queries, S keys, H heads, G heads of keys, K width of one head.
 """
 
@@ -21,7 +22,8 @@ from transformer.formulas.rotary import frequencies
 class Learned(NamedTuple):
     """Scales and shifts of the norms of queries and keys, each as wide as what it normalises; None where there is none.
 
-    norm: of what kind they are.
+    norm: of what kind they are. relative: what is added to scores by distance, (2 L - 1, H), from the key that stands
+    farthest before its query to the one farthest behind it.
     """
 
     query_scale: npt.NDArray[np.floating] | None = None
@@ -29,6 +31,7 @@ class Learned(NamedTuple):
     query_shift: npt.NDArray[np.floating] | None = None
     key_shift: npt.NDArray[np.floating] | None = None
     norm: Norm = Norm()
+    relative: npt.NDArray[np.floating] | None = None
 
 
 NOTHING = Learned()
@@ -127,6 +130,9 @@ def weights_of(
     if spec.alibi:
         distance = np.arange(q.shape[1])[:, None] - np.arange(k.shape[1])[None]
         scores = scores - position_scale * alibi_slopes(spec.heads)[:, None, None] * distance
+    if learned.relative is not None:
+        apart = np.arange(k.shape[1])[None] - np.arange(q.shape[1])[:, None] + len(learned.relative) // 2
+        scores = scores + position_scale * np.asarray(learned.relative, np.float64)[apart].transpose(2, 0, 1)
     return Scored(softmax(masked(scores, mask)), float(np.abs(scores[:, mask]).max()))
 
 

@@ -20,7 +20,9 @@ class Embedding(Record):
 
     vocabulary: int
     width: int = 0  # of the table's rows, where a matrix makes them as wide as the network; 0: they are
-    widened: Literal["rows", "sum"] = "rows"  # what that matrix takes: the rows, or all that is added to them (ALBERT)
+    widened: Literal["rows", "sum"] = (
+        "rows"  # what that matrix takes: the rows, or all that is added to them (ALBERT)
+    )
     scale: float = 1.0  # of the rows; sqrt(width) in Vaswani et al. section 3.4
     types: int = 0  # segments that a token can belong to, as in BERT (Devlin et al. 2018, section 3)
     norm: bool = False  # a normalisation of the sum, as in BERT

@@ -292,7 +292,6 @@ class _Sublayers(keras.layers.Layer):
         self, config: ModelConfig, stack: Stack, name: str | None, norms: tuple[str, ...], **kwargs: Any
     ) -> None:
         super().__init__(name=name, **kwargs)
-        implemented(stack, relative=None)
         self.width, self.stack, self.place = config.width, stack, stack.norm.place
         self.dropout = keras.layers.Dropout(config.dropout, dtype=self.dtype_policy)
         if stack.residual == "parallel_one_norm":
@@ -346,10 +345,13 @@ class EncoderBlock(_Sublayers):
         attention_mask: Any = None,
         real: Any = None,
         gate: Any = None,
+        bias: Any = None,
         training: bool | None = None,
     ) -> EncoderOutput:
         def attend(x: Any) -> tuple[Any, Any]:
-            result = self.self_attention(x, attention_mask=attention_mask, gate=gate, training=training)
+            result = self.self_attention(
+                x, attention_mask=attention_mask, gate=gate, bias=bias, training=training
+            )
             return result.output, (result.weights, Projections(x, result.query, result.key))
 
         def feed(x: Any) -> tuple[Any, Any]:
@@ -376,7 +378,7 @@ class DecoderBlock(_Sublayers):
         self, config: ModelConfig, layer: int = 0, *, name: str | None = None, **kwargs: Any
     ) -> None:
         stack = present(config.decoder, "decoder")
-        implemented(stack, shared_layers=False)
+        implemented(stack, relative=None, shared_layers=False)
         crossing = ("cross_attention",) if stack.cross else ()
         if stack.cross:
             implemented(stack.cross, window=0, rotary=None, alibi=False)

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from transformer.formulas.positions import SINUSOIDS, sinusoids
+from transformer.config import Relative
+from transformer.formulas.positions import SINUSOIDS, relative_buckets, sinusoids
 
-__all__ = ["SINUSOIDS", "PositionTable", "sinusoids"]
+__all__ = ["SINUSOIDS", "PositionTable", "RelativeTable", "sinusoids"]
 
 
 class PositionTable(keras.layers.Layer):
@@ -78,3 +79,39 @@ class PositionTable(keras.layers.Layer):
         if not (isinstance(scale, tuple) and not scale):
             rows = rows * ops.reshape(ops.cast(scale, rows.dtype), (-1, 1, 1))
         return inputs + rows
+
+
+class RelativeTable(keras.layers.Layer):
+    """What is added to scores by how far apart two positions are, a number a head: one table for a stack (Raffel et al.
+    2020, T5, section 2.1; Song et al. 2020, MPNet, arXiv:2004.09297).
+
+    Args:
+        spec: how distances become rows of the table.
+        heads: H.
+        length: S of the longest text.
+    """
+
+    def __init__(
+        self, spec: Relative, heads: int, length: int, *, name: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.spec, self.heads, self.length = spec, heads, length
+        self.rows = relative_buckets(np.arange(1 - length, length), spec.buckets, spec.farthest)
+
+    def build(self, input_shape: Any = None) -> None:
+        self.table = self.add_weight(
+            (self.spec.buckets, self.heads),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name="table",
+        )
+        self.built = True
+
+    def by_distance(self) -> Any:
+        """(2 S - 1, H) for the longest text: of each distance of a key from its query, the most negative first."""
+        return ops.take(self.table, ops.convert_to_tensor(self.rows), axis=0)
+
+    def between(self, count: Any) -> Any:
+        """(1, H, S, S) of each query and key among `count` positions, a number or a scalar tensor."""
+        steps = ops.arange(count)
+        apart = steps[None, :] - steps[:, None] + (self.length - 1)
+        return ops.transpose(ops.take(self.by_distance(), apart, axis=0), (2, 0, 1))[None]

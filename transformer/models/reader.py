@@ -98,7 +98,13 @@ class Reader(keras.Model):
     ) -> Forward:
         """`forward` from ready embeddings (B, S, D) on: what a gradient with respect to them starts from."""
         if self.encoder:
-            result = self.encoder(vectors, real=real, gates=alter.gates.encoder, training=training)
+            result = self.encoder(
+                vectors,
+                real=real,
+                gates=alter.gates.encoder,
+                position_scale=alter.scale,
+                training=training,
+            )
             maps = {"encoder": result.attention, "projections": (result.projections, (), ())}
         else:
             result = present(self.decoder, "a stack")(

@@ -167,10 +167,15 @@ class Model:
         return reference.layer_weights(self._attention_layer(kind, layer))
 
     def learned(self, kind: str, layer: int) -> Learned:
-        """What the norms of queries and keys of one attention layer have learned; `layer` counts from 0."""
+        """What the norms of queries and keys of one attention layer have learned, and what is added to its scores by
+        distance; `layer` counts from 0."""
         stack = self.config.encoder if kind == "encoder" else self.config.decoder
         found = self._attention_layer(kind, layer)
-        return reference.learned_norms(found, present(stack, f"a stack of {kind}").norm)
+        norms = reference.learned_norms(found, present(stack, f"a stack of {kind}").norm)
+        table = self.network.encoder.relative if kind == "encoder" else None
+        return (
+            norms if table is None else norms._replace(relative=np.asarray(table.by_distance(), np.float32))
+        )
 
     def _windows(self, kind: str) -> tuple[int, ...]:
         """How far each layer of a map sees."""

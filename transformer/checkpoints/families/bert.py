@@ -1,4 +1,4 @@
-"""BERT, RoBERTa with XLM-RoBERTa and CamemBERT, DistilBERT, ELECTRA and ALBERT: encoders that read a text."""
+"""BERT, RoBERTa with XLM-RoBERTa and CamemBERT, DistilBERT, ELECTRA, ALBERT and MPNet: encoders that read a text."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from transformer.config import (
     FeedForward,
     ModelConfig,
     Norm,
+    Relative,
     Special,
     Stack,
     Table,
@@ -36,6 +37,8 @@ from transformer.config import (
 def _bert(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
     counted = config["model_type"] in _ROBERTAS  # their first positions belong to padding
     offset = need(config, "pad_token_id") + 1 if counted else 0
+    mpnet = config["model_type"] == "mpnet"
+    offset = 2 if mpnet else offset  # there the id of padding is no setting
     narrow = need(config, "embedding_size") if config["model_type"] in ("electra", "albert") else 0
     return _encoder(
         config,
@@ -47,8 +50,9 @@ def _bert(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
             width=need(config, "intermediate_size"), activation=activation(config, "hidden_act")
         ),
         epsilon=need(config, "layer_norm_eps", float),
-        types=need(config, "type_vocab_size"),
+        types=0 if mpnet else need(config, "type_vocab_size"),
         offset=offset,
+        relative=Relative() if mpnet else None,
         # ALBERT widens vectors that are as wide as the network already, too.
         narrow=0 if config["model_type"] == "electra" and narrow == need(config, "hidden_size") else narrow,
         shared=config["model_type"] == "albert",
@@ -84,6 +88,7 @@ def _encoder(
     offset: int,
     narrow: int = 0,
     shared: bool = False,
+    relative: Relative | None = None,
 ) -> ModelConfig:
     return ModelConfig(
         width=width,
@@ -101,6 +106,7 @@ def _encoder(
             norm=Norm(epsilon=epsilon),
             table=Table(kind="learned", offset=offset),
             shared_layers=shared,
+            relative=relative,
         ),
         max_source=need(config, "max_position_embeddings") - offset,
         task=_task(config, names),
@@ -130,6 +136,11 @@ _HEADS = {
             {"kind": "replaced", "classes": 2, "names": ("original", "replaced"), "pooler": True},
         ),
         CLASSES: Head(("classifier.out_proj.weight",), {"pooler": True, "pooler_activation": "gelu"}),
+        TOKENS: Head(("classifier.weight",)),
+    },
+    "mpnet": {
+        WORDS: Head(("lm_head.bias",), _WORDS_HEAD),
+        CLASSES: Head(("classifier.out_proj.weight",), {"pooler": True}),
         TOKENS: Head(("classifier.weight",)),
     },
     "albert": {
@@ -217,6 +228,23 @@ def _electra_head(config: ModelConfig) -> list[Row]:
         own = "discriminator_predictions"
         return [*dense(f"{own}.dense", "pooler"), *dense(f"{own}.dense_prediction", "classifier")]
     return _roberta_head(config)
+
+
+def _mpnet_rows(config: ModelConfig) -> list[Row]:
+    block, ours = "encoder.layer.{}", "encoder/block_{}"
+    table = [
+        Row("embeddings.word_embeddings.weight", "embedding/tokens/embeddings"),
+        Row("embeddings.position_embeddings.weight", "embedding/positions/table"),
+        *norm("embeddings.LayerNorm", "embedding/embedding_norm"),
+        Row("encoder.relative_attention_bias.weight", "encoder/relative/table"),
+        *norm(f"{block}.attention.LayerNorm", f"{ours}/self_attention_norm"),
+        *dense(f"{block}.intermediate.dense", f"{ours}/feed_forward/expand"),
+        *dense(f"{block}.output.dense", f"{ours}/feed_forward/contract"),
+        *norm(f"{block}.output.LayerNorm", f"{ours}/feed_forward_norm"),
+    ]
+    for part in ("query", "key", "value", "output"):
+        table += dense(f"{block}.attention.attn.{part[0]}", f"{ours}/self_attention/{part}")
+    return table + _roberta_head(config)
 
 
 def _albert_rows(config: ModelConfig) -> list[Row]:
@@ -307,6 +335,18 @@ FAMILIES = {
         ("embeddings.position_ids", "embeddings.token_type_ids"),
         {"generator_lm_head.weight": _WORDS},
         title="ELECTRA",
+        kind="encoder",
+        tokenizer="bert",
+    ),
+    "mpnet": Family(
+        "mpnet.",
+        _bert,
+        _mpnet_rows,
+        # The library cuts distances into as many, whatever the setting says.
+        {"relative_attention_num_buckets": (32, None)},
+        ("embeddings.position_ids", "pooler."),
+        {"lm_head.decoder.weight": _WORDS, "lm_head.decoder.bias": "lm_head.bias"},
+        title="MPNet",
         kind="encoder",
         tokenizer="bert",
     ),

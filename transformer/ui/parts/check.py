@@ -37,9 +37,10 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         st.warning(line(error))
         return
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
-    spec = calls.network(trace.model).config.attention(kind, at_layer)
-    st.latex(formula(spec))
-    if said := meaning(spec):
+    config = calls.network(trace.model).config
+    spec, relative = config.attention(kind, at_layer), kind == "encoder" and bool(config.encoder.relative)
+    st.latex(formula(spec, relative))
+    if said := meaning(spec, relative):
         st.caption(said)
     which = (
         f"{MAP_NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
@@ -108,7 +109,7 @@ def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dic
     return found
 
 
-def formula(spec: Attention) -> str:
+def formula(spec: Attention, relative: bool = False) -> str:
     """How a layer's weights come from its queries and keys, as LaTeX; `meaning` says what its letters are."""
     query, key = ("Q", "K") if spec.qk_norm == "none" else (r"\hat Q", r"\hat K")
     if spec.rotary:
@@ -119,10 +120,12 @@ def formula(spec: Attention) -> str:
         scores = rf"{spec.softcap:g}\tanh\!\left({scores}\,/\,{spec.softcap:g}\right)"
     if spec.alibi:
         scores += r" - s\,|i - j|"
+    if relative:
+        scores += r" + b_{j - i}"
     return rf"A = \operatorname{{softmax}}\!\left({scores}\right)"
 
 
-def meaning(spec: Attention) -> str:
+def meaning(spec: Attention, relative: bool = False) -> str:
     """What letters of the formula stand for, beyond those of the paper; "" where there are none."""
     said = [
         text
@@ -130,6 +133,7 @@ def meaning(spec: Attention) -> str:
             ("Q̂ and K̂ are normalised", spec.qk_norm != "none"),
             ("R turns each vector by its position", spec.rotary is not None),
             ("s falls from head to head, and |i − j| is how far apart two positions are", spec.alibi),
+            ("b is learned for each head and distance", relative),
             (f"{spec.groups} heads share one K", spec.groups > 1),
             (f"a query sees {spec.window} positions", spec.window > 0),
         )
