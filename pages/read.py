@@ -46,7 +46,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         args=(EXAMPLES,),
         wrap=True,
     )
-    model = choose_model("encoder", names=calls.names(*calls.READERS))
+    model = choose_model("encoder", width=230, names=calls.names(*calls.READERS))
 missing_model()
 
 reading = read.answer(model, text, st.query_params.get("masked", ""))

@@ -380,18 +380,15 @@ def test_every_field_has_a_type_that_is_checked() -> None:
 
 # What a record can say and no layer does yet.
 AHEAD: list[dict[str, Any]] = [
-    dict(encoder__attention__rotary={}),
-    dict(encoder__attention__window=3),
     dict(decoder__cross__window=3),
     dict(decoder__cross__rotary={}),
     dict(encoder__attention__sink=True),
     dict(decoder__attention__sink=True),
     dict(encoder__attention__alibi=True),
-    dict(encoder__norm__first=False),
+    dict(decoder__norm__first=False),
     dict(decoder__relative={}),
     dict(encoder__residual="parallel"),
     dict(decoder__shared_layers=True),
-    dict(encoder__pattern=["local", "local"], encoder__local=ATTENTION.to_dict()),
 ]
 
 

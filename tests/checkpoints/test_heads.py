@@ -12,12 +12,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from transformer.analysis.check import check_layer, mask_of
+from transformer.analysis.statistics import _visible
 from transformer.checkpoints import folder
 from transformer.checkpoints.look import look
 from transformer.formulas.positions import relative_buckets
 from transformer.interventions import Interventions
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.reader import TextReader
+from transformer.ui.shell.about import sharing
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CLOSE = 1e-4
@@ -150,9 +152,9 @@ def test_a_decoder_reads_as_an_encoder_does(name: str) -> None:
     assert slopes["decoder"].shape == measured["decoder"].shape == (2, heads) and measured["decoder"].any()
 
 
-@pytest.mark.parametrize("name", ["heads-mpnet-classes", "heads-albert-classes", "heads-electra-replaced"])
+@pytest.mark.parametrize("name", ["heads-mpnet-classes", "heads-albert-classes", "heads-modern-tokens"])
 def test_readers_of_other_builds_are_traced_and_checked(name: str) -> None:
-    """Scores with what is learned for a distance, one block in every layer, tokens narrower than the network."""
+    """Scores with what is learned for a distance, one block in every layer, windows and angles of an encoder."""
     model, wanted = opened(name), expected(name)
     ids = wanted["right/input_ids"][0].tolist()
     types = wanted["right/token_type_ids"][0].tolist() if "right/token_type_ids" in wanted else None
@@ -165,16 +167,34 @@ def test_readers_of_other_builds_are_traced_and_checked(name: str) -> None:
             shown, parts.queries[layer], parts.keys[layer], spec, mask, model.learned("encoder", layer)
         )
         assert all(check.passed for check in checks)
-    if model.config.output == "replaced":
-        chances = 1 / (1 + np.exp(-wanted["right/logits"][0]))
-        said = [
-            step.probability if step.token == "replaced" else 1 - step.probability for step in trace.steps
-        ]
-        np.testing.assert_allclose(said, chances, atol=CLOSE)
     # A head off in one layer is not off in the others, though they may share its weights.
     off = model._trace("", trace.source, ids, {}, types, model._alter(Interventions.parse("h:e1.1"), 1.0))
     np.testing.assert_array_equal(off["encoder"].weights[0], trace["encoder"].weights[0])
     assert np.abs(off["encoder"].weights[1] - trace["encoder"].weights[1]).max() > 1e-4
+
+
+def test_a_token_was_replaced_or_was_not() -> None:
+    model, wanted = opened("heads-electra-replaced"), expected("heads-electra-replaced")
+    trace = model.trace_ids(wanted["right/input_ids"][0].tolist(), wanted["right/token_type_ids"][0].tolist())
+    said = [step.probability if step.token == "replaced" else 1 - step.probability for step in trace.steps]
+    np.testing.assert_allclose(said, 1 / (1 + np.exp(-wanted["right/logits"][0])), atol=CLOSE)
+
+
+def test_windows_to_both_sides_in_settings_of_either_form(copy: Any) -> None:
+    place = copy("heads-modern-words")
+    config = look(place).config
+    assert [config.attention("encoder", layer).window for layer in range(4)] == [0, 4, 4, 0]
+    known = json.loads((place / "config.json").read_text())
+    for name in ("layer_types", "rope_parameters"):
+        del known[name]
+    older = dict(global_attn_every_n_layers=3, global_rope_theta=160_000.0, local_rope_theta=10_000.0)
+    (place / "config.json").write_text(json.dumps(known | older))
+    assert look(place).config == config
+    weights = opened("heads-modern-words").trace_ids(list(range(5, 14)))["encoder"]
+    assert weights.windows == (0, 4, 4, 0) and sharing(config) == "Layers 2 and 3 see 7 tokens at a time."
+    apart = np.abs(np.arange(9)[:, None] - np.arange(9))
+    assert not weights.weights[1][:, apart > 3].any() and weights.weights[1][:, apart <= 3].all()
+    np.testing.assert_array_equal(_visible(weights)[1], (apart < 4).sum(1))
 
 
 def test_layers_that_share_a_block_have_its_weights_once() -> None:
@@ -258,7 +278,9 @@ def test_a_body_alone_opens_and_a_decoder_that_could_write_does(copy: Any) -> No
     assert gpt2.config.output == "tokens"  # its table of tokens is what it writes with
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("heads-bert-next",)])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in ("heads-bert-next", "heads-modern-tokens")]
+)
 def test_without_an_architecture_tensors_tell(name: str, copy: Any) -> None:
     before = look(GOLDEN / name).config
     after = look(edit(copy(name), architectures=None)).config
@@ -279,6 +301,8 @@ def test_a_head_that_is_not_in_the_files_is_left_out(copy: Any) -> None:
         ("heads-bert-labels", dict(id2label={"0": "a", "2": "b"}), "expected id2label .* with a name for each class"),
         ("heads-bert-classes", dict(num_labels=10**12), "expected num_labels from 1 to 100,000"),
         ("heads-bert-classes", dict(num_labels="2"), "expected num_labels from 1 to 100,000"),
+        ("heads-modern-classes", dict(classifier_pooling="max"), "expected classifier_pooling as cls or mean"),
+        ("heads-modern-classes", dict(layer_types=["x"]), "expected layer_types as 4 of"),
         ("heads-albert-words", dict(num_hidden_groups=2), "expected num_hidden_groups to be 1"),
         ("heads-albert-words", dict(inner_group_num=2), "expected inner_group_num to be 1"),
         ("heads-mpnet-words", dict(relative_attention_num_buckets=16), "expected relative_attention_num_b.* to be 32"),

@@ -100,6 +100,7 @@ def plain(rows: Any) -> Any:
 
 BOTH = ("right", "left")
 ROBERTA = dict(BERT, layer_norm_eps=1e-5, type_vocab_size=1)
+MODERN = dict(BERT, num_hidden_layers=4, local_attention=6, max_position_embeddings=64)
 NARROW = dict(BERT, embedding_size=14)
 VARIANTS: dict[str, Any] = {
     "heads-bert-classes": partial(head, seed=1, kind="BertForSequenceClassification", words=True, **BERT),
@@ -156,6 +157,14 @@ VARIANTS: dict[str, Any] = {
     "heads-albert-classes": partial(
         head, seed=23, kind="AlbertForSequenceClassification", num_labels=3, hidden_act="relu", **BERT,
         embedding_size=24,
+    ),
+    "heads-modern-words": partial(head, seed=26, kind="ModernBertForMaskedLM", **MODERN),
+    "heads-modern-classes": partial(
+        head, seed=27, kind="ModernBertForSequenceClassification", num_labels=3, classifier_pooling="mean", **MODERN
+    ),
+    "heads-modern-tokens": partial(
+        head, seed=28, kind="ModernBertForTokenClassification", num_labels=3, norm_bias=True, attention_bias=True,
+        mlp_bias=True, classifier_bias=True, **MODERN,
     ),
     "heads-mpnet-words": partial(head, seed=24, kind="MPNetForMaskedLM", pad=1, **BERT),
     "heads-mpnet-classes": partial(

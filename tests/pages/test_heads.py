@@ -72,7 +72,7 @@ def test_a_score_is_a_number_and_its_words_raise_or_lower_it(visit: Visit, sent:
     score = page.session_state["reading"].trace.answers[0].score
     (metric,) = page.metric
     assert metric.label == "Score" and "by the change" in metric.delta
-    moved = float(metric.delta.split()[0])
+    moved = float(metric.delta.split()[0].replace("−", "-"))
     assert float(metric.value) - moved == pytest.approx(score, abs=2e-3) and moved
     assert any(f"before the change {score:.2f}".replace("-", "−") in box.value for box in page.markdown)
     page = visit(SENTIMENT, text=TEXT, model="heads-bert-score")

@@ -73,7 +73,7 @@ def test_vectors_alone_have_a_map_alone() -> None:
     made = runtime()
     found = made.record(text(7))
     assert found.maps.shape == (2, 2, 7, 7)
-    assert found[1:] == (None,) * 5
+    assert found[1:] == (None,) * 6
 
 
 def test_without_an_id_for_padding_nothing_is_padded() -> None:

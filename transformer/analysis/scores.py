@@ -45,10 +45,11 @@ class Scored(NamedTuple):
 
 
 def mask_of(kind: str, queries: int, keys: int, window: int = 0) -> Mask:
-    """What a trained network allows: its decoder looks back only, so far as a window reaches, the others everywhere."""
-    if kind != "decoder":
-        return np.ones((queries, keys), np.bool_)
+    """What a trained network allows, so far as a window reaches: its decoder looks back only, its encoder to both
+    sides, and from one to the other everywhere."""
     distance = np.arange(queries)[:, None] - np.arange(keys)[None]
+    if kind != "decoder":
+        return np.abs(distance) < window if window else np.ones((queries, keys), np.bool_)
     return (distance >= 0) & (distance < (window or keys))
 
 

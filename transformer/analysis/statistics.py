@@ -109,8 +109,12 @@ def monotonicity(attention: AttentionMap) -> PerHead:
 
 
 def _visible(attention: AttentionMap) -> npt.NDArray[np.int64]:
-    """How many keys each query may see, (L, Q): in a decoder those up to itself, as far as a layer's window reaches."""
+    """How many keys each query may see, (L, Q): as far as a layer's window reaches, in a decoder those up to itself."""
     count, keys = len(attention.queries), len(attention.keys)
+    if attention.kind == "encoder" and attention.windows:
+        reach = np.array([(window or keys) - 1 for window in attention.windows])[:, None]
+        place = np.arange(keys)
+        return 1 + np.minimum(place, reach) + np.minimum(place[::-1], reach)
     seen = np.arange(keys - count + 1, keys + 1) if attention.kind == "decoder" else np.full(count, keys)
     reach = np.array([window or keys for window in attention.windows or (0,) * attention.layers])
     return np.minimum(seen, reach[:, None])

@@ -102,17 +102,18 @@ def free_memory() -> int:
 
 
 def at_once(config: ModelConfig, free: int) -> int:
-    """How many tokens a decoder alone reads at once: as many as it has positions and as its maps and scores, which
+    """How many tokens one stack alone reads at once: as many as it has positions and as its maps and scores, which
     grow with the square of a text, leave in half of the `free` bytes; `LEAST` in any case."""
-    if not config.decoder or config.encoder:
+    stack = config.encoder or config.decoder
+    if not stack or (config.encoder and config.decoder):
         return config.max_target
-    layers, heads = config.decoder.layers, config.decoder.attention.heads
+    layers, heads = stack.layers, stack.attention.heads
     # float32: every map as it is made, stacked and handed over; scores of one layer; what is foretold; vectors.
     square = 4 * (3 * layers * heads + 4 * heads)
     line = 4 * (4 * config.vocabulary + 8 * layers * config.width)
     room = max(free, 0) / 2
     most = int((math.sqrt(line**2 + 4 * square * room) - line) / (2 * square))
-    return min(config.max_target, max(most, LEAST))
+    return min(config.longest, max(most, LEAST))
 
 
 def fits(needed: int) -> None:

@@ -65,7 +65,7 @@ class Attention(Record):
     scale: float = 0.0  # of scores; 0: head_width^-0.5 (section 3.2.1)
     softcap: float = 0.0  # scores s become softcap * tanh(s / softcap); 0: they do not
     qk_norm: QueryKeyNorm = "none"  # queries and keys normalised, each head's or the whole vector
-    window: int = 0  # how far a query sees; 0: everything
+    window: int = 0  # how far a query sees, itself counted, an encoder's to both sides; 0: everything
     sink: bool = False  # a learned score that takes its share of each row
     rotary: Rotary | None = None
     alibi: bool = False  # scores fall with distance (Press et al. 2022, arXiv:2108.12409)

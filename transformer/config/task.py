@@ -20,7 +20,7 @@ TaskKind = Literal[
     "vectors",
     "ctc",  # letters of sound
 ]
-Pooling = Literal["first", "last", "max"]
+Pooling = Literal["first", "last", "max", "mean"]
 # Of a whole text; of each of its tokens; and all whose answers have names.
 OF_TEXTS: tuple[TaskKind, ...] = ("classes", "labels", "score")
 OF_TOKENS: tuple[TaskKind, ...] = ("token_classes", "replaced")
@@ -35,8 +35,10 @@ class Task(Record):
     classes: int = 0  # how many classes, labels or numbers
     names: tuple[str, ...] = ()  # in their order; (): they are called by their numbers
     pooling: Pooling = "first"  # how the vectors of a text become the one that is classified
-    pooler: bool = False  # a dense layer on that vector, as in BERT; before `replaced` on each of them
+    pooler: bool = False  # a dense layer on that vector, as in BERT, or on each where each has an answer
     pooler_activation: Literal["tanh", "relu", "gelu", "gelu_tanh", "silu"] = "tanh"
+    pooler_bias: bool = True  # of that layer, and of the one before masked tokens
+    pooler_norm: bool = False  # it is normalised, as the layer before masked tokens always is
     class_bias: bool = True  # of the layer that gives classes, labels or numbers
     dropout: float = 0.0  # before the classes
     tied: bool = True  # the table of tokens, transposed, is the output projection

@@ -308,7 +308,8 @@ class _Sublayers(keras.layers.Layer):
         self, x: Any, norm: str, training: bool | None, sublayer: Callable[[Any], Any]
     ) -> tuple[Any, Any]:
         """x + dropout(sublayer(x)), normalised where the stack says; `sublayer` returns its output and what else."""
-        normalise, place = self.norms[norm], self.place
+        # The first block may take its input as it is.
+        normalise, place = self.norms.get(norm, lambda x: x), self.place
         output, rest = sublayer(normalise(x) if place in ("pre", "both") else x)
         if place in ("after", "both"):
             output = self.norms[norm if place == "after" else f"{norm}_after"](output)
@@ -319,14 +320,18 @@ class _Sublayers(keras.layers.Layer):
 class EncoderBlock(_Sublayers):
     """Self-attention and feed-forward, each in a residual connection."""
 
-    def __init__(self, config: ModelConfig, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, config: ModelConfig, layer: int = 0, *, name: str | None = None, **kwargs: Any
+    ) -> None:
         stack = present(config.encoder, "encoder")
-        implemented(stack, local=None, pattern=(), residual="serial")
-        implemented(stack.attention, window=0, rotary=None, alibi=False)
-        super().__init__(config, stack, name, ("self_attention", "feed_forward"), **kwargs)
+        spec = stack.attention_at(layer)
+        implemented(stack, residual="serial")
+        implemented(spec, alibi=False)
+        norms = ("self_attention", "feed_forward") if layer or stack.norm.first else ("feed_forward",)
+        super().__init__(config, stack, name, norms, **kwargs)
         policy = self.dtype_policy
         self.self_attention = MultiHeadAttention(
-            self.width, stack.attention, stack.norm, dtype=policy, name="self_attention"
+            self.width, spec, stack.norm, dtype=policy, name="self_attention"
         )
         self.feed_forward = FeedForward(
             self.width, stack.feed_forward, causal=False, dtype=policy, name="feed_forward"
@@ -345,12 +350,13 @@ class EncoderBlock(_Sublayers):
         attention_mask: Any = None,
         real: Any = None,
         gate: Any = None,
+        turn: Turn | None = None,
         bias: Any = None,
         training: bool | None = None,
     ) -> EncoderOutput:
         def attend(x: Any) -> tuple[Any, Any]:
             result = self.self_attention(
-                x, attention_mask=attention_mask, gate=gate, bias=bias, training=training
+                x, attention_mask=attention_mask, gate=gate, turn=turn, bias=bias, training=training
             )
             return result.output, (result.weights, Projections(x, result.query, result.key))
 
@@ -379,6 +385,7 @@ class DecoderBlock(_Sublayers):
     ) -> None:
         stack = present(config.decoder, "decoder")
         implemented(stack, relative=None, shared_layers=False)
+        implemented(stack.norm, first=True)
         crossing = ("cross_attention",) if stack.cross else ()
         if stack.cross:
             implemented(stack.cross, window=0, rotary=None, alibi=False)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import Norm, implemented
+from transformer.config import Norm
 
 
 class RMSNorm(keras.layers.Layer):
@@ -30,7 +30,6 @@ class RMSNorm(keras.layers.Layer):
 
 def normalisation(spec: Norm, dtype: Any, name: str) -> keras.layers.Layer:
     """One normalisation of the kind that a stack has."""
-    implemented(spec, first=True)
     if spec.kind == "rms":
         return RMSNorm(spec.epsilon, dtype=dtype, name=name)
     return keras.layers.LayerNormalization(epsilon=spec.epsilon, center=spec.bias, dtype=dtype, name=name)

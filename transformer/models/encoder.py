@@ -7,11 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import ModelConfig, Norm, present
+from transformer.config import Attention, ModelConfig, Norm, present
 from transformer.layers.attention import padding_mask
 from transformer.layers.blocks import EncoderBlock, EncoderOutput
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import RelativeTable
+from transformer.layers.rotary import turn
 from transformer.models.altering import absent, of_layer
 
 
@@ -22,7 +23,9 @@ class Encoder(keras.layers.Layer):
         inputs: (B, S, D).
         real: (B, S) booleans, false at padding.
         gates: (layers, H) or (B, layers, H), see `MultiHeadAttention`; () leaves every head on.
-        position_scale: what is added to scores by distance is multiplied by it, a number or (B,); () leaves it.
+        places: (B, S), the position of each where it is not simply counted; only positions that turn read it.
+        position_scale: positions that turn, or what is added to scores by distance, are multiplied by it, a number or
+            (B,); () leaves them.
 
     Returns:
         `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections)`.
@@ -33,7 +36,7 @@ class Encoder(keras.layers.Layer):
         self.config = config
         stack = present(config.encoder, "an encoder")
         own = 1 if stack.shared_layers else stack.layers
-        blocks = [EncoderBlock(config, dtype=self.dtype_policy, name=f"block_{i}") for i in range(own)]
+        blocks = [EncoderBlock(config, i, dtype=self.dtype_policy, name=f"block_{i}") for i in range(own)]
         self.blocks = blocks * (stack.layers // own)
         self.relative = (
             RelativeTable(
@@ -59,6 +62,7 @@ class Encoder(keras.layers.Layer):
         *,
         real: Any,
         gates: Any = (),
+        places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
     ) -> EncoderOutput:
@@ -66,16 +70,35 @@ class Encoder(keras.layers.Layer):
         bias = self.relative.between(ops.shape(inputs)[1]) if self.relative else None
         if bias is not None and not absent(position_scale):
             bias = bias * ops.reshape(ops.cast(position_scale, bias.dtype), (-1, 1, 1, 1))
-        mask = padding_mask(real)
+        told = self._told(real, places, position_scale)
         for i, block in enumerate(self.blocks):
             result = block(
-                x, attention_mask=mask, real=real, gate=of_layer(gates, i), bias=bias, training=training
+                x,
+                **told[block.self_attention.spec],
+                real=real,
+                gate=of_layer(gates, i),
+                bias=bias,
+                training=training,
             )
             x = result.vectors
             maps.append(result.attention)
             projections.append(result.projections)
         x = self.norm(x) if self.norm else x
         return EncoderOutput(x, ops.stack(maps, axis=1), tuple(projections))
+
+    def _told(self, real: Any, places: Any, scale: Any) -> dict[Attention, dict[str, Any]]:
+        """What layers of each kind are told of positions: where they may look, and how they turn. A window of an
+        encoder reaches as far to both sides."""
+        steps, told = ops.arange(ops.shape(real)[1]), dict[Attention, dict[str, Any]]()
+        for spec in dict.fromkeys(block.self_attention.spec for block in self.blocks):
+            mask, by = padding_mask(real), None
+            if spec.window:
+                near = ops.abs(steps[:, None] - steps[None]) < spec.window
+                mask = ops.logical_and(near[None, None], mask)
+            if spec.rotary:
+                by = turn(spec.rotary, spec.head_width, steps[None] if places is None else places, scale)
+            told[spec] = {"attention_mask": mask, "turn": by}
+        return told
 
 
 def last_norm(spec: Norm, dtype: Any) -> keras.layers.Layer | None:

@@ -35,10 +35,18 @@ class Reader(keras.Model):
         self.encoder = Encoder(config, dtype=policy) if config.encoder else None
         self.decoder = Decoder(config, dtype=policy) if config.decoder else None
         self.pooler = (
-            keras.layers.Dense(config.width, activation(task.pooler_activation), dtype=policy, name="pooler")
+            keras.layers.Dense(
+                config.width,
+                activation(task.pooler_activation),
+                use_bias=task.pooler_bias,
+                dtype=policy,
+                name="pooler",
+            )
             if task.pooler
             else None
         )
+        norm = present(config.encoder or config.decoder, "a stack").norm
+        self.pooler_norm = normalisation(norm, policy, "pooler_norm") if task.pooler_norm else None
         self.head: Any = None
         if task.kind == "masked_tokens":
             self.head = MaskedTokens(config, self.embedding.tokens, dtype=policy, name="masked_tokens")
@@ -52,7 +60,7 @@ class Reader(keras.Model):
         for layer in (self.embedding, self.encoder, self.decoder):
             if layer:
                 layer.build((None, None, self.config.width))
-        for head in (self.pooler, self.head):
+        for head in (self.pooler, self.pooler_norm, self.head):
             if head:
                 head.build((None, self.config.width))
         self.built = True
@@ -102,6 +110,7 @@ class Reader(keras.Model):
                 vectors,
                 real=real,
                 gates=alter.gates.encoder,
+                places=places,
                 position_scale=alter.scale,
                 training=training,
             )
@@ -125,15 +134,13 @@ class Reader(keras.Model):
             return vectors
         if task == "masked_tokens":
             return self.head(vectors)
-        if task == "replaced":
-            score = self.head(self.pooler(vectors) if self.pooler else vectors)
-            return ops.concatenate([ops.zeros_like(score), score], axis=-1)
-        chosen = vectors if task == "token_classes" else self.pool(vectors, real)
-        return self.head(self.dropout(chosen, training=training))
+        chosen = self._pooled(vectors) if task in OF_TOKENS else self.pool(vectors, real)
+        score = self.head(self.dropout(chosen, training=training))
+        return ops.concatenate([ops.zeros_like(score), score], axis=-1) if task == "replaced" else score
 
     def pool(self, vectors: Any, real: Any) -> Any:
-        """(B, S, D) -> (B, D): the first vector, that of the last real position, or the largest value of each column
-        over real positions."""
+        """(B, S, D) -> (B, D): the first vector, that of the last real position, or the largest value or the mean of
+        each column over real positions."""
         pooling = self.config.task.pooling
         if pooling == "max":
             vectors = ops.max(vectors + (1.0 - ops.cast(real, vectors.dtype))[:, :, None] * -1e4, axis=1)
@@ -141,9 +148,16 @@ class Reader(keras.Model):
             places = ops.arange(ops.shape(real)[1]) * ops.cast(real, "int32")
             last = ops.one_hot(ops.argmax(places, axis=1), ops.shape(real)[1], dtype=vectors.dtype)
             vectors = ops.sum(vectors * last[:, :, None], axis=1)
+        elif pooling == "mean":
+            there = ops.cast(real, vectors.dtype)[:, :, None]
+            vectors = ops.sum(vectors * there, axis=1) / ops.sum(there, axis=1)
         else:
             vectors = vectors[:, 0]
-        return self.pooler(vectors) if self.pooler else vectors
+        return self._pooled(vectors)
+
+    def _pooled(self, vectors: Any) -> Any:
+        found = self.pooler(vectors) if self.pooler else vectors
+        return self.pooler_norm(found) if self.pooler_norm else found
 
 
 class MaskedTokens(keras.layers.Layer):
@@ -155,7 +169,9 @@ class MaskedTokens(keras.layers.Layer):
         act = activation(stack.feed_forward.activation)
         # Towards rows of tokens that are narrower than the network.
         narrow = present(config.source, "a source").width or config.width
-        self.transform = keras.layers.Dense(narrow, act, dtype=policy, name="transform")
+        self.transform = keras.layers.Dense(
+            narrow, act, use_bias=config.task.pooler_bias, dtype=policy, name="transform"
+        )
         self.norm = normalisation(stack.norm, policy, "norm")
         self.logits = Logits(config, tokens, dtype=policy, name="logits")
         self.widths = config.width, narrow, narrow

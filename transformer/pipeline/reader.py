@@ -43,7 +43,7 @@ NONE_OF_THEM, NOTHING = (
 
 class TextReader(Model):
     """An encoder alone, or a decoder that reads, with its tokenizer. `reads` says how many tokens it takes at once: all
-    of its positions, or of a decoder fewer where memory is short."""
+    of its positions, or fewer where memory is short."""
 
     WHAT = "a network that only reads"
     READS = frozenset(("masked", "position_scale", "interventions"))
@@ -51,8 +51,7 @@ class TextReader(Model):
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
         self.runtime = ReaderRuntime(network)
-        config = network.config
-        self.reads = at_once(config, free_memory()) if config.decoder else config.max_source
+        self.reads = at_once(network.config, free_memory())
 
     def trace(
         self,

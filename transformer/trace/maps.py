@@ -52,8 +52,8 @@ class AttentionMap:
         weights: float32 (L, H, Q, K); each row, the weights of one query, is a distribution over keys.
         queries: Q labels, the positions that look; plain strings are accepted.
         keys: K labels, the positions that are looked at.
-        windows: how many keys a query of each layer sees at most, itself and those before it; 0: all of them. (): all
-            layers see all.
+        windows: how many keys a query of each layer sees at most, itself and those before it, in an encoder as many
+            behind it; 0: all of them. (): all layers see all.
 
     Raises:
         ValueError: a shape does not fit its labels, a row is not a distribution, or windows of other layers.

@@ -27,7 +27,7 @@ _OTHERS = {
     "NextSentencePrediction": "whether one text follows another",
 }
 # Where no architecture is named: kinds of heads in the order in which tensors are looked for.
-_ORDER = (WORDS, CLASSES, TOKENS, REPLACED)
+_ORDER = (CLASSES, TOKENS, WORDS, REPLACED)
 MOST_CLASSES = 100_000
 
 

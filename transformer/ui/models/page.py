@@ -217,9 +217,9 @@ def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tupl
             ("To fetch", f"{found.cost.files} files, {sized(found.cost.bytes)}"),
             ("Memory", f"at least {sized(found.cost.bytes)}, of {sized(free)} that are free"),
         ]
-    if config.decoder and not config.encoder and found.seen:
+    if bool(config.decoder) != bool(config.encoder) and found.seen:
         once = at_once(config, free - found.seen.memory)
-        more = f"; of its {config.max_target:,}, as many as memory allows" if once < config.max_target else ""
+        more = f"; of its {config.longest:,}, as many as memory allows" if once < config.longest else ""
         facts.append(("Reads", f"{once:,} tokens at once{more}"))
     if answers := says(config.task):
         facts.append(("Answers", answers))

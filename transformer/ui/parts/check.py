@@ -40,7 +40,7 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
     config = calls.network(trace.model).config
     spec, relative = config.attention(kind, at_layer), kind == "encoder" and bool(config.encoder.relative)
     st.latex(formula(spec, relative))
-    if said := meaning(spec, relative):
+    if said := meaning(spec, relative, kind == "encoder"):
         st.caption(said)
     which = (
         f"{MAP_NAMES[kind]}, layer {at_layer + 1}, head {at_head + 1}"
@@ -125,8 +125,9 @@ def formula(spec: Attention, relative: bool = False) -> str:
     return rf"A = \operatorname{{softmax}}\!\left({scores}\right)"
 
 
-def meaning(spec: Attention, relative: bool = False) -> str:
-    """What letters of the formula stand for, beyond those of the paper; "" where there are none."""
+def meaning(spec: Attention, relative: bool = False, both: bool = False) -> str:
+    """What letters of the formula stand for, beyond those of the paper; "" where there are none. `both`: a query sees
+    what stands before it and behind it."""
     said = [
         text
         for text, there in (
@@ -135,7 +136,7 @@ def meaning(spec: Attention, relative: bool = False) -> str:
             ("s falls from head to head, and |i − j| is how far apart two positions are", spec.alibi),
             ("b is learned for each head and distance", relative),
             (f"{spec.groups} heads share one K", spec.groups > 1),
-            (f"a query sees {spec.window} positions", spec.window > 0),
+            (f"a query sees {2 * spec.window - 1 if both else spec.window} positions", spec.window > 0),
         )
         if there
     ]

@@ -183,7 +183,9 @@ def numbers(trace: Trace, before: Trace) -> None:
     with st.container(horizontal=True):
         for answer in trace.answers[:MOST]:
             name = answer.name if len(trace.answers) > 1 or answer.name not in ("0", "LABEL_0") else "Score"
-            moved = f"{answer.score - was[answer.name]:+.3f} by the change" if answer.name in was else None
+            moved = None
+            if answer.name in was:
+                moved = f"{answer.score - was[answer.name]:+.3f} by the change".replace("-", "−")
             st.metric(
                 plain(name),
                 f"{answer.score:.3f}",

@@ -36,7 +36,7 @@ def layers(config: ModelConfig) -> str:
 
 def sharing(config: ModelConfig) -> str:
     """Such as "Heads 1–3 share keys, as do 4–6. Layers 1 and 3 see 512 tokens at a time."; "" where neither is so."""
-    stack, said = config.decoder, []
+    stack, said = config.decoder or config.encoder, []
     if stack is None:
         return ""
     spec = stack.attention
@@ -55,7 +55,9 @@ def sharing(config: ModelConfig) -> str:
                 which = f"Layer {numbers[0]} sees"
             else:
                 which = f"Layers {_listed(numbers)} see"
-            said.append(f"{which} {_count(window, 'token')} at a time.")
+            # In an encoder it reaches to both sides.
+            seen = window if stack is config.decoder else 2 * window - 1
+            said.append(f"{which} {_count(seen, 'token')} at a time.")
     return " ".join(said)
 
 
