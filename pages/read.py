@@ -37,6 +37,7 @@ text = st.text_input(
     bind="query-params",
     on_change=read.unmask,
 )
+place = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.pills(
         "Examples",
@@ -48,8 +49,19 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     model = choose_model("encoder", width=230, names=calls.names(*calls.READERS))
 missing_model()
+second = ""
+if read.joins(model):
+    with place:
+        second = st.text_input(
+            "Second text",
+            max_chars=calls.LONGEST,
+            key="second",
+            bind="query-params",
+            on_change=read.unmask,
+            placeholder="of a pair, such as a passage beside a question; it may stay empty",
+        )
 
-reading = read.answer(model, text, st.query_params.get("masked", ""))
+reading = read.answer(model, text, st.query_params.get("masked", ""), second=second or "")
 if reading:
     tokens, most = len(reading.trace.source), reading.model.reads
     explorer.explore(

@@ -19,6 +19,7 @@ from transformer.formulas.positions import relative_buckets
 from transformer.interventions import Interventions
 from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.pipeline.reader import TextReader
+from transformer.text.foreign import open_tokenizer
 from transformer.ui.shell.about import sharing
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -162,7 +163,8 @@ def test_readers_of_other_builds_are_traced_and_checked(name: str) -> None:
     np.testing.assert_allclose(trace["encoder"].weights, wanted["right/attentions"][:, 0], atol=CLOSE)
     parts = model.projections(trace)["encoder"]
     for layer, shown in enumerate(trace["encoder"].weights):
-        spec, mask = model.config.attention("encoder", layer), mask_of("encoder", len(ids), len(ids))
+        spec = model.config.attention("encoder", layer)
+        mask = mask_of("encoder", len(ids), len(ids), spec.window)
         checks = check_layer(
             shown, parts.queries[layer], parts.keys[layer], spec, mask, model.learned("encoder", layer)
         )
@@ -171,6 +173,51 @@ def test_readers_of_other_builds_are_traced_and_checked(name: str) -> None:
     off = model._trace("", trace.source, ids, {}, types, model._alter(Interventions.parse("h:e1.1"), 1.0))
     np.testing.assert_array_equal(off["encoder"].weights[0], trace["encoder"].weights[0])
     assert np.abs(off["encoder"].weights[1] - trace["encoder"].weights[1]).max() > 1e-4
+
+
+PAIRS = json.loads((GOLDEN / "heads-pairs" / "expected_pairs.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name not in ("versions", "texts")])
+def test_two_texts_are_joined_as_the_reference_joins_them(name: str) -> None:
+    family = {"tokens-llama3": "decoder"}.get(name, "bert")
+    tokenizer = open_tokenizer(GOLDEN / name, family)
+    assert tokenizer and tokenizer.joins
+    encoded, types = tokenizer.encode_pair(*PAIRS["texts"])
+    assert (encoded.ids, types) == (PAIRS[name]["ids"], PAIRS[name]["types"])
+    assert len(encoded.labels) == len(encoded.ids)
+
+
+@pytest.mark.parametrize("name", ["heads-bert-score", "heads-bert-classes"])
+def test_a_pair_is_answered_as_the_reference_answers_it(name: str) -> None:
+    """As a reranker scores a passage beside a question."""
+    model, (first, second) = opened(name), PAIRS["texts"]
+    trace = model.trace(first, second)
+    np.testing.assert_allclose([a.score for a in trace.answers], PAIRS[name]["logits"], atol=CLOSE)
+    assert (trace.input, trace.options["second"]) == (first, second)
+    assert trace.options["segments"] == " ".join(map(str, PAIRS[name]["types"]))
+    assert abs(model.trace(first).answers[0].score - trace.answers[0].score) > 1e-3
+    found = model.words(first, second)
+    assert [f"{first} {second}"[w.begin : w.end] for w in found] == [*first.split(), *second.split()]
+    # What is said of words and heads is said of both texts with their segments.
+    left_out = model.leave_one_out(trace, 0)
+    ids, types = list(PAIRS[name]["ids"]), list(PAIRS[name]["types"])
+    for place in reversed(found[7].places):
+        del ids[place], types[place]
+    scores = np.asarray(model.network.forward(np.array([ids]), types=np.array([types])).logits, np.float64)[0]
+    without = scores[0] - scores[1] if len(scores) > 1 else scores[0]
+    whole = np.array(PAIRS[name]["logits"])
+    whole = whole[0] - whole[1] if len(whole) > 1 else whole[0]
+    assert len(left_out) == 12 and left_out[7] == pytest.approx(whole - without, abs=1e-4)
+    gradient = model.gradient_times_input(trace, 0)
+    assert len(gradient) == len(trace.source) and not np.allclose(
+        gradient, model.runtime.gradient_times_input(PAIRS[name]["ids"], 0)
+    )
+
+
+def test_a_network_that_joins_no_texts_refuses_a_second_one() -> None:
+    with pytest.raises(ValueError, match="expected one text for heads-gpt2-classes, received two"):
+        opened("heads-gpt2-classes").trace("The cat", "The dog")
 
 
 def test_a_token_was_replaced_or_was_not() -> None:

@@ -17,6 +17,8 @@ import vocabularies
 from recording import Arrays, asked, batch, made, reopened, write
 
 TEXTS = ("The cat sat on the mat and the dog sat on the log.", "He has read the letter, hasn't he?")
+PAIR = ("The cat sat on the mat", "The cat lay on the rug")
+HERE = Path(__file__).resolve().parent
 BERT = dict(
     hidden_size=24,
     num_hidden_layers=2,
@@ -66,7 +68,7 @@ def head(
     write(folder, network, arrays)
     if "QuestionAnswering" not in kind:
         reopened(of, folder, inputs, arrays[f"{sides[-1]}/logits"])
-    if words:
+    if words and "QuestionAnswering" not in kind:
         answers(folder, network, kind)
 
 
@@ -93,6 +95,24 @@ def answers(folder: Path, network: Any, kind: str) -> None:
     (folder / "expected_answers.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
+def pairs(folder: Path) -> None:
+    """Two texts as the tokenizers of other folders join them, and what a network for pairs makes of them."""
+    folder.mkdir(exist_ok=True)
+    found: dict[str, Any] = {"versions": vocabularies.versions(), "texts": PAIR}
+    for name in ("heads-bert-score", "heads-bert-classes", "tokens-roberta", "tokens-unigram", "tokens-llama3"):
+        tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(HERE / name / "tokenizer.json"))
+        tokenizer.backend_tokenizer.no_padding()
+        tokenizer.backend_tokenizer.no_truncation()
+        encoded = tokenizer.backend_tokenizer.encode(*PAIR)
+        found[name] = {"ids": encoded.ids, "types": encoded.type_ids}
+        if name.startswith("heads"):
+            network = transformers.BertForSequenceClassification.from_pretrained(HERE / name).eval()
+            with torch.no_grad():
+                said = network(torch.tensor([encoded.ids]), token_type_ids=torch.tensor([encoded.type_ids]))
+            found[name]["logits"] = said.logits[0].tolist()
+    (folder / "expected_pairs.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
 def plain(rows: Any) -> Any:
     """Numbers of numpy as Python's."""
     return json.loads(json.dumps(rows, default=float))
@@ -103,6 +123,7 @@ ROBERTA = dict(BERT, layer_norm_eps=1e-5, type_vocab_size=1)
 MODERN = dict(BERT, num_hidden_layers=4, local_attention=6, max_position_embeddings=64)
 NARROW = dict(BERT, embedding_size=14)
 VARIANTS: dict[str, Any] = {
+    "heads-pairs": pairs,
     "heads-bert-classes": partial(head, seed=1, kind="BertForSequenceClassification", words=True, **BERT),
     "heads-bert-labels": partial(
         head, seed=2, kind="BertForSequenceClassification", words=True, num_labels=3,
@@ -114,7 +135,7 @@ VARIANTS: dict[str, Any] = {
     "heads-bert-tokens": partial(
         head, seed=4, kind="BertForTokenClassification", words=True, id2label=NAMES, **BERT
     ),
-    "heads-bert-spans": partial(head, seed=5, kind="BertForQuestionAnswering", **BERT),
+    "heads-bert-spans": partial(head, seed=5, kind="BertForQuestionAnswering", words=True, **BERT),
     "heads-bert-next": partial(head, seed=6, kind="BertForNextSentencePrediction", **BERT),
     "heads-roberta-labels": partial(
         head, seed=7, kind="RobertaForSequenceClassification", pad=1, num_labels=3,

@@ -88,6 +88,20 @@ def test_a_score_is_a_number_and_its_words_raise_or_lower_it(visit: Visit, sent:
     assert left_out["values"][place] == pytest.approx(reading.trace.answers[0].score - without, abs=1e-4)
 
 
+def test_a_second_text_makes_a_pair(visit: Visit, sent: dict[str, Any]) -> None:
+    second = "It sat there all day."
+    page = visit(READ, text=TEXT, second=second, model="heads-bert-score")
+    assert page.text_input(key="second").value == second and not page.exception and not page.warning
+    reading = page.session_state["reading"]
+    model = calls.network("heads-bert-score")
+    assert reading.trace.answers == model.trace(TEXT, second).answers != model.trace(TEXT).answers
+    assert (reading.first, reading.second) == (TEXT, second) and reading.written(len(reading.words) - 2) == "day"
+    page.text_input(key="second").set_value("").run()
+    assert page.session_state["reading"].trace.answers == model.trace(TEXT).answers
+    page = visit(READ, text=TEXT, second=second, model="heads-gpt2-classes")  # which does not say how it joins texts
+    assert not page.exception and "second" not in page.session_state["reading"].trace.options
+
+
 def test_every_token_has_its_class_and_stretches_their_names(visit: Visit, sent: dict[str, Any]) -> None:
     page = visit(READ, text=TEXT, model="heads-bert-tokens", change="h:e2.1")
     assert "The class of each token" in captions(page)

@@ -46,7 +46,7 @@ class TextReader(Model):
     of its positions, or fewer where memory is short."""
 
     WHAT = "a network that only reads"
-    READS = frozenset(("masked", "position_scale", "interventions"))
+    READS = frozenset(("second", "masked", "position_scale", "interventions"))
 
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
         super().__init__(name, network, tokenizer)
@@ -56,6 +56,7 @@ class TextReader(Model):
     def trace(
         self,
         text: str,
+        second: str = "",
         *,
         target: str | None = None,
         masked: Sequence[int] = (),
@@ -75,6 +76,7 @@ class TextReader(Model):
 
         Args:
             text: what is read.
+            second: the other text of a pair, such as a passage that is to answer a question; "": there is none.
             target: an encoder writes nothing: must be None.
             masked: positions, counted over all tokens from 0, that are hidden from the network.
             position_scale: what the network's position vectors are multiplied by, 0 to 10.
@@ -87,6 +89,7 @@ class TextReader(Model):
             Ask(
                 model=self.name,
                 given=text,
+                second=second,
                 target=target,
                 masked=tuple(masked),
                 position_scale=position_scale,
@@ -96,13 +99,18 @@ class TextReader(Model):
 
     def _answer(self, ask: Ask, given: str) -> Trace:
         alter = self._alter(ask.interventions, ask.position_scale)
-        encoded = self._encode(given)
+        encoded, types = self._encode(given, ask.second)
         ids = self._hide(list(encoded.ids), ask.masked)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"second": clean(ask.second)} if ask.second else {}
         if encoded.unknown:
             options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
         options |= changes(ask.interventions, ask.position_scale)
-        return self._trace(clean(given), encoded.labels, ids, options, alter=alter)
+        return self._trace(clean(given), encoded.labels, ids, options, types, alter)
+
+    @property
+    def joins(self) -> bool:
+        """Whether it reads two texts as a pair."""
+        return bool(getattr(self.tokenizer, "joins", False))
 
     def trace_ids(self, ids: Sequence[int], types: Sequence[int] | None = None) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them, and their segments.
@@ -154,7 +162,7 @@ class TextReader(Model):
         """
         self._own(trace)
         found: FloatArray = self.runtime.gradient_times_input(
-            ids_of(trace.source), chosen, alter=self._altered(trace)
+            ids_of(trace.source), chosen, self._types(trace), self._altered(trace)
         )
         return found
 
@@ -162,7 +170,7 @@ class TextReader(Model):
         self, trace: Trace, chosen: int, progress: Callable[[int, int], None] | None = None
     ) -> FloatArray:
         """How much the log-odds of a class or label, ln(p / (1 - p)), or a score fall once a word is gone, for each of
-        `words(trace.input, trace.source)`: all its tokens are taken out, and those after it move up (Li et al. 2016,
+        `words` of the text or texts: all its tokens are taken out, and those after it move up (Li et al. 2016,
         "Understanding Neural Networks through Representation Erasure", arXiv:1612.08220, section 3).
 
         Args:
@@ -178,18 +186,23 @@ class TextReader(Model):
             raise ValueError(
                 f"expected a class of a network that answers texts, received {chosen} of {self.config.classes}"
             )
-        ids = ids_of(trace.source)
-        gone = [set(word.places) for word in words(trace.input, trace.source)]
-        rows = [ids, *([token for i, token in enumerate(ids) if i not in places] for places in gone)]
-        scores = self.runtime.scores(rows, progress, self._altered(trace))
+        ids, types = ids_of(trace.source), self._types(trace)
+        both = f"{trace.input} {trace.options.get('second', '')}"
+        gone = [set[int](), *(set(word.places) for word in words(both, trace.source))]
+        rows, kinds = (
+            [[part for i, part in enumerate(whole) if i not in places] for places in gone]
+            for whole in (ids, types or [0] * len(ids))
+        )
+        scores = self.runtime.scores(rows, progress, self._altered(trace), kinds)
         odds = np.asarray(answers.odds(self.config.output, scores, chosen))
         found: FloatArray = odds[0] - odds[1:]
         return found
 
-    def words(self, text: str) -> list[Word]:
-        """The words of a text, each with its positions and where it stands in the text; errors as with `trace`."""
-        encoded = self._encode(text)
-        return words(text, self._marked(encoded.labels, encoded.ids))
+    def words(self, text: str, second: str = "") -> list[Word]:
+        """The words of a text, or of two with a blank between them, each with its positions and where it stands there;
+        errors as with `trace`."""
+        encoded, _ = self._encode(text, second)
+        return words(f"{text} {second}" if second else text, self._marked(encoded.labels, encoded.ids))
 
     def guesses(self, trace: Trace, places: Sequence[int], count: int = 5) -> list[Alternative]:
         """What could stand at masked positions that make up one word, best first; markers such as padding cannot.
@@ -218,10 +231,31 @@ class TextReader(Model):
     def _spelt(self, run: Sequence[Alternative]) -> str:
         return _text([self.tokenizer.label(other.id) for other in run])
 
-    def _encode(self, text: str) -> Encoded:
-        encoded: Encoded = self.tokenizer.encode(readable(text))
+    def _encode(self, text: str, second: str = "") -> tuple[Encoded, list[int] | None]:
+        """One text or two, and the segments where there are two and the network tells them apart."""
+        types: list[int] | None = None
+        if second and not self.joins:
+            raise ValueError(
+                f"expected one text for {self.name}, received two: it does not say how it joins them"
+            )
+        if second:
+            encoded, types = self.tokenizer.encode_pair(readable(text), readable(second))
+        else:
+            encoded = self.tokenizer.encode(readable(text))
         self._fits(encoded.ids, self.reads)
-        return encoded
+        return encoded, types if self.config.token_types > 1 else None
+
+    def _types(self, trace: Trace) -> list[int] | None:
+        """The segments of a trace, which somebody else may have written."""
+        said = trace.options.get("segments")
+        if not isinstance(said, str):
+            return None
+        types = [int(digit) for digit in said.split()]
+        if len(types) != len(trace.source) or not all(
+            0 <= t < max(self.config.token_types, 1) for t in types
+        ):
+            raise ValueError(f"expected {len(trace.source)} segments in a trace, received {said[:40]!r}")
+        return types
 
     def _cut(self, ids: Sequence[int]) -> list[int]:
         """The ids that fit, the marker at the end among them where there is one."""
@@ -246,9 +280,7 @@ class TextReader(Model):
             ValueError: a trace of another model, one without ids, or one with options that cannot be.
         """
         self._own(trace)
-        types = trace.options.get("segments")
-        rows = [int(digit) for digit in types.split()] if isinstance(types, str) else None
-        return self.runtime.projections(ids_of(trace.source), rows, self._altered(trace))
+        return self.runtime.projections(ids_of(trace.source), self._types(trace), self._altered(trace))
 
     def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
         """The classes, labels or scores; or of each place the token that stands there, under a mask the best guess, or
@@ -273,8 +305,7 @@ class TextReader(Model):
                 if ids[place] == config.mask_id and step.alternatives and step.alternatives[0].id is not None:
                     target[place] = step.alternatives[0].id
                     labels[place] = numbered([self.tokenizer.label(target[place])], [target[place]])[0]
-        types = trace.options.get("segments")
-        rows = [int(digit) for digit in types.split()] if isinstance(types, str) else [0] * len(ids)
+        rows = self._types(trace) or [0] * len(ids)
         inputs = (ids_row(row, len(ids), 0) for row in (ids, rows, target))
         return labels, tuple(inputs), self._largest(len(ids), len(ids))
 

@@ -61,7 +61,7 @@ class ReaderRuntime:
         self._forced = graphs(self._run_forced, [IDS, IDS, altered], pays(network.config))
         self._projections = plain(self._run_projections, [IDS, IDS, altered])
         # For batches TensorFlow's own kernels are as fast as XLA, and one graph serves every length.
-        self._classes = plain(self._run_classes, [IDS, tf.TensorSpec((None, None), tf.bool), altered])
+        self._classes = plain(self._run_classes, [IDS, IDS, tf.TensorSpec((None, None), tf.bool), altered])
         chosen = tf.TensorSpec((), tf.int32)
         self._gradient = plain(self._run_gradient, [IDS, IDS, chosen, altered])
         self.effects = Effects(network.config, self._run_chances, [IDS, IDS, IDS])
@@ -119,6 +119,7 @@ class ReaderRuntime:
         rows: Sequence[Sequence[int]],
         progress: Callable[[int, int], None] | None = None,
         alter: Alter = AS_IT_IS,
+        types: Sequence[Sequence[int]] | None = None,
     ) -> np.ndarray:
         """Scores (N, classes), as they are, for many rows of ids, those of nearly one length together.
 
@@ -126,6 +127,7 @@ class ReaderRuntime:
             rows: ids.
             progress: told how many rows are done, and of how many.
             alter: what is changed in the network meanwhile, for all rows alike.
+            types: the segments of each row; None: all are of the first.
 
         Raises:
             ValueError: a network that does not answer texts, a row without ids, or one longer than its positions.
@@ -143,7 +145,12 @@ class ReaderRuntime:
             real = np.arange(longest) < np.array([[len(rows[i])] for i in chosen])
             ids = np.full(real.shape, max(config.pad_id, 0), np.int32)
             ids[real] = np.concatenate([rows[i] for i in chosen])
-            found[chosen] = self._classes(tf.constant(ids), tf.constant(real), altered).numpy()
+            kinds = np.zeros_like(ids)
+            if types:
+                kinds[real] = np.concatenate([types[i] for i in chosen])
+            found[chosen] = self._classes(
+                tf.constant(ids), tf.constant(kinds), tf.constant(real), altered
+            ).numpy()
             if progress:
                 progress(len(rows) - len(order), len(rows))
         return found
@@ -217,8 +224,8 @@ class ReaderRuntime:
         output = self.network.config.output
         return answers.chances(output, logits) if output in OF_TEXTS else own(logits, target)
 
-    def _run_classes(self, ids: Any, real: Any, alter: Alter) -> Any:
-        return ops.cast(self.network.forward(ids, real=real, alter=alter).logits, "float32")
+    def _run_classes(self, ids: Any, types: Any, real: Any, alter: Alter) -> Any:
+        return ops.cast(self.network.forward(ids, types=types, real=real, alter=alter).logits, "float32")
 
     def _run_gradient(self, ids: Any, types: Any, chosen: Any, alter: Alter) -> Any:
         network = self.network

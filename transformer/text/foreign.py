@@ -51,6 +51,30 @@ class ForeignTokenizer:
         """Text -> ids, special tokens around as the family has them. Unknown pieces keep their own text as label."""
         return self._encode(self._source, text)
 
+    @property
+    def joins(self) -> bool:
+        """Whether it knows how two texts are joined to one row."""
+        return self._source.joined is not None
+
+    def encode_pair(self, text: str, second: str) -> tuple[Encoded, list[int]]:
+        """Two texts as one row, and the segment of each of its ids.
+
+        Raises:
+            ValueError: the folder does not say how they are joined.
+        """
+        side, both = self._source, {"A": text, "B": second}
+        if side.joined is None:
+            raise ValueError("expected one text, received two: the tokenizer does not say how it joins them")
+        row, types = Encoded([], [], []), list[int]()
+        for piece, segment in side.joined:
+            if isinstance(piece, str):
+                part = self._plain(side, both[piece])
+            else:
+                part = Encoded([piece], [side.vocabulary.label(piece)], [])
+            row = Encoded(*(mine + theirs for mine, theirs in zip(row, part, strict=True)))
+            types += [segment] * len(part.ids)
+        return row, types
+
     def encode_target(self, text: str) -> Encoded:
         """The same on the side of the output."""
         return self._encode(self._target, text)
@@ -84,15 +108,22 @@ class ForeignTokenizer:
         return [[i for role in part if (i := roles[role]) is not None] for part in self._around]
 
     def _encode(self, side: Side, text: str) -> Encoded:
+        known, (before, after) = side.vocabulary, self._markers(side)
+        ids, labels, unknown = self._plain(side, text)
+        return Encoded(
+            [*before, *ids, *after], [*map(known.label, before), *labels, *map(known.label, after)], unknown
+        )
+
+    def _plain(self, side: Side, text: str) -> Encoded:
+        """A text without anything around it."""
         known, pieces = side.vocabulary, side.pieces(_whole(text))
-        before, after = self._markers(side)
         lacking = known.roles["unknown"]
         labels = [
             Label(p.surface or "?", joins=p.joins) if p.id == lacking else known.label(p.id) for p in pieces
         ]
         return Encoded(
-            [*before, *(piece.id for piece in pieces), *after],
-            [*map(known.label, before), *_first_starts(labels), *map(known.label, after)],
+            [piece.id for piece in pieces],
+            _first_starts(labels),
             [piece.surface for piece in pieces if piece.id == lacking],
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from transformer.text.foreign_labels import (
     word_piece,
 )
 from transformer.text.growth import check, check_tokens
-from transformer.text.template import Around, template
+from transformer.text.template import Around, Joined, joined_by, pair, template
 from transformer.text.tokenizer import WORD_START
 from transformer.trace import Label
 from transformer.untrusted import VOCABULARY, read_bytes, read_object, shown
@@ -65,6 +65,7 @@ class Side:
 
     vocabulary: Vocabulary
     around: Around | None = None  # the ids around a text where the folder says them
+    joined: Joined | None = None  # how two texts are joined, likewise
 
     def pieces(self, text: str) -> list[Piece]:
         """The subwords of a text, without special tokens around."""
@@ -86,12 +87,18 @@ class LibrarySide(Side):
         special: set[str],
         name: str,
         around: Around | None = None,
+        joined: Joined | None = None,
     ) -> None:
         ids = tokenizer.get_vocab()
         check_tokens(ids, name)
         roles = roles_of(ids, family, settings, name)
+        self.joined = joined
         if family == "decoder":
             self.around = around or _said(settings, roles)
+        elif family == "bert" and joined is None:
+            first, last = roles["start"], roles["end"]
+            if first is not None and last is not None:
+                self.joined = joined_by(first, last, twice=ids.get("<s>") == first)
         markers = {ids[token] for token in special} | {i for i in roles.values() if i is not None}
         added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
         read = _style(tokenizer.decoder)
@@ -125,7 +132,9 @@ class LibrarySide(Side):
 def whole_file(path: Path, family: str, settings: Settings) -> Side:
     """tokenizer.json. What it says of padding, cutting and tokens around a text is for batches of its own library."""
     values, gap = read_object(path, VOCABULARY), candidates(family, "mask", settings)
-    around = None
+    around, joined = None, None
+    with suppress(ValueError, TypeError, AttributeError):  # texts by themselves are read all the same
+        joined = pair(values.get("post_processor"))
     with reading(f"a tokenizer in {path.name}"):
         if family == "decoder":
             around = template(values.get("post_processor"))
@@ -138,7 +147,7 @@ def whole_file(path: Path, family: str, settings: Settings) -> Side:
                 special.add(row["content"])
             row["special"] = row["content"] in special and row["content"] not in gap
         tokenizer = Tokenizer.from_str(json.dumps(values))
-        return LibrarySide(tokenizer, family, settings, special, path.name, around)
+        return LibrarySide(tokenizer, family, settings, special, path.name, around, joined)
 
 
 def _style(decoder: Any) -> Callable[[str], Label]:

@@ -15,7 +15,7 @@ import streamlit as st
 from transformer.ask import Ask
 from transformer.text.words import Word
 from transformer.trace import Trace
-from transformer.ui.models import calls
+from transformer.ui.models import calls, opened
 from transformer.ui.shell.markdown import line
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ class Reading(NamedTuple):
 
     Args:
         model: the network.
-        text: as it was typed.
+        text: as it was typed, both texts of a pair with a blank between them.
         words: the words of it.
         masked: numbers of those that a visitor masked, counted from 0.
         trace: what came of it.
+        second: the second text of a pair.
     """
 
     model: TextReader
@@ -40,12 +41,18 @@ class Reading(NamedTuple):
     words: list[Word]
     masked: frozenset[int]
     trace: Trace
+    second: str = ""
+
+    @property
+    def first(self) -> str:
+        """The text without the second one."""
+        return self.text[: -len(self.second) - 1] if self.second else self.text
 
     @property
     def question(self) -> Ask:
         """What was asked."""
         places = hidden(self.words, self.masked)
-        return Ask(model=self.model.name, given=self.text, masked=places)
+        return Ask(model=self.model.name, given=self.first, second=self.second, masked=places)
 
     @property
     def guesses_words(self) -> bool:
@@ -109,17 +116,29 @@ def take_example(examples: Mapping[str, str]) -> None:
 
 def put_in(reading: Reading, number: int, guess: str) -> None:
     """Write a guess into the text where a masked word stands; the masks after it stay with their words."""
-    word = reading.words[number]
-    text = reading.text[: word.begin] + guess + reading.text[word.end :]
+    word, (first, second) = reading.words[number], (reading.first, reading.second)
+    if word.begin < len(first):
+        first = first[: word.begin] + guess + first[word.end :]
+    else:
+        place = len(first) + 1
+        second = second[: word.begin - place] + guess + second[word.end - place :]
     try:
-        more = len(reading.model.words(text)) - len(reading.words)
+        more = len(reading.model.words(first, second)) - len(reading.words)
     except ValueError:  # it no longer fits, and the page will say so
         more = 0
-    st.session_state["text"] = text
+    st.session_state["text"] = first
+    if reading.second:
+        st.session_state["second"] = second
     mask(n + more if n > number else n for n in reading.masked if n != number)
 
 
-def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Reading | None:
+def joins(name: str) -> bool:
+    """Whether the model of this name reads two texts as a pair."""
+    model = opened.get(name)
+    return bool(model and model.future.result().joins)
+
+
+def answer(name: str, text: str, masked: str = "", key: str = "reading", second: str = "") -> Reading | None:
     """What was read: this text, or where that fails, a sentence why and the last reading that was good.
 
     Args:
@@ -127,11 +146,12 @@ def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Read
         text: what is read.
         masked: the numbers of masked words as the address has them.
         key: where in the session state the last reading of this page stands.
+        second: the second text of a pair, which is left out where the network reads none.
     """
     problem = ""
     with st.container():  # one place for whatever is to be said: the picture below keeps its own
         try:
-            st.session_state[key] = _read(name, text, masked)
+            st.session_state[key] = _read(name, text, masked, second)
         except ValueError as error:
             problem = f"Not read: {line(error)}."
         except calls.Unavailable as error:
@@ -149,13 +169,14 @@ def answer(name: str, text: str, masked: str = "", key: str = "reading") -> Read
     return reading
 
 
-def _read(name: str, text: str, masked: str) -> Reading:
+def _read(name: str, text: str, masked: str, second: str) -> Reading:
     with calls.waiting(name):
         model: TextReader = calls.network(name)
-    numbers = parse_masked(masked)
-    words = model.words(text)
+    numbers, second = parse_masked(masked), second if model.joins and second.strip() else ""
+    words = model.words(text, second)
     if model.config.output != "masked_tokens" or model.config.mask_id < 0:
         numbers = frozenset()
     numbers = frozenset(number for number in numbers if number < len(words))
-    question = Ask(model=name, given=text, masked=hidden(words, numbers))
-    return Reading(model, text, words, numbers, calls.ask(question))
+    question = Ask(model=name, given=text, second=second, masked=hidden(words, numbers))
+    whole = f"{text} {second}" if second else text
+    return Reading(model, whole, words, numbers, calls.ask(question), second)
