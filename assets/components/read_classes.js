@@ -2,7 +2,8 @@
 //
 // Data (made by transformer/ui/read/classes.py): {tokens: [{text, joins, special, classes: [{name, probability}], before}],
 // stretches: [{begin, end, name, probability}], colours: {light, dark: {share, accent}}}. A token's tint is full where its
-// class has a probability of 1; `before` is its class before something was changed in the network.
+// class has a probability of 1; `before` is its class before something was changed in the network. Tokens without classes
+// are a text in which stretches alone are marked.
 
 const FULL = 62; // percent of the hue where a tint is full: text stays readable on it
 
@@ -43,7 +44,7 @@ class Classes {
     layTokens(this.text, data.tokens, (word, token, index) => {
       const element = make("span", "token", word, token.text);
       element.classList.toggle("special", token.special);
-      const [best] = token.classes;
+      const best = token.classes[0];
       element.classList.toggle("changed", token.before !== undefined && token.before.name !== best.name);
       element.dataset.index = index;
       element.tabIndex = index === 0 ? 0 : -1;
@@ -52,7 +53,7 @@ class Classes {
       const stretch = of.get(index);
       if (!stretch) return;
       element.classList.add("marked");
-      element.style.setProperty("--tint", `${(FULL * best.probability).toFixed(1)}%`);
+      element.style.setProperty("--tint", `${(FULL * (best ?? stretch).probability).toFixed(1)}%`);
       if (index < stretch.end - 1) return;
       const name = make("span", "name", word, stretch.name);
       make("span", "percent", name, percent(stretch.probability));
@@ -63,6 +64,7 @@ class Classes {
   /** A token, its classes, and its class before the change where it was another. */
   words(index) {
     const { text, classes, before } = this.data.tokens[index];
+    if (!classes.length) return `“${text}”`;
     const said = classes.map(({ name, probability }) => `${name} ${percent(probability)}`).join(", ");
     return `“${text}”: ${said}${before ? `; before the change ${before.name} ${percent(before.probability)}` : ""}`;
   }
@@ -72,7 +74,9 @@ class Classes {
     token?.classList.add("pointed");
     this.status.textContent = token
       ? this.words(Number(token.dataset.index))
-      : "Point at a token, or move with the arrow keys, to see its classes.";
+      : this.data.tokens[0]?.classes.length
+        ? "Point at a token, or move with the arrow keys, to see its classes."
+        : "";
   }
 
   onKey(event) {

@@ -183,8 +183,9 @@ def test_two_texts_are_joined_as_the_reference_joins_them(name: str) -> None:
     family = {"tokens-llama3": "decoder"}.get(name, "bert")
     tokenizer = open_tokenizer(GOLDEN / name, family)
     assert tokenizer and tokenizer.joins
-    encoded, types = tokenizer.encode_pair(*PAIRS["texts"])
+    encoded, types, begins = tokenizer.encode_pair(*PAIRS["texts"])
     assert (encoded.ids, types) == (PAIRS[name]["ids"], PAIRS[name]["types"])
+    assert not encoded.labels[begins].special and encoded.labels[begins].text.casefold() == "the"
     assert len(encoded.labels) == len(encoded.ids)
 
 
@@ -216,8 +217,38 @@ def test_a_pair_is_answered_as_the_reference_answers_it(name: str) -> None:
 
 
 def test_a_network_that_joins_no_texts_refuses_a_second_one() -> None:
-    with pytest.raises(ValueError, match="expected one text for heads-gpt2-classes, received two"):
-        opened("heads-gpt2-classes").trace("The cat", "The dog")
+    with pytest.raises(ValueError, match="expected one text for heads-llama-score, received two"):
+        opened("heads-llama-score").trace("The cat", "The dog")
+
+
+def test_an_answer_is_the_best_stretch_of_the_second_text() -> None:
+    """By every pair of a beginning and an end, in float64."""
+    model, (first, second) = opened("heads-bert-spans"), PAIRS["texts"]
+    trace = model.trace(first, second)
+    ids, types = PAIRS["heads-bert-score"]["ids"], PAIRS["heads-bert-score"]["types"]
+    assert [label.id for label in trace.source] == ids
+    logits = np.asarray(model.network.forward(np.array([ids]), types=np.array([types])).logits, np.float64)[0]
+    places = [i for i, kind in enumerate(types) if kind == 1 and i < len(ids) - 1]
+    begins, ends = (np.exp(logits[places, side]) / np.exp(logits[places, side]).sum() for side in (0, 1))
+    every = {
+        (i, j + 1): begins[a] * ends[b] for a, i in enumerate(places) for b, j in enumerate(places) if j >= i
+    }
+    wanted = sorted(every.items(), key=lambda item: -item[1])[:5]
+    assert [(answer.begin, answer.end) for answer in trace.answers] == [where for where, _ in wanted]
+    np.testing.assert_allclose([a.probability for a in trace.answers], [p for _, p in wanted], atol=1e-6)
+    best = trace.answers[0]
+    assert best.score == pytest.approx(logits[best.begin, 0] + logits[best.end - 1, 1], abs=1e-4)
+    assert trace.output == best.name and trace.output in second.casefold()
+    assert model.trace(first).answers[0].end <= 7  # without a second text it is looked for in the first
+    # Of heads: what the chances of its beginning and its end lose.
+    found = model.sayings(trace)
+    assert [label.text.split()[0] for label in found] == ["begins", "ends"]
+    off = model.without_each(trace, np.ones(2))["encoder"]
+    changed = model._trace("", trace.source, ids, {}, types, model._alter(Interventions.parse("h:e1.2"), 1.0))
+    there = model.runtime.record(ids, types, model._alter(Interventions.parse("h:e1.2"), 1.0)).scores
+    chance = [s - np.logaddexp.reduce(s, axis=0) for s in (logits, there.astype(np.float64))]
+    lost = [c[best.begin, 0] + c[best.end - 1, 1] for c in chance]
+    assert off[0, 1] == pytest.approx(lost[0] - lost[1], abs=1e-4) and changed.answers
 
 
 def test_a_token_was_replaced_or_was_not() -> None:
@@ -266,7 +297,6 @@ def test_what_a_head_does_to_a_score_is_the_difference_of_the_scores() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("heads-bert-spans", "BertForQuestionAnswering (where an answer begins and ends)"),
         ("heads-bert-next", "BertForNextSentencePrediction (whether one text follows another)"),
     ],
 )
@@ -299,7 +329,7 @@ def rename(place: Path, change: Any) -> Path:
     ("name", "architecture"),
     [
         ("heads-bert-classes", "BertForMultipleChoice"),
-        ("heads-distilbert-classes", "DistilBertForQuestionAnswering"),
+        ("heads-modern-classes", "ModernBertForQuestionAnswering"),
         ("heads-gpt2-classes", "GPT2ForQuestionAnswering"),
         ("heads-llama-score", "LlamaForSomethingNew"),
         ("heads-roberta-tokens", "RobertaWithAdapters"),

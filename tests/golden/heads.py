@@ -187,6 +187,7 @@ VARIANTS: dict[str, Any] = {
         head, seed=28, kind="ModernBertForTokenClassification", num_labels=3, norm_bias=True, attention_bias=True,
         mlp_bias=True, classifier_bias=True, **MODERN,
     ),
+    "heads-roberta-spans": partial(head, seed=29, kind="RobertaForQuestionAnswering", pad=1, **ROBERTA),
     "heads-mpnet-words": partial(head, seed=24, kind="MPNetForMaskedLM", pad=1, **BERT),
     "heads-mpnet-classes": partial(
         head, seed=25, kind="MPNetForSequenceClassification", pad=1, num_labels=3, **BERT

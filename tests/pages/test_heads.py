@@ -95,11 +95,11 @@ def test_a_second_text_makes_a_pair(visit: Visit, sent: dict[str, Any]) -> None:
     reading = page.session_state["reading"]
     model = calls.network("heads-bert-score")
     assert reading.trace.answers == model.trace(TEXT, second).answers != model.trace(TEXT).answers
-    assert (reading.first, reading.second) == (TEXT, second) and reading.written(len(reading.words) - 2) == "day"
+    assert (reading.first, reading.second) == (TEXT, second) and reading.written(
+        len(reading.words) - 2
+    ) == "day"
     page.text_input(key="second").set_value("").run()
     assert page.session_state["reading"].trace.answers == model.trace(TEXT).answers
-    page = visit(READ, text=TEXT, second=second, model="heads-gpt2-classes")  # which does not say how it joins texts
-    assert not page.exception and "second" not in page.session_state["reading"].trace.options
 
 
 def test_every_token_has_its_class_and_stretches_their_names(visit: Visit, sent: dict[str, Any]) -> None:
@@ -139,15 +139,31 @@ def test_heads_are_ranked_for_what_a_network_says() -> None:
     assert asked["heads-gpt2-classes"][0].name.startswith("The class “")
 
 
+def test_an_answer_is_marked_in_the_second_text(visit: Visit, sent: dict[str, Any]) -> None:
+    calls.forget("heads-gpt2-classes")
+    calls.open_model(GOLDEN / "heads-bert-spans").future.result(SECONDS)
+    page = visit(
+        READ, text=TEXT, second="The dog sat there all day.", model="heads-bert-spans", change="h:e1.1"
+    )
+    assert "Where the answer to the first text stands" in captions(page)
+    before = page.session_state["reading"].trace
+    (stretch,) = sent["token-classes"]["stretches"]
+    (group,) = sent["classes"]["groups"]
+    assert stretch["name"] == "answer" and stretch["probability"] == group["bars"][0]["probability"]
+    assert len(group["bars"]) == 5 and stretch["end"] <= len(before.source) - 1
+    assert any("before the change the best one had" in box.value for box in page.markdown)
+    page = visit(READ, text=TEXT, model="heads-bert-spans")
+    assert "There is no second text" in captions(page)
+
+
 def test_a_head_that_is_left_out_is_named(visit: Visit, tmp_path: Path) -> None:
-    place = Path(shutil.copytree(GOLDEN / "heads-bert-classes", tmp_path / "spans"))
+    place = Path(shutil.copytree(GOLDEN / "heads-bert-classes", tmp_path / "choice"))
     config = (place / "config.json").read_text()
-    (place / "config.json").write_text(config.replace("ForSequenceClassification", "ForQuestionAnswering"))
+    (place / "config.json").write_text(config.replace("ForSequenceClassification", "ForMultipleChoice"))
     calls.forget("heads-bert-labels")
     calls.open_model(place).future.result(SECONDS)
-    page = visit(READ, text=TEXT, model="spans")
+    page = visit(READ, text=TEXT, model="choice")
     named = captions(page).replace("\\", "")
-    assert "BertForQuestionAnswering (where an answer begins and ends), is left out" in named
-    assert "spans" not in page.session_state["reading"].trace.options
+    assert "BertForMultipleChoice (which of several texts fits), is left out" in named
     page = visit(SENTIMENT, text=TEXT)
-    assert "spans" not in page.selectbox(key="model").options
+    assert "choice" not in page.selectbox(key="model").options

@@ -15,12 +15,13 @@ from transformer.models.decoder import Decoder
 from transformer.models.encoder import Encoder
 from transformer.models.seq2seq import Forward
 
-TASKS = ("masked_tokens", *OF_TEXTS, *OF_TOKENS, "vectors")
+TASKS = ("masked_tokens", *OF_TEXTS, *OF_TOKENS, "spans", "vectors")
 
 
 class Reader(keras.Model):
     """{"ids": (B, S)} -> what `config.output` says: scores (B, S, vocabulary) of what stands at each position, scores
-    (B, classes) of the text or (B, S, classes) of each position, or vectors (B, S, D)."""
+    (B, classes) of the text or (B, S, classes) of each position, scores (B, S, 2) of where an answer begins and ends,
+    or vectors (B, S, D)."""
 
     def __init__(self, config: ModelConfig, name: str = "reader", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
@@ -52,7 +53,7 @@ class Reader(keras.Model):
             self.head = MaskedTokens(config, self.embedding.tokens, dtype=policy, name="masked_tokens")
         elif task.kind != "vectors":
             # Of a token that was replaced or was not, one score says both.
-            classes = 1 if task.kind == "replaced" else task.classes
+            classes = {"replaced": 1, "spans": 2}.get(task.kind, task.classes)
             self.head = keras.layers.Dense(classes, use_bias=task.class_bias, dtype=policy, name="classifier")
             self.dropout = keras.layers.Dropout(task.dropout, dtype=policy)
 
@@ -134,7 +135,7 @@ class Reader(keras.Model):
             return vectors
         if task == "masked_tokens":
             return self.head(vectors)
-        chosen = self._pooled(vectors) if task in OF_TOKENS else self.pool(vectors, real)
+        chosen = self.pool(vectors, real) if task in OF_TEXTS else self._pooled(vectors)
         score = self.head(self.dropout(chosen, training=training))
         return ops.concatenate([ops.zeros_like(score), score], axis=-1) if task == "replaced" else score
 

@@ -72,7 +72,8 @@ class TextReader(Model):
         One that answers the text gives `answers`: every class with its probability, and the likeliest as output; every
         label with a probability of its own, and those that are likelier than not as output; or a score, a number that
         is no probability. One that answers each token gives one step a position, with the likeliest classes, and the
-        stretches that belong together as answers: a class without its B- or I-, and where it begins and ends.
+        stretches that belong together as answers: a class without its B- or I-, and where it begins and ends. One that
+        answers a question gives the best stretches of the second text, or of the only one, and the best as output.
 
         Args:
             text: what is read.
@@ -99,13 +100,13 @@ class TextReader(Model):
 
     def _answer(self, ask: Ask, given: str) -> Trace:
         alter = self._alter(ask.interventions, ask.position_scale)
-        encoded, types = self._encode(given, ask.second)
+        encoded, types, begins = self._encode(given, ask.second)
         ids = self._hide(list(encoded.ids), ask.masked)
         options: dict[str, Any] = {"second": clean(ask.second)} if ask.second else {}
         if encoded.unknown:
             options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
         options |= changes(ask.interventions, ask.position_scale)
-        return self._trace(clean(given), encoded.labels, ids, options, types, alter)
+        return self._trace(clean(given), encoded.labels, ids, options, types, alter, begins)
 
     @property
     def joins(self) -> bool:
@@ -201,7 +202,7 @@ class TextReader(Model):
     def words(self, text: str, second: str = "") -> list[Word]:
         """The words of a text, or of two with a blank between them, each with its positions and where it stands there;
         errors as with `trace`."""
-        encoded, _ = self._encode(text, second)
+        encoded, *_ = self._encode(text, second)
         return words(f"{text} {second}" if second else text, self._marked(encoded.labels, encoded.ids))
 
     def guesses(self, trace: Trace, places: Sequence[int], count: int = 5) -> list[Alternative]:
@@ -231,19 +232,20 @@ class TextReader(Model):
     def _spelt(self, run: Sequence[Alternative]) -> str:
         return _text([self.tokenizer.label(other.id) for other in run])
 
-    def _encode(self, text: str, second: str = "") -> tuple[Encoded, list[int] | None]:
-        """One text or two, and the segments where there are two and the network tells them apart."""
-        types: list[int] | None = None
+    def _encode(self, text: str, second: str = "") -> tuple[Encoded, list[int] | None, int]:
+        """One text or two, the segments where there are two and the network tells them apart, and where the second one
+        begins."""
+        types, begins = None, 0
         if second and not self.joins:
             raise ValueError(
                 f"expected one text for {self.name}, received two: it does not say how it joins them"
             )
         if second:
-            encoded, types = self.tokenizer.encode_pair(readable(text), readable(second))
+            encoded, types, begins = self.tokenizer.encode_pair(readable(text), readable(second))
         else:
             encoded = self.tokenizer.encode(readable(text))
         self._fits(encoded.ids, self.reads)
-        return encoded, types if self.config.token_types > 1 else None
+        return encoded, types if self.config.token_types > 1 else None, begins
 
     def _types(self, trace: Trace) -> list[int] | None:
         """The segments of a trace, which somebody else may have written."""
@@ -283,8 +285,8 @@ class TextReader(Model):
         return self.runtime.projections(ids_of(trace.source), self._types(trace), self._altered(trace))
 
     def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
-        """The classes, labels or scores; or of each place the token that stands there, under a mask the best guess, or
-        the token's class."""
+        """The classes, labels or scores; of an answer in the text, where it begins and where it ends; or of each place
+        the token that stands there, under a mask the best guess, or the token's class."""
         self._own(trace)
         ids, config = ids_of(trace.source), self.config
         if config.output == "vectors":
@@ -292,6 +294,13 @@ class TextReader(Model):
         target, labels = list(ids), list(trace.source)
         if config.output in OF_TEXTS:
             labels = [Label(name) for name in config.class_names]
+        elif config.output == "spans":
+            if not trace.answers or trace.answers[0].end is None or len(ids) < 2:
+                raise ValueError("expected a trace with an answer in its text, received one without")
+            target[:2] = found = trace.answers[0].begin or 0, trace.answers[0].end - 1
+            labels = [
+                Label(f"{way} at {labels[i].text}") for way, i in zip(("begins", "ends"), found, strict=True)
+            ]
         elif config.output in OF_TOKENS:
             if len(trace.steps) != len(ids) or {step.token for step in trace.steps} - set(config.class_names):
                 raise ValueError("expected a trace with a class for each token, received another")
@@ -330,6 +339,7 @@ class TextReader(Model):
         options: dict[str, Any],
         types: Sequence[int] | None = None,
         alter: Alter = AS_IT_IS,
+        begins: int = 0,
     ) -> Trace:
         read = self.runtime.record(ids, types, alter)
         source = numbered(self._marked(labels, ids), ids)
@@ -347,11 +357,21 @@ class TextReader(Model):
             output = ", ".join(
                 f"{_text(source[answer.begin : answer.end])} ({answer.name})" for answer in given
             )
+        elif self.config.output == "spans":
+            first = begins or (list(types).index(1) if types is not None and 1 in types else 0)
+            allowed = [place >= first and not label.special for place, label in enumerate(source)]
+            given = [
+                Answer(
+                    _text(source[span.begin : span.end]), span.score, span.probability, span.begin, span.end
+                )
+                for span in answers.spans(read.scores, np.array(allowed))
+            ]
+            output = given[0].name if given else ""
         elif read.classes is not None:
             given, output = self._answered(read)
             if self.config.output == "classes":  # as traces said it before they had answers
                 options |= {f"probability of {answer.name}": answer.probability for answer in given}
-        if self.config.classes:
+        if self.config.classes or self.config.output == "spans":
             options["answers"] = self.config.output
         if types is not None:
             options["segments"] = " ".join(str(int(t)) for t in types)

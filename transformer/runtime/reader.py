@@ -39,7 +39,8 @@ class Read(NamedTuple):
     maps (layers, H, S, S): attention weights. For a network that guesses masked tokens: log_probability (S,) of each
     token that stands there, natural log; entropy (S,) in bits; alternatives (S, 5) ids and their probabilities, best
     first. For one that answers a text: scores and classes (classes,), what `answers.probabilities` makes of them; for
-    one that answers each of its tokens (S, classes). What a network does not say is None.
+    one that answers each of its tokens (S, classes), and of answers in the text the scores (S, 2) of their beginnings
+    and ends. What a network does not say is None.
     """
 
     maps: np.ndarray
@@ -108,6 +109,8 @@ class ReaderRuntime:
             return Read(maps, *(part[:length] for part in said))
         if output in OF_TOKENS:
             return Read(maps, scores=said[0][:length], classes=said[1][:length])
+        if output == "spans":
+            return Read(maps, scores=said[0][:length])
         return Read(maps, scores=said[0], classes=said[1]) if said else Read(maps)
 
     def classify(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
@@ -213,15 +216,19 @@ class ReaderRuntime:
         if config.output == "vectors":
             return (maps,)
         scores = ops.cast(result.logits, "float32")
+        if config.output == "spans":
+            return maps, scores
         return maps, scores, answers.probabilities(config.output, scores)
 
     def _run_chances(self, ids: Any, types: Any, target: Any, alter: Alter) -> Any:
-        """Of the tokens or classes `target` in their places, or of each class or label of the text, or its numbers;
-        nothing in `ids` is padding."""
+        """Of the tokens or classes `target` in their places, or of each class or label of the text, or its numbers; or
+        that an answer begins and ends at the first two numbers of `target`; nothing in `ids` is padding."""
         ids, types, target = repeated(alter.scale, ids, types, target)
         real = tf.ones_like(ids, tf.bool)
         logits = self.network.forward(ids, types=types, real=real, alter=alter).logits
         output = self.network.config.output
+        if output == "spans":  # each over all positions
+            return own(ops.transpose(logits, (0, 2, 1)), target[:, :2])
         return answers.chances(output, logits) if output in OF_TEXTS else own(logits, target)
 
     def _run_classes(self, ids: Any, types: Any, real: Any, alter: Alter) -> Any:

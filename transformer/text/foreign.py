@@ -56,8 +56,8 @@ class ForeignTokenizer:
         """Whether it knows how two texts are joined to one row."""
         return self._source.joined is not None
 
-    def encode_pair(self, text: str, second: str) -> tuple[Encoded, list[int]]:
-        """Two texts as one row, and the segment of each of its ids.
+    def encode_pair(self, text: str, second: str) -> tuple[Encoded, list[int], int]:
+        """Two texts as one row, the segment of each of its ids, and where the second one begins.
 
         Raises:
             ValueError: the folder does not say how they are joined.
@@ -65,15 +65,18 @@ class ForeignTokenizer:
         side, both = self._source, {"A": text, "B": second}
         if side.joined is None:
             raise ValueError("expected one text, received two: the tokenizer does not say how it joins them")
-        row, types = Encoded([], [], []), list[int]()
+        row, types, begins = Encoded([], [], []), list[int](), 0
         for piece, segment in side.joined:
             if isinstance(piece, str):
+                begins = len(types)
                 part = self._plain(side, both[piece])
             else:
                 part = Encoded([piece], [side.vocabulary.label(piece)], [])
-            row = Encoded(*(mine + theirs for mine, theirs in zip(row, part, strict=True)))
+            row.ids.extend(part.ids)
+            row.labels.extend(part.labels)
+            row.unknown.extend(part.unknown)
             types += [segment] * len(part.ids)
-        return row, types
+        return row, types, begins
 
     def encode_target(self, text: str) -> Encoded:
         """The same on the side of the output."""

@@ -9,6 +9,7 @@ from typing import Any
 from transformer.checkpoints.families.heads import (
     CLASSES,
     REPLACED,
+    SPANS,
     TOKENS,
     WORDS,
     Head,
@@ -159,7 +160,10 @@ _HEADS = {
 def _task(config: Mapping[str, Any], names: Collection[str]) -> Task:
     kind = config["model_type"]
     pooler = bool({"pooler.dense.weight", "pooler.weight"} & set(names))
-    found = task_of(config, names, _HEADS["roberta" if kind in _ROBERTAS else kind], pooler=pooler)
+    heads = _HEADS["roberta" if kind in _ROBERTAS else kind] | {
+        SPANS: Head(("qa_outputs.weight",), {"kind": "spans"})
+    }
+    found = task_of(config, names, heads, pooler=pooler)
     if found.kind == "replaced":
         found = replace(found, pooler_activation=activation(config, "hidden_act"))
     return replace(found, tied=config.get("tie_word_embeddings") is not False)
@@ -302,7 +306,7 @@ def _distilbert_rows(config: ModelConfig) -> list[Row]:
 _ALONE = {"is_decoder": (False, None), "add_cross_attention": (False, None)}
 _WORDS = "embeddings.word_embeddings.weight"
 
-FAMILIES = {
+_FAMILIES = {
     "bert": Family(
         "bert.",
         _bert,
@@ -376,3 +380,13 @@ FAMILIES = {
         kind="encoder",
     ),
 }
+
+
+def _or_spans(rows: Callable[[ModelConfig], list[Row]]) -> Callable[[ModelConfig], list[Row]]:
+    """The same head in all of these families: where an answer begins and ends."""
+    return lambda config: (
+        rows(config) + (classifier(config, "qa_outputs") if config.output == "spans" else [])
+    )
+
+
+FAMILIES = {kind: family._replace(rows=_or_spans(family.rows)) for kind, family in _FAMILIES.items()}

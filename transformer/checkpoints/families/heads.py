@@ -19,15 +19,16 @@ from transformer.untrusted import shown
 Settings = Mapping[str, Any]
 WORDS, LINE, BODY = "MaskedLM", "CausalLM", ""  # kinds of heads, as an architecture's name ends
 CLASSES, TOKENS = "SequenceClassification", "TokenClassification"
+SPANS = "QuestionAnswering"
 REPLACED = "PreTraining"  # of ELECTRA; what other families are pretrained by has masked words in it
 # What the others answer.
 _OTHERS = {
-    "QuestionAnswering": "where an answer begins and ends",
+    SPANS: "where an answer begins and ends",
     "MultipleChoice": "which of several texts fits",
     "NextSentencePrediction": "whether one text follows another",
 }
 # Where no architecture is named: kinds of heads in the order in which tensors are looked for.
-_ORDER = (CLASSES, TOKENS, WORDS, REPLACED)
+_ORDER = (CLASSES, TOKENS, SPANS, WORDS, REPLACED)
 MOST_CLASSES = 100_000
 
 
@@ -55,8 +56,6 @@ def task_of(config: Settings, names: Collection[str], heads: Mapping[str, Head],
     kind = kind_of(config)
     if kind is None:
         kind = next((kind for kind in _ORDER if kind in heads and _there(heads[kind], names)), BODY)
-        if kind == BODY and any(name.startswith("qa_outputs.") for name in names):
-            kind = "QuestionAnswering"
     return task_for(kind, config, names, heads, **body)
 
 

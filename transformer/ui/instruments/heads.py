@@ -260,6 +260,11 @@ def _answered(found: Changed) -> str:
             f"The answer {verb} {said}. What changes most is “{line(now.name, 60)}”: {_percent(now):.1f} %, before the "
             f"change {_percent(was):.1f} %."
         )
+    if kind == "spans" and pairs:
+        return (
+            f"The answer {verb} {said}, {_percent(after.answers[0]):.1f} %; before the change the best one had "
+            f"{_percent(before.answers[0]):.1f} %."
+        )
     chance = f"probability of {after.output}"
     now_p, was_p = (trace.options.get(chance) for trace in (after, before))
     if isinstance(now_p, int | float) and isinstance(was_p, int | float):

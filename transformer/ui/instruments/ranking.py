@@ -79,6 +79,9 @@ def objectives(trace: Trace, labels: Sequence[Label]) -> list[Objective]:
         return Objective(name, SCORE if score and len(labels) == 1 else f"“{said}”", weights, score)
 
     texts = [shown(label).strip() or "␣" for label in labels]
+    if kind == "spans":
+        whole = Objective("The answer", f"“{plain(trace.output)}”", np.ones(len(labels)))
+        return [whole, *(one(i, f"It {text}") for i, text in enumerate(texts))]
     reads = len(trace) == 1 and not trace.steps and (trace.answers or "encoder" in trace)
     if reads and kind == "score":
         return [

@@ -25,7 +25,7 @@ TITLES = {OURS: "Trained by Headlight"} | {name: family.title for name, family i
 
 # Of published checkpoints that read, by the kind of network.
 HEADS = {
-    "encoder": "masked words, classes, labels, a score, classes of tokens, or none",
+    "encoder": "masked words, classes, labels, a score, classes of tokens, answers to a question, or none",
     "decoder": "besides writing: classes, labels, a score, classes of tokens, or none",
 }
 
@@ -237,6 +237,7 @@ def says(task: Task) -> str:
         "labels": f"any of {of} labels, each with a probability of its own",
         "score": "a score" if task.classes == 1 else f"{of} numbers",
         "token_classes": f"one of {of} classes for each token",
+        "spans": "the stretch of a text that answers a question",
         "replaced": "for each token whether it was replaced",
         "vectors": "nothing: it has no head, and shows what it looks at",
     }

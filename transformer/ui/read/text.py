@@ -34,6 +34,11 @@ TOKENS = (
     "The class of each token: the fuller the tint, the surer the network; the figure beside a stretch is the mean of "
     "its tokens."
 )
+SPANS = (
+    "Where the answer to the first text stands in the second one, and how likely the best answers are: that one begins "
+    "there, times that one ends there."
+)
+ALONE = " There is no second text: the answer is looked for in the first."
 MOST = 20  # bars or numbers
 
 
@@ -98,6 +103,16 @@ def _said(reading: Reading, before: Reading) -> bool:
             if box.open:
                 st.dataframe(table(reading.trace), hide_index=True, width="stretch")
         return False
+    if config.output == "spans":
+        st.caption(f"{SPANS}{'' if reading.second else ALONE}{ticks(reading, before)}")
+        classes(reading.trace, before.trace, key="token-classes")
+        was = {(a.begin, a.end): a.probability for a in before.trace.answers}
+        changed = reading.trace is not before.trace
+        found = [
+            Bar(a.name, a.probability or 0.0, before=was.get((a.begin, a.end)) if changed else None)
+            for a in reading.trace.answers
+        ]
+        return bars([Group("The best answers", found)], key="classes")
     if config.output == "score":
         st.caption(SCORE)
         numbers(reading.trace, before.trace)
