@@ -53,7 +53,7 @@ class Classes {
       const stretch = of.get(index);
       if (!stretch) return;
       element.classList.add("marked");
-      element.style.setProperty("--tint", `${(FULL * (best ?? stretch).probability).toFixed(1)}%`);
+      element.style.setProperty("--tint", `${(FULL * (best?.probability ?? 1)).toFixed(1)}%`);
       if (index < stretch.end - 1) return;
       const name = make("span", "name", word, stretch.name);
       make("span", "percent", name, percent(stretch.probability));

@@ -8,6 +8,8 @@ from typing import Any
 
 from transformer.checkpoints.families.heads import (
     CLASSES,
+    FOLLOWING,
+    FOLLOWS,
     REPLACED,
     SPANS,
     TOKENS,
@@ -123,6 +125,10 @@ _HEADS = {
     "bert": {
         WORDS: Head(("cls.predictions.bias",), _WORDS_HEAD),
         CLASSES: Head(("classifier.weight", "pooler.dense.weight"), {"pooler": True}),
+        FOLLOWS: Head(
+            ("cls.seq_relationship.weight", "pooler.dense.weight"),
+            {"kind": "classes", "classes": 2, "names": FOLLOWING, "pooler": True},
+        ),
         TOKENS: Head(("classifier.weight",)),
     },
     "roberta": {
@@ -201,7 +207,8 @@ def _bert_head(config: ModelConfig) -> list[Row]:
             Row("cls.predictions.bias", "masked_tokens/logits/bias"),
             *untied(config, "cls.predictions.decoder.weight", "masked_tokens/logits/kernel"),
         ]
-    table = classifier(config, "classifier") if config.classes else []
+    named = "cls.seq_relationship" if config.task.names == FOLLOWING else "classifier"
+    table = classifier(config, named) if config.classes else []
     return table + (dense("pooler.dense", "pooler") if config.task.pooler else [])
 
 

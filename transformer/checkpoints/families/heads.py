@@ -19,14 +19,18 @@ from transformer.untrusted import shown
 Settings = Mapping[str, Any]
 WORDS, LINE, BODY = "MaskedLM", "CausalLM", ""  # kinds of heads, as an architecture's name ends
 CLASSES, TOKENS = "SequenceClassification", "TokenClassification"
-SPANS = "QuestionAnswering"
+SPANS, FOLLOWS = "QuestionAnswering", "NextSentencePrediction"
 REPLACED = "PreTraining"  # of ELECTRA; what other families are pretrained by has masked words in it
 # What the others answer.
 _OTHERS = {
     SPANS: "where an answer begins and ends",
     "MultipleChoice": "which of several texts fits",
-    "NextSentencePrediction": "whether one text follows another",
+    FOLLOWS: "whether one text follows another",
 }
+FOLLOWING = (
+    "the second text follows",
+    "it does not",
+)  # classes of FOLLOWS (Devlin et al. 2018, section 3.1, task 2)
 # Where no architecture is named: kinds of heads in the order in which tensors are looked for.
 _ORDER = (CLASSES, TOKENS, SPANS, WORDS, REPLACED)
 MOST_CLASSES = 100_000

@@ -23,13 +23,6 @@ LONGEST = 1000  # characters of a path or an id
 TITLES = {OURS: "Trained by Headlight"} | {name: family.title for name, family in FAMILIES.items()}
 
 
-# Of published checkpoints that read, by the kind of network.
-HEADS = {
-    "encoder": "masked words, classes, labels, a score, classes of tokens, answers to a question, or none",
-    "decoder": "besides writing: classes, labels, a score, classes of tokens, or none",
-}
-
-
 class Found(NamedTuple):
     """What was typed, looked at: a folder, or a hub id that is in the cache (`seen`) or would be fetched (`cost`)."""
 
@@ -165,7 +158,6 @@ def families() -> None:
                     "model_type": name,
                     "what it does": kind_of(family.kind).does,
                     "page": page.name if (page := pages[name]) else "",
-                    "heads": HEADS.get(family.kind, ""),
                 }
                 for name, family in FAMILIES.items()
             ],
@@ -173,8 +165,10 @@ def families() -> None:
             width="content",
         )
         st.caption(
-            "With the heads named here a network opens on the page Read, those that answer a whole text on Sentiment, "
-            "too. Of any other head the network behind it opens on Read, and the head is named as left out."
+            "What reads a text opens with a head for masked words, classes, labels, a score, classes of tokens or the "
+            "answer to a question; what goes on writing opens with one for classes, labels, a score or classes of "
+            "tokens, too, and stands on Read then. Those that answer a whole text stand on Sentiment as well. Of any "
+            "other head the network behind it opens, and the head is named as left out."
         )
 
 
