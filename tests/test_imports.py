@@ -79,7 +79,10 @@ RULES: tuple[Only | Never, ...] = (
     ),
     Only(
         ("transformer/analysis",),
-        ("numpy", *(f"transformer.{name}" for name in ("config", "trace", "formulas", "analysis"))),
+        (
+            "numpy",
+            *(f"transformer.{name}" for name in ("config", "interventions", "trace", "formulas", "analysis")),
+        ),
     ),
     Only(
         ("transformer/layers",),

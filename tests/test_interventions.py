@@ -62,6 +62,16 @@ def test_what_does_the_same_is_equal() -> None:
         "h:e1.1;h:e1.2",
         "h:e1.1\n",
         "x:e1.1.1",
+        "x:e1.1.1.3-2",
+        "x:e1.1.1.*-2",
+        "x:e1.1.1.2-*",
+        "x:e1.1.1.2-",
+        "x:e1.1.1-.2",
+        "x:e1.1.1.2-3-4",
+        "x:e1-2.1.1.1",
+        "x:e1.1.1.2-100000",
+        "x:e1.1.0.1",
+        "x:" + ",".join(f"e1.1.{i + 1}.1" for i in range(33)),
         "x:e1.1.1.1?",
         "p:s3.4",
         "p:sx1.1",
@@ -83,6 +93,33 @@ def test_hostile_texts_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected .*, received") as error:
         Interventions.parse(text)
     assert "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("edge", "text", "bounds"),
+    [
+        (Edge("cross", 1, 2, 4, 6), "x:x2.3.5.7", ((1, 1), (2, 2), (4, 4), (6, 6))),
+        (Edge("encoder", ALL, ALL, ALL, 0, "drop"), "x:e*.*.*.1!", ((0, 99_998),) * 3 + ((0, 0),)),
+        (
+            Edge("cross", 1, 2, ALL, 119, last_key=179),
+            "x:x2.3.*.120-180",
+            ((1, 1), (2, 2), (0, 99_998), (119, 179)),
+        ),
+        (Edge("decoder", 0, 0, 1, 3, "drop", 2, 3), "x:d1.1.2-3.4!", ((0, 0), (0, 0), (1, 2), (3, 3))),
+    ],
+)
+def test_looks_are_written_one_by_one_and_in_rows(edge: Edge, text: str, bounds: object) -> None:
+    made = Interventions(edges=(edge,))
+    assert made.text() == text and Interventions.parse(text) == made and edge.bounds() == bounds
+    assert Interventions.parse(f"{text},{text[2:]}") == made
+
+
+@pytest.mark.parametrize("last", [2, -2, 99_999, True, 1.0, None])
+def test_a_row_of_looks_that_cannot_be_is_refused(last: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a last_key"):
+        Edge("cross", 0, 0, 0, 3, last_key=last)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^expected a last_query behind the first"):
+        Edge("cross", 0, 0, ALL, 3, last_query=3)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"h:e1.1", ["h:e1.1"]])

@@ -3,13 +3,15 @@
 import functools
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from transformer.analysis.scores import Learned, mask_of, normalised, weights_of
+from transformer.analysis.scores import Learned, cut_of, mask_of, normalised, weights_of
 from transformer.checkpoints import folder
 from transformer.config import END, PAD, ModelConfig, Stack, present
+from transformer.interventions import Edge
 from transformer.layers.positions import sinusoids
 from transformer.models.assembly import assemble
 
@@ -96,11 +98,11 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 class Reference:
     """The network of figure 1, or one of its stacks alone, one head and one position at a time, in float64.
 
-    Nothing is padded here: a row stands for itself.
+    Nothing is padded here: a row stands for itself. What `edges` forbid is forbidden.
     """
 
-    def __init__(self, toy: ModelConfig, weights: dict[str, np.ndarray]) -> None:
-        self.config = toy
+    def __init__(self, toy: ModelConfig, weights: dict[str, np.ndarray], edges: Iterable[Edge] = ()) -> None:
+        self.config, self.edges = toy, tuple(edges)
         self.weights = {name: np.asarray(value, np.float64) for name, value in weights.items()}
 
     def dense(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -124,7 +126,8 @@ class Reference:
             for side, part in ((x, "query"), (source, "key"), (source, "value"))
         )
         stack, block = self.own(name), re.search(r"block_(\d+)", name)
-        spec = stack.attention_at(int(block[1]) if block else 0)
+        layer = int(block[1]) if block else 0
+        spec = stack.attention_at(layer)
         spec = present(stack.cross, name) if name.endswith("cross_attention") else spec
         queries, keys, values = (
             part.reshape(len(part), -1, spec.head_width).swapaxes(0, 1) for part in (queries, keys, values)
@@ -135,8 +138,12 @@ class Reference:
         )
         learned = Learned(scales[0], scales[1], shifts[0], shifts[1], stack.norm)
         mask = mask_of("decoder" if causal else "encoder", len(x), len(source), spec.window)
-        maps = weights_of(queries, keys, spec, mask, learned).weights
-        mixed = [maps[head] @ values[head // spec.groups] for head in range(spec.heads)]
+        kind = "cross" if name.endswith("cross_attention") else name.split("/")[0]
+        shape = (spec.heads, len(x), len(source))
+        barred = cut_of(self.edges, kind, layer, shape) if self.edges else None
+        maps = weights_of(queries, keys, spec, mask, learned, barred=barred).weights
+        used = np.where(cut_of(self.edges, kind, layer, shape, "drop"), 0.0, maps)
+        mixed = [used[head] @ values[head // spec.groups] for head in range(spec.heads)]
         return self.dense(np.concatenate(mixed, -1), f"{name}/output"), maps
 
     def activation(self, x: np.ndarray, name: str) -> np.ndarray:

@@ -6,6 +6,7 @@ The text counts layers, heads and places from 1, as the pages do; the fields cou
     h:e2.3,d1.*=0.5     head 3 of encoder layer 2 off, every head of decoder layer 1 halved
     x:x2.3.5.7,d1.1.*.1!  cross-attention layer 2, head 3: the fifth query must not see the seventh key; and in decoder
                         layer 1, head 1, what everybody gets from the first token is dropped
+    x:x*.*.2-3.40-90    nowhere in cross-attention may the second and the third query see the keys 40 to 90
     p:sd3.4<6           the stream of the decoder after layer 3, at the fourth place: the other run's at its sixth
     o:a%20dog           the input of that other run
 
@@ -36,8 +37,9 @@ LAST = 99_998  # the last layer, head or place that can be named, from 0
 _KINDS: dict[str, Kind] = {"e": "encoder", "d": "decoder", "x": "cross"}
 _SITES: dict[str, Site] = {"s": "stream", "h": "head", "f": "feed_forward"}
 _NUMBER, _PLACE = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,3})?", r"(\*|[1-9][0-9]{0,4})"
+_SPAN = rf"{_PLACE}(?:-([1-9][0-9]{{0,4}}))?"
 _HEAD = re.compile(rf"([edx]){_PLACE}\.{_PLACE}(?:=({_NUMBER}))?")
-_EDGE = re.compile(rf"([edx]){_PLACE}\.{_PLACE}\.{_PLACE}\.{_PLACE}(!?)")
+_EDGE = re.compile(rf"([edx]){_PLACE}\.{_PLACE}\.{_SPAN}\.{_SPAN}(!?)")
 _PATCH = re.compile(rf"([shf])([edx]){_PLACE}\.{_PLACE}(?:\.{_PLACE})?(?:<{_PLACE})?")
 _QUOTED = re.compile(r"(?:[A-Za-z0-9_.~-]|%[0-9A-F]{2})+")
 
@@ -72,16 +74,18 @@ class Head:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edge:
-    """One look that is forbidden (attention knockout: Geva et al. 2023, arXiv:2304.14767).
+    """One look that is forbidden (attention knockout: Geva et al. 2023, arXiv:2304.14767), or those of neighbours.
 
     Args:
         kind: of the attention.
         layer, head, query, key: from 0; `ALL` is each of them.
-        how: "bar" takes it out of the softmax, so that the row is shared anew; "drop" makes its weight 0 and leaves
-            the rest.
+        how: "bar" takes it out of the softmax, so that the row is shared anew, unless nothing would be left of the
+            row: such a row stays as it is. "drop" lets nothing of it through after the softmax and leaves the rest; the
+            weights that a trace shows are those before.
+        last_query, last_key: where several in a row are meant, the last of them; `ALL`: there is but one.
 
     Raises:
-        ValueError: another kind, place or way.
+        ValueError: another kind, place or way, or a last one that is before the first.
     """
 
     kind: Kind
@@ -90,12 +94,29 @@ class Edge:
     query: int
     key: int
     how: How = "bar"
+    last_query: int = ALL
+    last_key: int = ALL
 
     def __post_init__(self) -> None:
         _kind(self.kind)
-        places = ("layer", "head", "query", "key")
+        places = ("layer", "head", "query", "key", "last_query", "last_key")
         _places(self, places, all_of_them=places)
         _one_of("way", self.how, get_args(How))
+        for name in ("query", "key"):
+            first, last = getattr(self, name), getattr(self, f"last_{name}")
+            if last != ALL and not 0 <= first <= last:
+                raise ValueError(f"expected a last_{name} behind the first, received {first} and {last}")
+            if last == first:  # one alone is written in one way
+                object.__setattr__(self, f"last_{name}", ALL)
+
+    def bounds(self) -> tuple[tuple[int, int], ...]:
+        """The first and the last layer, head, query and key that it is about, whether they are there or not."""
+
+        def span(first: int, last: int = ALL) -> tuple[int, int]:
+            return (0, LAST) if first == ALL else (first, max(first, last))
+
+        rows, columns = span(self.query, self.last_query), span(self.key, self.last_key)
+        return span(self.layer), span(self.head), rows, columns
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -328,8 +349,10 @@ def _head_text(head: Head) -> str:
 
 
 def _edge_text(edge: Edge) -> str:
-    places = ".".join(_place_text(i) for i in (edge.layer, edge.head, edge.query, edge.key))
-    return f"{_letter(edge.kind, _KINDS)}{places}{'!' * (edge.how == 'drop')}"
+    spans = ((edge.query, edge.last_query), (edge.key, edge.last_key))
+    places = [_place_text(edge.layer), _place_text(edge.head)]
+    places += [_place_text(i) if last == ALL else f"{i + 1}-{last + 1}" for i, last in spans]
+    return f"{_letter(edge.kind, _KINDS)}{'.'.join(places)}{'!' * (edge.how == 'drop')}"
 
 
 def _patch_text(patch: Patch) -> str:
@@ -342,9 +365,10 @@ def _read_head(kind: str, layer: str, head: str, factor: str | None) -> Head:
     return Head(_KINDS[kind], _place(layer), _place(head), float(factor or 0))
 
 
-def _read_edge(kind: str, layer: str, head: str, query: str, key: str, dropped: str) -> Edge:
-    how: How = "drop" if dropped else "bar"
-    return Edge(_KINDS[kind], _place(layer), _place(head), _place(query), _place(key), how)
+def _read_edge(kind: str, *found: str | None) -> Edge:
+    layer, head, query, last_query, key, last_key = (_place(text) for text in found[:-1])
+    how: How = "drop" if found[-1] else "bar"
+    return Edge(_KINDS[kind], layer, head, query, key, how, last_query, last_key)
 
 
 def _read_patch(

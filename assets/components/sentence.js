@@ -3,7 +3,9 @@
 //   * under a token of the output a card says how sure the network was and what else it considered;
 //     choosing one of these sends {step, alternative} to the page;
 //   * where tokens of the input have the number of a `word`, a click or Enter sends that number: the word is to be
-//     masked, or its mask (`hidden` is what stands under it) taken off. A switch lets clicks lock tokens instead.
+//     masked, or its mask (`hidden` is what stands under it) taken off. A switch lets clicks lock tokens instead;
+//   * where the page can cut looks (`cuttable`), the same switch lets a click on a second token send "cut", the row and
+//     the column of the weights that belong to the locked one and to that.
 //
 // Data (packed by transformer/ui/parts/sentence.py): uint32 length, JSON, then one byte per weight of the
 // chosen view, (queries, keys), 255 = 1. `places.queries[i]` is the token that row i belongs to, counted
@@ -28,7 +30,7 @@ class Sentence {
     this.footer = make("div", "footer", this.host);
     this.card = new Card(this.host, (step, j, other) => this.chooseAlternative(step, j, other));
     this.direction = "forward"; // for self-attention: what a token looks at, or who looks at it
-    this.clicking = "mask"; // where words can be masked: that, or "lock"
+    this.clicking = ""; // what a click does: "mask" where words can be masked, "lock", or "cut" where looks can be
     this.tokens = { source: [], target: [] }; // elements in reading order, the lead included
     this.tabStop = { source: 0, target: 0 };
     this.locked = this.hovered = this.focused = null; // elements of tokens
@@ -157,10 +159,11 @@ class Sentence {
   buildFooter() {
     const { queries, keys } = this.spec;
     const parts = [];
-    if (this.maskable) {
-      const ways = [["mask", "A click masks the word"], ["lock", "A click holds its attention"]];
-      parts.push(this.buildSwitch("What a click does", "clicking", ways));
-    }
+    const clicks = [["lock", "A click holds a word"]];
+    if (this.maskable) clicks.unshift(["mask", "A click masks it"]);
+    if (this.spec.cuttable) clicks.push(["cut", "A second click cuts the look"]);
+    if (!clicks.some(([way]) => way === this.clicking)) this.clicking = clicks[0][0];
+    if (clicks.length > 1) parts.push(this.buildSwitch("What a click does", "clicking", clicks));
     if (queries && queries === keys) {
       const ways = [["forward", "what it looks at"], ["reverse", "who looks at it"]];
       parts.push(this.buildSwitch("What a token lights", "direction", ways));
@@ -267,7 +270,9 @@ class Sentence {
   say(current, found) {
     const view = make("span", "view", null, this.spec.view ? `${this.spec.view}: ` : "");
     if (!current) {
-      const click = this.masks(this.body.querySelector("[data-word]")) ? "click to mask it" : "click to hold it, Escape lets go";
+      const ways = { mask: "click to mask it", cut: "click one, then another, and it no longer sees that" };
+      const masks = this.clicking !== "mask" || this.masks(this.body.querySelector("[data-word]"));
+      const click = (masks && ways[this.clicking]) ?? "click to hold it, Escape lets go";
       this.status.replaceChildren(view, `point at a word to see its attention; ${click}.`);
       return;
     }
@@ -348,8 +353,25 @@ class Sentence {
     return this.clicking === "mask" && token?.dataset.word !== undefined;
   }
 
-  /** A click or Enter: the word is masked where that is asked for, else its attention is held. */
+  /** The row and the column of the weights between a token that is held and another; null where there are none. */
+  lookBetween(held, other) {
+    const [from, to] = [this.info(held), this.info(other)];
+    const found = held && this.lights(held);
+    const place = found ? found.lit.findIndex(([side, index]) => side === to.side && index === to.index) : -1;
+    if (place < 0) return null;
+    const forward = found.verb === "looks at";
+    const own = (forward ? this.spec.places.queries : this.spec.places.keys).indexOf(from.index);
+    return forward ? [own, place] : [place, own];
+  }
+
+  /** A click or Enter: the word is masked, or a look is cut, where that is asked for, else its attention is held. */
   press(token) {
+    const look = this.clicking === "cut" && this.locked ? this.lookBetween(this.locked, token) : null;
+    if (look) {
+      this.status.replaceChildren("Answering again …");
+      this.send("cut", look);
+      return;
+    }
     if (!this.masks(token)) {
       this.toggleLock(token);
       return;

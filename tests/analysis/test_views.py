@@ -12,6 +12,7 @@ from transformer.analysis.views import (
     merge_words,
     row_sums,
     select,
+    spans,
 )
 from transformer.trace import AttentionMap, Label
 
@@ -119,3 +120,19 @@ def test_a_difference_is_signed_and_stays_so(attention: AttentionMap) -> None:
     assert row_sums(hide_special(found)) == ""
     with pytest.raises(ValueError, match="the same tokens"):
         difference(now, hide_special(before))
+
+
+def test_rows_of_a_view_know_which_positions_they_stand_for() -> None:
+    labels = [
+        Label("<s>", special=True),
+        Label("a"),
+        Label("bc", joins=True),
+        Label("d"),
+        Label("</s>", special=True),
+    ]
+    assert spans(labels) == [(i, i) for i in range(5)]
+    assert spans(labels, words=True) == [(0, 0), (1, 2), (3, 3), (4, 4)]
+    assert spans(labels, hide=True) == [(1, 1), (2, 2), (3, 3)]
+    assert spans(labels, words=True, hide=True) == [(1, 2), (3, 3)]
+    merged = hide_special(merge_words(View(np.eye(5, dtype=np.float32), tuple(labels), tuple(labels))))
+    assert len(merged.queries) == 2 and spans([], words=True) == []

@@ -7,7 +7,7 @@ import pytest
 
 from transformer.analysis.views import View
 from transformer.figures import labels
-from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, heatmap
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, Marks, heatmap
 from transformer.figures.theme import DARK, LIGHT
 from transformer.trace import Label
 
@@ -103,3 +103,17 @@ def test_differences_are_signed_on_both_sides_of_zero() -> None:
     assert "than before" in trace.hovertemplate
     middle = [colour for place, colour in trace.colorscale if place == 0.5]
     assert middle == [LIGHT.background]
+
+
+def test_marks_lie_on_their_cells_and_the_picked_one_is_outlined() -> None:
+    barred = np.array([[False, True], [False, False]])
+    made = heatmap(view(["a", "b"], ["c", "d"]), marks=Marks(barred, barred.T), picked=(1, 0))
+    cells, cross, ring = made.data
+    assert cells.type == "heatmap" and cross.hoverinfo == ring.hoverinfo == "skip"
+    assert (cross.x, cross.y, cross.marker.symbol) == (("1",), ("0",), "x-thin")
+    assert (ring.x, ring.y, ring.marker.symbol) == (("0",), ("1",), "circle-open")
+    (edge,) = made.layout.shapes
+    assert (edge.x0, edge.x1, edge.y0, edge.y1) == (-0.5, 0.5, 0.5, 1.5)
+    many = np.ones((50, 50), bool)
+    names = [str(i) for i in range(50)]
+    assert len(heatmap(view(names, names), marks=Marks(many, ~many)).data) == 1

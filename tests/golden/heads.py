@@ -64,7 +64,10 @@ def head(
             arrays |= {f"{side}/logits": torch.stack([said.start_logits, said.end_logits], -1).numpy()}
     if "MPNetForMasked" in kind:  # which row of its table a distance takes
         apart = torch.arange(-511, 512)
-        arrays |= {"distances": apart.numpy(), "buckets": network.mpnet.encoder.relative_position_bucket(apart).numpy()}
+        arrays |= {
+            "distances": apart.numpy(),
+            "buckets": network.mpnet.encoder.relative_position_bucket(apart).numpy(),
+        }
     write(folder, network, arrays)
     if "QuestionAnswering" not in kind:
         reopened(of, folder, inputs, arrays[f"{sides[-1]}/logits"])
@@ -99,7 +102,13 @@ def pairs(folder: Path) -> None:
     """Two texts as the tokenizers of other folders join them, and what a network for pairs makes of them."""
     folder.mkdir(exist_ok=True)
     found: dict[str, Any] = {"versions": vocabularies.versions(), "texts": PAIR}
-    for name in ("heads-bert-score", "heads-bert-classes", "tokens-roberta", "tokens-unigram", "tokens-llama3"):
+    for name in (
+        "heads-bert-score",
+        "heads-bert-classes",
+        "tokens-roberta",
+        "tokens-unigram",
+        "tokens-llama3",
+    ):
         tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(HERE / name / "tokenizer.json"))
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.no_truncation()

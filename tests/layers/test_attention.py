@@ -8,6 +8,7 @@ from tests.toy import softmax
 from transformer.analysis import by_hand
 from transformer.config import Attention
 from transformer.layers.attention import (
+    Cuts,
     KeyValue,
     MultiHeadAttention,
     causal_mask,
@@ -227,3 +228,55 @@ def test_an_index_without_a_cache_is_refused() -> None:
 def test_a_gate_of_another_number_of_heads_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected a gate"):
         layer(**ALL)(array(B, S, D), gate=np.ones(shape, np.float32))
+
+
+def cut(*cells: tuple[int, int], how: str = "bar", heads: tuple[int, ...] = (1,)) -> Cuts:
+    """These (query, key) cells of a batch of self-attention over S positions, in these heads."""
+    found = {name: np.zeros((B, H, S, S), bool) for name in ("bar", "drop")}
+    for query, key in cells:
+        found[how][:, heads, query, key] = True
+    return Cuts(**found)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_row_without_a_look_is_what_is_left_of_it_shared_anew(causal: bool) -> None:
+    """The closed form: without key j the weights of a softmax are w / (1 - w_j)."""
+    made, x = layer(), array(B, S, D, seed=3)
+    mask = causal_mask(S) if causal else None
+    whole = numbers(made(x, attention_mask=mask).weights)
+    weights = numbers(made(x, attention_mask=mask, cuts=cut((5, 2), (5, 0), (6, 6))).weights)
+    expected = whole.copy()
+    for query, keys in ((5, [2, 0]), (6, [6])):
+        expected[:, 1, query, keys] = 0
+        expected[:, 1, query] /= expected[:, 1, query].sum(-1, keepdims=True)
+    np.testing.assert_allclose(weights, expected, atol=1e-6)
+    assert (weights[:, 1, 5, [2, 0]] == 0).all() and (weights[:, 1, 6, 6] == 0).all()
+    assert (np.delete(weights, 1, axis=1) == np.delete(whole, 1, axis=1)).all()
+
+
+def test_the_last_visible_key_of_a_row_is_not_cut() -> None:
+    """Masked keys are no way out: a row without any key left would look at padding and at the future."""
+    made, x = layer(), array(B, S, D, seed=3)
+    everybody = cut(*((query, 0) for query in range(S)), heads=(0, 1, 2, 3))
+    causal = numbers(made(x, attention_mask=causal_mask(S), cuts=everybody).weights)
+    assert (causal[:, :, 0, 0] > 1 - 1e-6).all() and (causal[:, :, 1:, 0] == 0).all()
+    assert not causal[..., *np.triu_indices(S, 1)].any()
+    whole = numbers(made(x, attention_mask=padding_mask(REAL)).weights)
+    first = cut(*((query, key) for query in range(S) for key in range(4)), heads=(0, 1, 2, 3))
+    padded = numbers(made(x, attention_mask=padding_mask(REAL), cuts=first).weights)
+    # Of seven real keys three are left; of four, and of one, none would be.
+    assert (padded[0, :, :, :4] == 0).all() and (padded[1:] == whole[1:]).all()
+    alone = numbers(made(x[:1], cuts=Cuts(first.bar[:1], first.drop[:1])).weights)
+    np.testing.assert_allclose(padded[:1], alone, atol=1e-6)
+
+
+def test_what_is_dropped_is_missing_from_the_sum_and_from_nothing_else() -> None:
+    query, key, value = (array(B, H, S, D // H, seed=i) for i in range(3))
+    whole, weights = (numbers(part) for part in scaled_dot_product(query, key, value))
+    found, shown = scaled_dot_product(query, key, value, cuts=cut((5, 2), how="drop"))
+    expected = whole.copy()
+    expected[:, 1, 5] -= weights[:, 1, 5, 2, None] * value[:, 1, 2]
+    np.testing.assert_allclose(numbers(found), expected, atol=1e-6)
+    assert (numbers(shown) == weights).all()
+    nothing = cut(*((5, j) for j in range(S)), how="drop")
+    assert not numbers(scaled_dot_product(query, key, value, cuts=nothing)[0])[:, 1, 5].any()

@@ -230,3 +230,28 @@ def test_with_a_head_off_words_have_their_chances_before_and_after(
     button(page, "Continue by 20 words").click().run()
     longer = model.write(TEXT, next_word.WORDS, seed=1, interventions=change, **how)
     assert text(page) == longer != model.write(TEXT, next_word.WORDS, seed=1, **how)
+
+
+def test_a_look_is_cut_and_the_bars_follow(open_page: Visit) -> None:
+    page = open_page(text=TEXT, layer="1", head="1")
+    page.session_state["cut"], page.session_state["cut-query"], page.session_state["cut-key"] = True, 3, 1
+    page.run()
+    page.button_group(key="cut-in").set_value("Everywhere").run()
+    page.button(key="cut-now").click().run()
+    assert not page.exception and page.query_params["change"] == "x:d*.*.4.2"
+    shown = page.session_state["next_word"]
+    after = calls.ask(Ask(model="toy", given=shown.read, interventions=Interventions.parse("x:d*.*.4.2")))
+    assert not after["decoder"].weights[:, :, 3, 1].any()
+    told = " ".join(text.value for text in page.markdown)
+    words = [label.text for label in after["decoder"].keys]
+    assert f"decoder self-attention, all layers, all heads: “{words[3]}” does not see “{words[1]}”" in told
+    likely = {word.text: word.own for word in calls.network("toy").next_words(shown.read)}
+    cut = {
+        word.text: word.own
+        for word in calls.network("toy").next_words(shown.read, interventions="x:d*.*.4.2")
+    }
+    assert any(abs(likely[word] - cut[word]) > 1e-6 for word in likely.keys() & cut.keys())
+    # A look at what comes later is none.
+    page.selectbox(key="cut-query").set_value(1).run()
+    page.selectbox(key="cut-key").set_value(2).run()
+    assert page.button(key="cut-now").disabled

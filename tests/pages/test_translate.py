@@ -288,6 +288,70 @@ def test_a_held_answer_has_counterparts_for_every_row(open_page: Visit) -> None:
     assert "hold" not in page.query_params and not page.exception
 
 
+def test_a_look_is_cut_in_one_head_and_put_back(open_page: Visit) -> None:
+    page = open_page(layer="2", head="3")
+    before, answer = shown(page), values(page)
+    page.session_state["cut"] = True
+    page.run()
+    page.selectbox(key="cut-query").set_value(5).run()
+    page.selectbox(key="cut-key").set_value(4).run()
+    assert figure(page)["layout"]["shapes"][0]["x0"] == 3.5, "the cell is outlined"
+    page.button(key="cut-now").click().run()
+    change = "x:x2.3.6.5"
+    assert not page.exception and page.query_params["change"] == change
+    model = calls.network(before.model)
+    after = model.trace(before.input, interventions=change)
+    np.testing.assert_allclose(values(page), after["cross"].weights[1, 2], atol=1e-6)
+    assert values(page)[5, 4] == 0 < answer[5, 4]
+    (mark,) = figure(page)["data"][1:]
+    assert (mark["x"], mark["y"], mark["marker"]["symbol"]) == (["4"], ["5"], "x-thin")
+    told = " ".join(text.value for text in page.markdown)
+    assert "Cut: cross-attention, layer 2, head 3: “station” does not see “esta”." in told
+    forced = model.trace(before.input, target_ids=[label.id for label in before.target], interventions=change)
+    assert times(log_probability(forced) - log_probability(before)) in told
+    # The same of the whole layer, whose value alone is left out; beside the first.
+    page.button_group(key="cut-in").set_value("The whole layer").run()
+    page.button_group(key="cut-how").set_value("Weight dropped").run()
+    page.button(key="cut-now").click().run()
+    assert page.query_params["change"] == "x:x2.*.6.5!,x2.3.6.5"
+    assert "layer 2, all heads: “station” gets nothing from “esta”" in " ".join(
+        t.value for t in page.markdown
+    )
+    assert [mark["marker"]["symbol"] for mark in figure(page)["data"][1:]] == ["x-thin", "circle-open"]
+    assert next(item for item in page.button if item.key == "cut-now").label == "Put back"
+    page.button(key="cut-now").click().run()
+    assert page.query_params["change"] == change
+    page.button(key=f"put-back-{change}").click().run()
+    assert "change" not in page.query_params and not page.exception
+    np.testing.assert_array_equal(values(page), answer)
+
+
+def test_a_whole_word_is_cut_at_once_and_what_cannot_change_anything_is_not(open_page: Visit) -> None:
+    page = open_page(layer="2", head="3", words="true", attention="Decoder")
+    page.session_state["cut"], page.session_state["cut-query"], page.session_state["cut-key"] = True, 2, 5
+    page.run()
+    assert page.button(key="cut-now").disabled, "what comes later is not seen"
+    page.selectbox(key="cut-query").set_value(0).run()
+    page.selectbox(key="cut-key").set_value(0).run()
+    assert page.button(key="cut-now").disabled
+    assert any("last visible key is never cut" in text.value for text in page.caption)
+    page.button_group(key="attention").set_value("Encoder").run()
+    page.selectbox(key="cut-query").set_value(0).run()
+    page.selectbox(key="cut-key").set_value(4).run()  # “esta” and “ção”
+    page.button(key="cut-now").click().run()
+    assert page.query_params["change"] == "x:e2.3.1.5-6"
+    assert any("“O” does not see “esta … ção”" in text.value for text in page.markdown)
+    cells = figure(page)["data"][1]
+    assert (cells["x"], cells["y"]) == (["4"], ["0"])
+
+
+def test_rows_that_are_spared_are_counted_on_the_page(open_page: Visit) -> None:
+    page = open_page(change="x:d1.*.*.1")
+    told = " ".join(text.value for text in page.markdown)
+    assert "In 8 rows of heads nothing was cut: a query's last visible key never is." in told
+    assert "nobody sees “▸ start”" in told
+
+
 def test_ones_own_translation_is_held_whatever_is_changed(open_page: Visit) -> None:
     page = open_page(change="h:x*.*", target="The train was late.")
     assert "finds this translation" in panel(page)
@@ -299,7 +363,9 @@ def test_ones_own_translation_is_held_whatever_is_changed(open_page: Visit) -> N
     [
         ("h:x9.1", "a layer up to 3"),
         ("nonsense", "such as h:e2.3"),
-        ("x:x1.1.1.1", "heads alone"),
+        ("x:x1.9.1.1", "a head up to 8"),
+        ("x:x1.1.1.3-2", "a last_key behind the first"),
+        ("p:sd1.1", "received patches"),
         ("h:" + ",".join(f"e1.{i}" for i in range(1, 300)), "at most 256 heads"),
         ("![x](http://evil.example/x.png)", "such as"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transformer.analysis.by_hand import Array, Mask
-from transformer.analysis.scores import NOTHING, Learned, mask_of, weights_of
+from transformer.analysis.scores import NOTHING, Learned, mask_of, spared, weights_of
 from transformer.config import Attention
 
 __all__ = ["TOLERANCE", "Check", "Learned", "check_layer", "mask_of"]
@@ -77,12 +77,13 @@ def check_layer(
     mask: Mask,
     learned: Learned = NOTHING,
     position_scale: float = 1.0,
+    barred: Mask | None = None,
 ) -> list[Check]:
     """The weights of each head of a layer against its own queries and keys.
 
     Args:
         weights: (H, T, S), as shown.
-        queries, keys, spec, mask, learned, position_scale: see `weights_of`.
+        queries, keys, spec, mask, learned, position_scale, barred: see `weights_of`.
 
     Raises:
         ValueError: shapes that do not go together, or numbers that are not finite.
@@ -93,11 +94,19 @@ def check_layer(
         raise ValueError(f"expected weights and mask {expected}, received {shown.shape[1:]} and {mask.shape}")
     if not (np.isfinite(shown).all() and np.isfinite(queries).all() and np.isfinite(keys).all()):
         raise ValueError("expected finite weights, queries and keys, received NaN or infinity")
-    found = weights_of(queries, keys, spec, mask, learned, position_scale)
-    tolerance, forbidden = TOLERANCE + PER_SCORE * found.largest, int((~mask).sum())
+    found = weights_of(queries, keys, spec, mask, learned, position_scale, barred)
+    tolerance = TOLERANCE + PER_SCORE * found.largest
+    allowed = np.broadcast_to(mask, shown.shape)
+    if barred is not None:
+        allowed = allowed & ~(barred & ~spared(mask, barred)[..., None])
     return [
         Check(
-            again, head - again, head.sum(-1), np.where(mask, 0.0, np.abs(head)).sum(-1), forbidden, tolerance
+            again,
+            head - again,
+            head.sum(-1),
+            np.where(seen, 0.0, np.abs(head)).sum(-1),
+            int((~seen).sum()),
+            tolerance,
         )
-        for head, again in zip(shown, found.weights, strict=True)
+        for head, again, seen in zip(shown, found.weights, allowed, strict=True)
     ]

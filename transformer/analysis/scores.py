@@ -8,6 +8,7 @@ Letters for shapes: T queries, S keys, H heads, G heads of keys, K width of one 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from transformer.analysis.by_hand import Array, Mask, masked, softmax
 from transformer.config import Attention, Norm
 from transformer.formulas.positions import alibi_slopes
 from transformer.formulas.rotary import frequencies
+from transformer.interventions import Edge, How
 
 
 class Learned(NamedTuple):
@@ -51,6 +53,25 @@ def mask_of(kind: str, queries: int, keys: int, window: int = 0) -> Mask:
     if kind != "decoder":
         return np.abs(distance) < window if window else np.ones((queries, keys), np.bool_)
     return (distance >= 0) & (distance < (window or keys))
+
+
+def cut_of(
+    edges: Iterable[Edge], kind: str, layer: int, shape: tuple[int, int, int], how: How = "bar"
+) -> Mask:
+    """The looks (H, T, S) that edges forbid in one layer, in one of the two ways."""
+    found = np.zeros(shape, np.bool_)
+    for edge in edges:
+        (first, last), *places = edge.bounds()
+        if edge.kind == kind and edge.how == how and first <= layer <= last:
+            found[tuple(slice(first, last + 1) for first, last in places)] = True
+    return found
+
+
+def spared(mask: Mask, barred: Mask) -> Mask:
+    """The rows (H, T) of which nothing would be left if all looks (H, T, S) were barred that are to be: nothing of
+    them is."""
+    found: Mask = np.asarray((mask & barred).any(-1) & ~(mask & ~barred).any(-1))
+    return found
 
 
 def normalised(
@@ -105,6 +126,7 @@ def weights_of(
     mask: Mask,
     learned: Learned = NOTHING,
     position_scale: float = 1.0,
+    barred: Mask | None = None,
 ) -> Scored:
     """The weights of one layer.
 
@@ -115,6 +137,8 @@ def weights_of(
         mask: (T, S), true where a query may look.
         learned: its norms of queries and keys.
         position_scale: what positions are multiplied by.
+        barred: (H, T, S), looks that are taken out of the softmax, but for rows that would be left with nothing; None:
+            none are.
 
     Raises:
         ValueError: shapes that the layer does not have.
@@ -134,7 +158,10 @@ def weights_of(
     if learned.relative is not None:
         apart = np.arange(k.shape[1])[None] - np.arange(q.shape[1])[:, None] + len(learned.relative) // 2
         scores = scores + position_scale * np.asarray(learned.relative, np.float64)[apart].transpose(2, 0, 1)
-    return Scored(softmax(masked(scores, mask)), float(np.abs(scores[:, mask]).max()))
+    largest = float(np.abs(scores[:, mask]).max())
+    if barred is not None:
+        scores = np.where(barred & ~spared(mask, barred)[..., None], -np.inf, scores)
+    return Scored(softmax(masked(scores, mask)), largest)
 
 
 def _normed(

@@ -10,6 +10,7 @@ Letters for shapes: L layers, H heads, Q queries, K keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -120,6 +121,19 @@ def merge_words(view: View) -> View:
     averaged = np.add.reduceat(summed, rows, axis=-2) / lengths[:, None]
     queries, keys = _words(view.queries, rows), _words(view.keys, columns)
     return View(averaged.astype(np.float32), queries, keys, view.signed)
+
+
+def spans(labels: Sequence[Label], *, words: bool = False, hide: bool = False) -> list[tuple[int, int]]:
+    """The first and the last position that each row or column of a view stands for.
+
+    Args:
+        labels: of the map.
+        words: subwords are merged as by `merge_words`.
+        hide: special ones are left out as by `hide_special`, after that.
+    """
+    starts = word_starts(labels) if words else list(range(len(labels)))
+    pairs = [(start, after - 1) for start, after in pairwise([*starts, len(labels)])]
+    return [pair for pair in pairs if not (hide and labels[pair[0]].special)]
 
 
 def row_sums(view: View) -> str:

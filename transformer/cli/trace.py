@@ -51,7 +51,8 @@ def add(commands: Commands) -> None:
         "--change",
         metavar="TEXT",
         help="what is changed in the network meanwhile: h:e2.3,d1.*=0.5 switches head 3 of encoder layer 2 off and "
-        "halves every head of decoder layer 1 (see transformer/interventions.py)",
+        "halves every head of decoder layer 1; x:x2.3.5.7 forbids one look, in cross-attention layer 2, head 3, from "
+        "the fifth token to the seventh (see transformer/interventions.py)",
     )
     parser.add_argument(
         "--out",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 
 from transformer.analysis.views import View
@@ -28,6 +29,20 @@ LOOKS_AT = "looks at (key)"
 # The isolates keep a right-to-left token from reordering the sentence.
 SENTENCE = "“\u2068%{y}\u2069” looks at “\u2068%{x}\u2069”: %{z:.3f}<extra></extra>"
 CHANGED = "“\u2068%{y}\u2069” looks at “\u2068%{x}\u2069”: %{z:+.3f} than before<extra></extra>"
+
+
+class Marks(NamedTuple):
+    """What stands on cells of a heatmap: booleans (Q, K).
+
+    barred: looks that a query must not take, a cross; dropped: whose weight is not used, a ring.
+    """
+
+    barred: npt.NDArray[np.bool_]
+    dropped: npt.NDArray[np.bool_]
+
+
+# So many marks are drawn at most: each is an element of the page.
+MOST_MARKS = 2000
 
 
 class Scale(NamedTuple):
@@ -58,7 +73,14 @@ def scale_of(view: View, look: themes.Theme, top: float) -> Scale:
 
 
 def heatmap(
-    view: View, *, theme: str = "light", title: str | None = None, compact: bool = False, top: float = 1.0
+    view: View,
+    *,
+    theme: str = "light",
+    title: str | None = None,
+    compact: bool = False,
+    top: float = 1.0,
+    marks: Marks | None = None,
+    picked: tuple[int, int] | None = None,
 ) -> go.Figure:
     """A heatmap of `view`, with the exact weight on hover.
 
@@ -68,6 +90,8 @@ def heatmap(
         title: a line above the picture, plain text.
         compact: smaller cells, and neither axis titles nor colour bar, for a picture beside others.
         top: the weight that has full colour.
+        marks: what stands on cells; of more than 2,000 none.
+        picked: (row, column) of a cell to outline.
 
     Raises:
         ValueError: the values are not two-dimensional, do not fit the labels, or are empty; a top not in (0, 1].
@@ -110,6 +134,13 @@ def heatmap(
             yaxis=_axis(view.queries, size, None if compact else LOOKS_FROM, reverse=True),
         ),
     )
+    for cells, symbol in zip(marks or (), ("x-thin", "circle-open"), strict=False):
+        if 0 < cells.sum() <= MOST_MARKS:
+            figure.add_trace(_marked(cells, symbol, cell, look))
+    if picked:
+        (row, column), line = picked, {"color": look.accent, "width": 2}
+        edges = dict(x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5)
+        figure.add_shape(type="rect", line=line, **edges)
     if title:
         # Not layout.title: plotly 7.1 shifts that out of the picture when a colour bar lies above the plot.
         figure.add_annotation(
@@ -125,6 +156,24 @@ def heatmap(
             font={"size": 16},
         )
     return figure
+
+
+def _marked(cells: npt.NDArray[np.bool_], symbol: str, cell: float, look: themes.Theme) -> dict[str, Any]:
+    rows, columns = np.nonzero(cells)
+    return dict(
+        type="scatter",
+        mode="markers",
+        x=[str(column) for column in columns],
+        y=[str(row) for row in rows],
+        marker={
+            "symbol": symbol,
+            "size": max(2.0, min(16.0, 0.5 * cell)),
+            "color": look.accent,
+            "line": {"width": 2 if cell >= 12 else 1, "color": look.accent},
+        },
+        hoverinfo="skip",  # what is read is the cell behind it
+        showlegend=False,
+    )
 
 
 def check(view: View) -> None:

@@ -27,6 +27,14 @@ class KeyValue(NamedTuple):
     value: Any
 
 
+class Cuts(NamedTuple):
+    """Looks that are forbidden, booleans (B, H, T, S): before the softmax, and behind it (attention knockout: Geva et
+    al. 2023, arXiv:2304.14767, section 4)."""
+
+    bar: Any
+    drop: Any
+
+
 class Attention(NamedTuple):
     """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values; and as
     they were projected, before any norm or rotation, queries (B, H, T, K) and the keys (B, G, S, K) of its source."""
@@ -58,6 +66,7 @@ def scaled_dot_product(
     factor: float | None = None,
     softcap: float = 0.0,
     bias: Any = None,
+    cuts: Cuts | None = None,
 ) -> tuple[Any, Any]:
     """softmax(Q K^T / sqrt(K)) V, equation 1, as an explicit softmax in float32.
 
@@ -68,10 +77,11 @@ def scaled_dot_product(
         factor: what scores are multiplied by instead of 1 / sqrt(K).
         softcap: scores s become softcap * tanh(s / softcap) where it is not 0 (Gemma 2, arXiv:2408.00118, section 2).
         bias: added to scores, broadcasts to (B, H, T, S); None adds nothing.
+        cuts: looks that are forbidden; a row of which nothing would be left is not barred.
 
     Returns:
-        context (B, H, T, K) and weights (B, H, T, S) float32. A forbidden position weighs exactly 0 as long as
-        its row allows at least one other.
+        context (B, H, T, K) and weights (B, H, T, S) float32, those that are dropped included. A forbidden position
+        weighs exactly 0 as long as its row allows at least one other.
     """
     # Scaling the query instead of the scores is the same number over a smaller tensor.
     query = query * (int(key.shape[-1]) ** -0.5 if factor is None else factor)
@@ -82,9 +92,17 @@ def scaled_dot_product(
         scores = scores + bias
     if attention_mask is not None:
         scores = scores + (1.0 - ops.cast(attention_mask, "float32")) * FORBIDDEN
+    if cuts is not None:
+        # At -1e9 a float32 tells no scores apart: a row that had nothing else would look everywhere, padding included.
+        left = ops.logical_not(cuts.bar)
+        left = left if attention_mask is None else ops.logical_and(left, attention_mask)
+        scores = ops.where(
+            ops.logical_and(cuts.bar, ops.any(left, axis=-1, keepdims=True)), FORBIDDEN, scores
+        )
     # A single key weighs 1 whatever its score; Keras warns of a softmax over one.
     weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
-    return _by_group(ops.cast(weights, value.dtype), value), weights
+    used = weights if cuts is None else ops.where(cuts.drop, 0.0, weights)
+    return _by_group(ops.cast(used, value.dtype), value), weights
 
 
 def _by_group(each: Any, shared: Any) -> Any:
@@ -113,6 +131,7 @@ class MultiHeadAttention(keras.layers.Layer):
         bias: added to scores, broadcasts to (B, H, T, S).
         gate: (H,) or (B, H); each head's contribution is multiplied by it before the output projection, so 0
             switches a head off (Michel et al. 2019, "Are Sixteen Heads Really Better than One?", equation 1).
+        cuts: looks that are forbidden, see `scaled_dot_product`.
         cache: `KeyValue`. Without `index`: attend to these ready keys and values (cross-attention while decoding).
         index: position at which the keys and values of `inputs` (T = 1) are written into `cache` before attending.
 
@@ -188,6 +207,7 @@ class MultiHeadAttention(keras.layers.Layer):
         turn: Turn | None = None,
         bias: Any = None,
         gate: Any = None,
+        cuts: Cuts | None = None,
         cache: KeyValue | None = None,
         index: Any = None,
         training: bool | None = None,
@@ -197,9 +217,7 @@ class MultiHeadAttention(keras.layers.Layer):
         shape, raw_key = ops.shape(inputs)[:2], None
         inputs = self._flat(inputs)
         if cache is None or index is not None:
-            heard, size = (
-                (inputs, shape) if source is None else (self._flat(source), ops.shape(source)[:2])
-            )
+            heard, size = (inputs, shape) if source is None else (self._flat(source), ops.shape(source)[:2])
             key, raw_key = self._ready(self.key(heard), size, self.key_norm, turn)
             new = KeyValue(key, self._split(self.value(heard), size))
             cache = new if cache is None else _write(cache, new, index)
@@ -212,6 +230,7 @@ class MultiHeadAttention(keras.layers.Layer):
             factor=self.spec.factor,
             softcap=self.spec.softcap,
             bias=bias,
+            cuts=cuts,
         )
         if training and self.dropout.rate > 0:
             dropped = self.dropout(weights, training=True)

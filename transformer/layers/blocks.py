@@ -14,7 +14,7 @@ from keras import ops
 
 from transformer.config import FeedForward as FeedForwardSpec
 from transformer.config import ModelConfig, Norm, Stack, Table, implemented, present
-from transformer.layers.attention import KeyValue, MultiHeadAttention
+from transformer.layers.attention import Cuts, KeyValue, MultiHeadAttention
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import PositionTable
 from transformer.layers.rotary import Turn
@@ -352,11 +352,18 @@ class EncoderBlock(_Sublayers):
         gate: Any = None,
         turn: Turn | None = None,
         bias: Any = None,
+        cuts: Cuts | None = None,
         training: bool | None = None,
     ) -> EncoderOutput:
         def attend(x: Any) -> tuple[Any, Any]:
             result = self.self_attention(
-                x, attention_mask=attention_mask, gate=gate, turn=turn, bias=bias, training=training
+                x,
+                attention_mask=attention_mask,
+                gate=gate,
+                turn=turn,
+                bias=bias,
+                cuts=cuts,
+                training=training,
             )
             return result.output, (result.weights, Projections(x, result.query, result.key))
 
@@ -376,7 +383,7 @@ class DecoderBlock(_Sublayers):
         memory: (B, S, D), the encoder's output; not needed with `cache`, nor without an encoder.
         self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`; turn, bias: as of its self-attention.
         real: (B, T) booleans, false at padding before or between real tokens, see `FeedForward`.
-        gate, cross_gate: (H,) or (B, H), see `MultiHeadAttention`.
+        gate, cross_gate, cuts, cross_cuts: see `MultiHeadAttention`.
         cache, index: a `DecoderCache` from `start` and the position of this one step (T = 1).
     """
 
@@ -432,6 +439,8 @@ class DecoderBlock(_Sublayers):
         real: Any = None,
         gate: Any = None,
         cross_gate: Any = None,
+        cuts: Cuts | None = None,
+        cross_cuts: Cuts | None = None,
         cache: DecoderCache | None = None,
         index: Any = None,
         training: bool | None = None,
@@ -443,6 +452,7 @@ class DecoderBlock(_Sublayers):
                 turn=turn,
                 bias=bias,
                 gate=gate,
+                cuts=cuts,
                 cache=cache.self_attention if cache else None,
                 index=index,
                 training=training,
@@ -455,6 +465,7 @@ class DecoderBlock(_Sublayers):
                 memory,
                 attention_mask=cross_mask,
                 gate=cross_gate,
+                cuts=cross_cuts,
                 cache=cache.cross_attention if cache else None,
                 training=training,
             )

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from keras import ops
 
-from transformer.interventions import KINDS, Interventions
+from transformer.interventions import KINDS, Interventions, Kind
+from transformer.layers.attention import Cuts
 
 
 class Gates(NamedTuple):
@@ -28,12 +30,21 @@ class Gates(NamedTuple):
 ALL_ON = Gates()
 
 
+# What a row of `Alter.edges` holds: the number of its map, the first and the last layer, head, query and key, and
+# whether it drops.
+EDGE = 10
+
+
 class Alter(NamedTuple):
-    """Gates of the heads, and what position vectors are multiplied by: a number, or one a row (B,), as in the state of
-    a decoding; (): they are left."""
+    """Gates of the heads, what position vectors are multiplied by, and which looks are forbidden.
+
+    scale: a number, or one a row (B,), as in the state of a decoding; (): positions are left.
+    edges: int32 (E, 10) or (B, E, 10), see `edges_of`; (): none.
+    """
 
     gates: Gates = ALL_ON
     scale: Any = ()
+    edges: Any = ()
 
 
 AS_IT_IS = Alter()
@@ -67,3 +78,50 @@ def gates_of(interventions: Interventions, shapes: dict[str, tuple[int, int]]) -
         if kind in shapes
     }
     return Gates(**gates)
+
+
+def edges_of(interventions: Interventions) -> Any:
+    """The looks that are forbidden as numbers (E, 10), int32; () where there are none."""
+    rows = [
+        (
+            KINDS.index(edge.kind),
+            *(place for span in edge.bounds() for place in span),
+            int(edge.how == "drop"),
+        )
+        for edge in interventions.edges
+    ]
+    return np.array(rows, np.int32) if rows else ()
+
+
+def within(alter: Alter, *kinds: Kind) -> Alter:
+    """The same with looks forbidden in these maps alone; its edges are numbers (E, 10) still."""
+    if absent(alter.edges):
+        return alter
+    edges = alter.edges[np.isin(alter.edges[:, 0], [KINDS.index(kind) for kind in kinds])]
+    return alter._replace(edges=edges if len(edges) else ())
+
+
+def cuts_of(edges: Any, kind: Kind, layer: int, heads: int, queries: Any, keys: Any) -> Cuts | None:
+    """The looks that one layer must not take; None where nothing is cut in the whole network.
+
+    Args:
+        edges: (B, E, 10), or ().
+        kind, layer, heads: which layer it is, and how many heads it has.
+        queries, keys: int32 (T,) and (S,), the places of its rows and columns.
+    """
+    if absent(edges):
+        return None
+
+    def between(first: int, places: Any) -> Any:
+        """(B, E, places): whether each edge is about each of them."""
+        low, high = edges[:, :, first, None], edges[:, :, first + 1, None]
+        return ops.cast(ops.logical_and(low <= places, places <= high), "float32")
+
+    here = ops.cast(edges[:, :, 0, None] == KINDS.index(kind), "float32") * between(1, np.array([layer]))
+    rows, columns = between(5, queries), between(7, keys)
+    in_heads, drops = here * between(3, np.arange(heads)), ops.cast(edges[:, :, 9, None], "float32")
+    found = [
+        ops.einsum("beh,bet,bes->bhts", part, rows, columns) > 0
+        for part in (in_heads * (1 - drops), in_heads * drops)
+    ]
+    return Cuts(*found)

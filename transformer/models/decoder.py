@@ -13,7 +13,7 @@ from transformer.formulas.positions import alibi_slopes
 from transformer.layers.attention import KeyValue, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
 from transformer.layers.rotary import turn
-from transformer.models.altering import absent, of_layer
+from transformer.models.altering import absent, cuts_of, of_layer
 from transformer.models.encoder import build_stack, last_norm
 
 
@@ -26,6 +26,7 @@ class Decoder(keras.layers.Layer):
         memory_real: (B, S) booleans, false at the source's padding.
         real: (B, T) booleans, false at padding that stands before or between real tokens; None means none does.
         gates, cross_gates: (layers, H) or (B, layers, H); () leaves every head on.
+        edges: looks that are forbidden (B, E, 10), see `Alter`; () forbids none.
         places: (B, T), the position of each, where padding stands before it; None counts from 0.
         position_scale: what positions that turn or lower scores are multiplied by, a number or (B,); () leaves them.
 
@@ -54,6 +55,7 @@ class Decoder(keras.layers.Layer):
         real: Any = None,
         gates: Any = (),
         cross_gates: Any = (),
+        edges: Any = (),
         places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
@@ -71,6 +73,7 @@ class Decoder(keras.layers.Layer):
                 real=real,
                 gate=of_layer(gates, i),
                 cross_gate=of_layer(cross_gates, i),
+                **self._cuts(edges, i, steps, steps, memory),
                 training=training,
             )
             x = result.vectors
@@ -110,12 +113,13 @@ class Decoder(keras.layers.Layer):
         memory_real: Any = None,
         gates: Any = (),
         cross_gates: Any = (),
+        edges: Any = (),
         position_scale: Any = (),
     ) -> tuple[Any, tuple[DecoderCache, ...]]:
         """One position (B, 1, D) at `index` -> its vector (B, 1, D) and the caches after it."""
-        length = ops.shape(caches[0].self_attention.key)[2]
+        steps = ops.arange(ops.shape(caches[0].self_attention.key)[2])
         here = ops.reshape(ops.cast(index, "int32"), (1,))
-        told = self._told(here, ops.arange(length), here[None], position_scale)
+        told = self._told(here, steps, here[None], position_scale)
         cross_mask = None if memory_real is None else padding_mask(memory_real)
         x, after = inputs, []
         for i, (block, cache) in enumerate(zip(self.blocks, caches, strict=True)):
@@ -125,12 +129,27 @@ class Decoder(keras.layers.Layer):
                 cross_mask=cross_mask,
                 gate=of_layer(gates, i),
                 cross_gate=of_layer(cross_gates, i),
+                **self._cuts(edges, i, here, steps, memory_real),
                 cache=cache,
                 index=index,
             )
             x = result.vectors
             after.append(result.cache)
         return (self.norm(x) if self.norm else x), tuple(after)
+
+    def _cuts(self, edges: Any, layer: int, queries: Any, keys: Any, memory: Any) -> dict[str, Any]:
+        """What a layer is told of looks that are forbidden: `cuts` and `cross_cuts` of `DecoderBlock`.
+
+        Args:
+            queries, keys: (T,) and (S,), where each stands in the row.
+            memory: (B, S, ...), of the source; None without an encoder.
+        """
+        stack = present(self.config.decoder, "a decoder")
+        told = {"cuts": cuts_of(edges, "decoder", layer, stack.attention_at(layer).heads, queries, keys)}
+        if stack.cross and not absent(edges):
+            source = ops.arange(ops.shape(memory)[1])
+            told["cross_cuts"] = cuts_of(edges, "cross", layer, stack.cross.heads, queries, source)
+        return told
 
     def _told(
         self, queries: Any, keys: Any, places: Any, scale: Any, real: Any = None

@@ -13,7 +13,7 @@ from transformer.layers.blocks import EncoderBlock, EncoderOutput
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import RelativeTable
 from transformer.layers.rotary import turn
-from transformer.models.altering import absent, of_layer
+from transformer.models.altering import absent, cuts_of, of_layer
 
 
 class Encoder(keras.layers.Layer):
@@ -26,6 +26,7 @@ class Encoder(keras.layers.Layer):
         places: (B, S), the position of each where it is not simply counted; only positions that turn read it.
         position_scale: positions that turn, or what is added to scores by distance, are multiplied by it, a number or
             (B,); () leaves them.
+        edges: looks that are forbidden (B, E, 10), see `Alter`; () forbids none.
 
     Returns:
         `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections)`.
@@ -62,6 +63,7 @@ class Encoder(keras.layers.Layer):
         *,
         real: Any,
         gates: Any = (),
+        edges: Any = (),
         places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
@@ -71,12 +73,14 @@ class Encoder(keras.layers.Layer):
         if bias is not None and not absent(position_scale):
             bias = bias * ops.reshape(ops.cast(position_scale, bias.dtype), (-1, 1, 1, 1))
         told = self._told(real, places, position_scale)
+        steps = ops.arange(ops.shape(inputs)[1])
         for i, block in enumerate(self.blocks):
             result = block(
                 x,
                 **told[block.self_attention.spec],
                 real=real,
                 gate=of_layer(gates, i),
+                cuts=cuts_of(edges, "encoder", i, block.stack.attention.heads, steps, steps),
                 bias=bias,
                 training=training,
             )

@@ -129,7 +129,8 @@ class Transformer(keras.Model):
         """The encoder's side of `forward`: its output, and which of its positions are real (B, S)."""
         real = self._real(source) if real is None else real
         x = self.source_embedding(source, position_scale=alter.scale, training=training)
-        return self.encoder(x, real=real, gates=alter.gates.encoder, training=training), real
+        gates, edges = alter.gates.encoder, alter.edges
+        return self.encoder(x, real=real, gates=gates, edges=edges, training=training), real
 
     def look(
         self,
@@ -149,6 +150,7 @@ class Transformer(keras.Model):
             real=target_real,
             gates=alter.gates.decoder,
             cross_gates=alter.gates.cross,
+            edges=alter.edges,
             position_scale=alter.scale,
             training=training,
         )
@@ -170,7 +172,7 @@ class Transformer(keras.Model):
 
     def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
         """Target ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        gates, scale = state.alter
+        gates, scale, edges = state.alter
         x, caches = self.decoder.step(
             self.target_embedding(token[:, None], start=index, position_scale=scale),
             index,
@@ -178,6 +180,7 @@ class Transformer(keras.Model):
             memory_real=state.source_real,
             gates=gates.decoder,
             cross_gates=gates.cross,
+            edges=edges,
             position_scale=scale,
         )
         return self.output_projection(x)[:, 0], state._replace(caches=caches)

@@ -264,6 +264,10 @@ class Listener(Model):
             if interventions and ids[-1:] != [self.config.end_id]:
                 options["stopped"] = len(ids)
         options |= changes(interventions, position_scale)
+        places = heard.attention.shape[-1] if self.runtime.whole else heard.positions
+        options |= self._spared(
+            interventions, encoder=(places, places), decoder=(len(ids),) * 2, cross=(len(ids), places)
+        )
         trace = self._trace(ask.name, listened.features, heard, ids, options, ask.whole, alter)
         if not ask.words:
             return trace

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
-from transformer.analysis.scores import Learned
+from transformer.analysis.scores import Learned, cut_of, mask_of, spared
 from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
 from transformer.config import NO_ID, ModelConfig, present
 from transformer.interventions import Interventions, Kind
 from transformer.layers.attention import MultiHeadAttention
-from transformer.models.altering import ALL_ON, Alter, gates_of
+from transformer.models.altering import ALL_ON, Alter, edges_of, gates_of
 from transformer.pipeline import reference
 from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
@@ -206,13 +206,31 @@ class Model:
         Raises:
             ValueError: a head that it does not have, or a change that it does not take.
         """
-        for name in ("edges", "patches"):
-            if getattr(interventions, name):
-                raise ValueError(f"expected changes of heads alone, received {name}")
+        if interventions.patches:
+            raise ValueError("expected changes of heads and looks alone, received patches")
+        if interventions.edges and self.config.recurrent:
+            raise ValueError("expected changes of heads alone of a recurrent network, received edges")
         shapes = self.config.attention_shapes()
         interventions.fits(shapes)
         gates = gates_of(interventions, shapes) if interventions else ALL_ON
-        return Alter(gates, () if position_scale == 1 else position_scale)
+        return Alter(gates, () if position_scale == 1 else position_scale, edges_of(interventions))
+
+    def _spared(self, interventions: Interventions, **sizes: tuple[int, int]) -> dict[str, int]:
+        """In how many rows of how many heads nothing was barred because nothing else would have been left, as a trace
+        says it; nothing where there are none.
+
+        Args:
+            interventions: which have passed `fits`.
+            sizes: (queries, keys) of each map.
+        """
+        count = 0
+        for kind in {edge.kind for edge in interventions.edges}:
+            layers, heads = self.config.attention_shapes()[kind]
+            for layer in range(layers):
+                barred = cut_of(interventions.edges, kind, layer, (heads, *sizes[kind]))
+                seen = mask_of(kind, *sizes[kind], self.config.attention(kind, layer).window)
+                count += int(spared(seen, barred).sum())
+        return {"spared": count} if count else {}
 
     def _altered(self, trace: Trace) -> Alter:
         """What was changed when a trace was made, by its options, which somebody else may have written."""

@@ -81,7 +81,8 @@ class TextReader(Model):
             target: an encoder writes nothing: must be None.
             masked: positions, counted over all tokens from 0, that are hidden from the network.
             position_scale: what the network's position vectors are multiplied by, 0 to 10.
-            interventions: heads that are changed meanwhile, or their text such as "h:e1.3".
+            interventions: heads that are changed and looks that are cut meanwhile, or their text such as
+                "h:e1.3;x:e2.3.5.2".
 
         Raises:
             ValueError: no text, more than the network can read, no mask token where one is asked for, or no such head.
@@ -106,6 +107,7 @@ class TextReader(Model):
         if encoded.unknown:
             options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
         options |= changes(ask.interventions, ask.position_scale)
+        options |= self._spared(ask.interventions, encoder=(len(ids),) * 2, decoder=(len(ids),) * 2)
         return self._trace(clean(given), encoded.labels, ids, options, types, alter, begins)
 
     @property

@@ -62,8 +62,10 @@ class Translator(Model):
             alpha: length penalty of beam search.
             position_scale: what the network's position vectors are multiplied by on both sides, 0 to 10; 0 takes
                 them away.
-            interventions: heads that are changed, or such a text as "h:x1.3", while it writes as while it is recorded.
-                An output that does not end is cut off soon, and the trace says so as "stopped".
+            interventions: heads that are changed and looks that are cut, or such a text as "h:x1.3;x:x2.3.5.7", while
+                it writes as while it is recorded. An output that does not end is cut off soon, and the trace says so as
+                "stopped"; a row that would have nothing else to look at is not barred, and the trace says of how many
+                as "spared".
 
         Raises:
             ValueError: no text, or more than the network can read; a setting out of its range (see `Ask`); no such
@@ -116,6 +118,8 @@ class Translator(Model):
             recorded = self.runtime.record(source.ids, ids, alter)
         if ask.choices:
             options |= {"decoding": "greedy", "choices": choices_text(ask.choices)}
+        n, m = len(source.ids), len(ids)
+        options |= self._spared(ask.interventions, encoder=(n, n), decoder=(m, m), cross=(m, n))
         if ask.interventions and (own or ask.choices) and ids[-1] != self.config.end_id:
             options["stopped"] = len(ids)
         forced = ask.target is not None and not ask.choices

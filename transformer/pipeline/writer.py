@@ -104,8 +104,8 @@ class Writer(Model):
             target_ids: forces a continuation as ids, as the network writes them.
             tokens: how many tokens to write on, each the likeliest; 0 looks at the text alone.
             position_scale: what the network's position vectors are multiplied by, 0 to 10.
-            interventions: heads that are changed, or such a text as "h:d1.3", while it writes as while it is
-                recorded.
+            interventions: heads that are changed and looks that are cut, or such a text as "h:d1.3;x:d2.3.5.2", while
+                it writes as while it is recorded.
 
         Raises:
             ValueError: no text, more than the network can read, a setting out of its range (see `Ask`), or no such
@@ -147,6 +147,7 @@ class Writer(Model):
         if not target:
             output += self._after(output, prompt, written)
         ids = [*prompt, *written]
+        options |= self._spared(ask.interventions, decoder=(len(ids), len(ids)))
         return self._trace(clean(text), output, ids, len(prompt), options, typed.labels, alter)
 
     def trace_ids(self, ids: Sequence[int]) -> Trace:

@@ -17,7 +17,7 @@ from keras import ops
 
 from transformer import settings
 from transformer.config import ModelConfig
-from transformer.models.altering import AS_IT_IS, Alter, Gates, absent
+from transformer.models.altering import AS_IT_IS, EDGE, Alter, Gates, absent
 from transformer.search.generate import permitted
 
 __all__ = ["tf"]
@@ -47,7 +47,7 @@ class Graphs:
         self._compiled: set[Any] = set()
 
     def __call__(self, *inputs: Any) -> Any:
-        if self.few is self.any:
+        if self.few is self.any or _cutting(inputs):
             return self.any(*inputs)
         shapes = tuple(tuple(part.shape) for part in tf.nest.flatten(inputs) if part is not None)
         if shapes in self._compiled:
@@ -60,6 +60,27 @@ class Graphs:
         # Whoever asks before it is compiled asks for it again: once is enough.
         behind(lambda: shapes in self._compiled or self(*inputs))
         return self.any(*inputs)
+
+
+class Plain:
+    """One function as a graph without XLA, and as a second one for what forbids looks: what that costs, nobody else
+    pays. Each is built when it is first asked for."""
+
+    def __init__(self, function: Any, signature: Sequence[Any]) -> None:
+        cutting = [part._replace(edges=EDGES) if isinstance(part, Alter) else part for part in signature]
+        self.usual = tf.function(function, autograph=False, input_signature=signature)
+        self.cutting = tf.function(function, autograph=False, input_signature=cutting)
+
+    def __call__(self, *inputs: Any) -> Any:
+        return (self.cutting if _cutting(inputs) else self.usual)(*inputs)
+
+    def experimental_get_tracing_count(self) -> int:
+        """How many graphs have been built."""
+        return sum(int(graph.experimental_get_tracing_count()) for graph in (self.usual, self.cutting))
+
+
+def _cutting(inputs: Sequence[Any]) -> bool:
+    return any(isinstance(part, Alter) and not absent(part.edges) for part in inputs)
 
 
 _behind: ContextVar[Callable[[Callable[[], Any]], Any] | None] = ContextVar("behind", default=None)
@@ -94,7 +115,10 @@ def graphs(function: Any, signature: Any, xla: bool) -> Graphs:
 
 
 def plain(function: Any, signature: Any = None) -> Any:
-    """`function` as a graph without XLA: built within a second or two, and of one `signature` only once."""
+    """`function` as a graph without XLA: built within a second or two, and of one `signature` only once; of one that
+    has what is altered twice, see `Plain`."""
+    if signature and any(isinstance(part, Alter) for part in signature):
+        return Plain(function, signature)
     return tf.function(function, autograph=False, input_signature=signature)
 
 
@@ -124,6 +148,7 @@ def pays(config: ModelConfig, *, wide: bool = False) -> bool:
 
 
 IDS = tf.TensorSpec((None, None), tf.int32)
+EDGES = tf.TensorSpec((None, None, EDGE), tf.int32)  # see `Alter`
 
 
 def alter_signature(config: ModelConfig) -> Alter:
@@ -199,7 +224,8 @@ def alter_tensors(config: ModelConfig, alter: Alter = AS_IT_IS, rows: int = 1) -
 
     Args:
         config: of the network.
-        alter: gates (layers, H) or (B, layers, H) and a scale, a number or (B,); one of them stands for all rows.
+        alter: gates (layers, H) or (B, layers, H), a scale, a number or (B,), and edges (E, 10) or (B, E, 10); one of
+            them stands for all rows.
         rows: how many inputs there are; one input takes as many rows as `alter` has.
 
     Raises:
@@ -221,14 +247,17 @@ def alter_tensors(config: ModelConfig, alter: Alter = AS_IT_IS, rows: int = 1) -
     scale = (
         np.ones(1, np.float32) if absent(alter.scale) else np.atleast_1d(np.asarray(alter.scale, np.float32))
     )
-    rows = max(rows, len(scale), *(len(gate) for gate in found.values()))
+    edges = np.zeros((1, 0, EDGE), np.int32) if absent(alter.edges) else np.asarray(alter.edges, np.int32)
+    edges = edges[None] if edges.ndim == 2 else edges
+    rows = max(rows, len(scale), len(edges), *(len(gate) for gate in found.values()))
 
     def repeated(part: np.ndarray) -> Any:
         if len(part) not in (1, rows):
             raise ValueError(f"expected gates and scales of 1 or {rows} rows, received {len(part)}")
         return tf.constant(part if len(part) == rows else np.repeat(part, rows, axis=0))
 
-    return Alter(Gates(**{kind: repeated(gate) for kind, gate in found.items()}), repeated(scale))
+    gates = Gates(**{kind: repeated(gate) for kind, gate in found.items()})
+    return Alter(gates, repeated(scale), repeated(edges) if edges.size else ())
 
 
 def foretold(logits: Any, target: Any, config: ModelConfig) -> tuple[Any, ...]:

@@ -85,7 +85,8 @@ class Effects:
                 }
                 for row, (_, layer, head) in enumerate(chosen):
                     gates[kind][row, layer, head] = 0.0
-                rows = alter_tensors(self.config, Alter(Gates(**gates), base.scale.numpy()))
+                changed = alter._replace(gates=Gates(**gates), scale=base.scale.numpy())
+                rows = alter_tensors(self.config, changed)
                 yield chosen, run(*inputs, rows).numpy()
 
     def _run_slopes(self, *given: Any) -> Gates:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.altering import AS_IT_IS, Alter, absent
 from transformer.models.language import LanguageModel, Written
 from transformer.runtime.common import (
+    EDGES,
     IDS,
     Projected,
     Recorded,
@@ -60,7 +61,9 @@ class LanguageRuntime:
         self._forced = plain(self._run_forced, [IDS, altered])
         self._projections = plain(self._run_projections, [IDS, altered])
         self._start = plain(self._run_start, [IDS, tf.TensorSpec((), tf.int32), altered])
-        self._steps: dict[int, Any] = {}  # by the size of the caches
+        self._steps: dict[
+            tuple[int, bool], Any
+        ] = {}  # by the size of the caches, and whether looks are forbidden
         self._scores = plain(self._run_scores, [IDS, IDS])
         self.effects = Effects(config, self._run_chances, [IDS])
         self._barred = np.zeros(config.vocabulary, bool)
@@ -246,13 +249,15 @@ class LanguageRuntime:
     ) -> tuple[np.ndarray, Written]:
         """Put `tokens` (N,) at `index`, each after the row of the caches that `parents` names: what is foretold after
         them, natural log-probabilities (N, vocabulary), and the state."""
-        size = int(state.caches[0].self_attention.key.shape[2])
-        if size not in self._steps:
+        size, cuts = int(state.caches[0].self_attention.key.shape[2]), not absent(state.alter.edges)
+        if (size, cuts) not in self._steps:
             rows = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), state)
+            if cuts:
+                rows = rows._replace(alter=rows.alter._replace(edges=EDGES))
             several, one = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
-            self._steps[size] = plain(self._run_step, [rows, several, several, one])
+            self._steps[size, cuts] = plain(self._run_step, [rows, several, several, one])
         given = (tf.constant(np.asarray(part, np.int32)) for part in (parents, tokens, index))
-        log_p, state = self._steps[size](state, *given)
+        log_p, state = self._steps[size, cuts](state, *given)
         return log_p.numpy(), state
 
     def _run_forced(self, ids: Any, alter: Alter) -> tuple[Any, ...]:

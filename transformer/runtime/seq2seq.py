@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from transformer.models.altering import AS_IT_IS, Alter, gated
+from transformer.models.altering import AS_IT_IS, EDGE, Alter, gated
 from transformer.models.seq2seq import Transformer
 from transformer.runtime.common import (
     IDS,
@@ -192,7 +192,8 @@ class Runtime:
     def warm(
         self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,), *, beyond: bool = False
     ) -> None:
-        """Compile ahead for sources of these lengths; with `beyond`, build what longer outputs run through."""
+        """Compile ahead for sources of these lengths; with `beyond`, build what longer outputs run through, and what
+        looks are cut in."""
         config = self.network.config
         for length in lengths:
             ids = [config.end_id] * min(length, config.max_source)
@@ -204,6 +205,10 @@ class Runtime:
             self.record_rows(rows, rows)
             for count in beams:
                 self.decode_rows(rows, beams=count)
+            if config.encoder:
+                cut = Alter(edges=np.full((1, EDGE), -1, np.int32))  # of no map at all
+                self.record_rows(rows, rows, cut)
+                self.decode_rows(rows, alter=cut)
 
     def _room(self, length: int) -> int:
         """Positions of an output for a source padded to `length`: one for each, so that there is one compilation."""

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from transformer.layers.stem import STRIDES
-from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.altering import AS_IT_IS, Alter, within
 from transformer.models.seq2seq import Transformer
 from transformer.runtime.common import (
     IDS,
@@ -113,7 +113,7 @@ class SpeechRuntime:
         if self.whole and len(features) != self.longest:
             raise ValueError(f"expected {self.longest} frames, silence included, received {len(features)}")
         padded, real = self.sound(features, count)
-        tensors = alter_tensors(config, alter)
+        tensors = alter_tensors(config, within(alter, "encoder"))
         rows = len(tensors.scale)
         encode = self._encode if rows == 1 else self._encode.any
         vectors, real, attention, ctc = encode(
@@ -142,7 +142,7 @@ class SpeechRuntime:
                 is always a search.
             alter: as the clip was heard with, of one row.
         """
-        config, tensors = self.network.config, alter_tensors(self.network.config, alter)
+        config, tensors = self.network.config, self._decoders(alter)
         limit = config.max_target
         if len(prefix) >= limit:
             raise ValueError(f"expected a prefix below {limit} tokens, received {len(prefix)}")
@@ -169,7 +169,7 @@ class SpeechRuntime:
     ) -> list[Recorded]:
         """`record` for several rows at once: what was heard, and one target, may stand for all rows of `alter`."""
         config, longest = self.network.config, max(len(target) for target in targets)
-        tensors = alter_tensors(config, alter, max(len(targets), len(heard.vectors)))
+        tensors = self._decoders(alter, max(len(targets), len(heard.vectors)))
         rows = len(tensors.scale)
         ids = ids_rows(targets, bucket(longest, config.max_target), max(config.pad_id, 0), rows)
         each = rows // len(heard.vectors)
@@ -206,7 +206,7 @@ class SpeechRuntime:
         """Cross-attention and log-probabilities of the first `count` rows of a forced pass."""
         config = self.network.config
         row = ids_row(target, bucket(count, config.max_target), max(config.pad_id, 0))
-        _, cross, own, *_ = self._forced(heard.vectors, heard.real, row, alter_tensors(config, alter))
+        _, cross, own, *_ = self._forced(heard.vectors, heard.real, row, self._decoders(alter))
         return cross.numpy()[0, :, :, :count, :], own.numpy()[0, :count]
 
     def first(self, heard: Heard, among: Sequence[int], alter: Alter = AS_IT_IS) -> int:
@@ -215,7 +215,7 @@ class SpeechRuntime:
 
     def opening(self, heard: Heard, alter: Alter = AS_IT_IS) -> np.ndarray:
         """Natural log-probabilities (vocabulary,) of what the network would write first."""
-        tensors = alter_tensors(self.network.config, alter)
+        tensors = self._decoders(alter)
         return normal(self._first(heard.vectors, heard.real, tensors).numpy()[0].astype(np.float64))[0]
 
     def ctc(self, heard: Heard) -> np.ndarray | None:
@@ -263,6 +263,10 @@ class SpeechRuntime:
         """What the encoder is given: features (1, frames, bins), padded, and how many frames of them are real (1,)."""
         padded = self._pad(features)
         return tf.constant(padded), tf.constant([padded.shape[1] if self.whole else frames])
+
+    def _decoders(self, alter: Alter, rows: int = 1) -> Alter:
+        """What is altered on the decoder's side: what is cut in the encoder alone costs nothing here."""
+        return alter_tensors(self.network.config, within(alter, "decoder", "cross"), rows)
 
     def _pad(self, features: np.ndarray) -> np.ndarray:
         """(frames, bins) -> (1, one of a few lengths, bins): what differs in length would be compiled anew."""

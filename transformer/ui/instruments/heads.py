@@ -1,4 +1,5 @@
-"""Heads that are switched off, halved or doubled: what the address says, and both answers beside each other.
+"""Heads that are switched off, halved or doubled, and looks that are cut: what the address says, and both answers
+beside each other.
 
 The state is the address's `change`, the canonical text of `interventions`, and `hold`. What a click on the sheet asks
 for is written there before the page runs again, so that a link opens the same view.
@@ -16,16 +17,18 @@ import streamlit as st
 from transformer.analysis.compare import Pair, log_probability, paired, times
 from transformer.ask import Ask
 from transformer.config import OF_TOKENS
-from transformer.figures.labels import MAP_NAMES, display
-from transformer.interventions import ALL, NONE, Head, Interventions, Kind
+from transformer.figures.labels import display
+from transformer.interventions import NONE, Edge, Interventions, Kind
 from transformer.trace import Answer, AttentionMap, Trace, spelt, word_starts
+from transformer.ui.instruments import looks
 from transformer.ui.models import calls
 from transformer.ui.shell.markdown import line, plain
 
 CHANGE, HOLD = "change", "hold"  # in the address
 PROBLEM = "change-problem"  # what a click could not do, for the run that follows it
 SWITCHED = "change-made"  # a click has changed the address, and the page has not run since
-NAMED = 4  # changes that are named one by one
+NAMED = 4  # heads that are named one by one
+MOST_LOOKS = 8  # looks that are
 ENDS = (".", "!", "?", "…")  # where the last of these ends a quotation, it ends the sentence around it
 WAYS = {0.0: "Switched off", 0.5: "Halved", 2.0: "Doubled"}
 
@@ -87,19 +90,41 @@ def switch(attention: AttentionMap, layer: int | None, head: int | None, factor:
 
 
 def put(now: Interventions, factors: Mapping[Kind, Sequence[Sequence[float]]]) -> None:
-    """Change this from now on, with the heads of these maps multiplied so, (layers, heads) each; where those are more
-    changes than there may be, what was there stays, and the page says why. Called inside a fragment that begins with
-    `whole_page_if_switched`."""
+    """Change this from now on, with the heads of these maps multiplied so, (layers, heads) each; see `change`."""
+
+    def made() -> Interventions:
+        found = now
+        for kind, rows in factors.items():
+            found = found.with_factors(kind, rows)
+        return found
+
+    change(made)
+
+
+def cut(edge: Edge) -> None:
+    """Forbid a look from now on; one that is forbidden already is allowed again."""
+    now = asked()
+    edges = tuple(other for other in now.edges if other != edge)
+    change(lambda: replace(now, edges=edges if len(edges) < len(now.edges) else (*edges, edge)))
+
+
+def change(made: Callable[[], Interventions]) -> None:
+    """Change what `made` returns from now on; where those are more changes than there may be, what was there stays, and
+    the page says why. Called inside a fragment that begins with `whole_page_if_switched`."""
     st.session_state[SWITCHED] = True
     try:
-        for kind, rows in factors.items():
-            now = now.with_factors(kind, rows)
+        now = made()
     except ValueError as error:
-        st.session_state[PROBLEM] = f"Nothing more was changed: {line(error)}."
+        tell(f"Nothing more was changed: {line(error)}.")
         return
     take_back()
     if now:
         st.query_params[CHANGE] = now.text()
+
+
+def tell(problem: str) -> None:
+    """Say on the page, which runs again, why a click changes nothing."""
+    st.session_state[PROBLEM], st.session_state[SWITCHED] = problem, True
 
 
 def whole_page_if_switched() -> None:
@@ -157,11 +182,27 @@ def _holds() -> bool:
     return st.query_params.get(HOLD) == "true"
 
 
-def panel(found: Changed) -> None:
+def panel(found: Changed, offset: float = 0.0) -> None:
     """What is changed and what came of it, in words, and the ways back; inside a fragment that begins with
-    `whole_page_if_switched`."""
+    `whole_page_if_switched`. `offset`: seconds that lie before the sound that it is about."""
+    edges = found.interventions.edges
     with st.container(key="change", border=True):
-        st.markdown(f":material/tune: **{said(found.interventions)}** {effect(found)}")
+        heads = f"**{said(found.interventions)}** " if found.interventions.heads else ""
+        st.markdown(f":material/{'tune' if heads else 'content_cut'}: {heads}{effect(found)}")
+        for edge in edges[:MOST_LOOKS]:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                cut_said = f"{looks.where(edge)}: {looks.look(edge, found.after, offset)}"
+                st.markdown(f"Cut: {cut_said}.", width="content")
+                st.button(
+                    "Put back",
+                    icon=":material/undo:",
+                    type="tertiary",
+                    key=f"put-back-{Interventions(edges=(edge,)).text()}",
+                    on_click=cut,
+                    args=(edge,),
+                )
+        if len(edges) > MOST_LOOKS:
+            st.caption(f"And {len(edges) - MOST_LOOKS} more looks.")
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             if found.own and found.writes:
                 st.session_state["held"] = _holds()
@@ -227,6 +268,9 @@ def effect(found: Changed) -> str:
         told.append(
             f"The {writes} “{line(found.before.output)}” becomes {new}{'' if new.rstrip('”*')[-1:] in ENDS else '.'}"
         )
+    if spared := found.after.options.get("spared"):
+        rows = "In one row of a head" if spared == 1 else f"In {spared} rows of heads"
+        told.append(f"{rows} nothing was cut: a query's last visible key never is.")
     if "stopped" in found.after.options:
         told.append(f"It came to no end and was stopped after {found.after.options['stopped']} tokens.")
     if found.forced is not None:
@@ -295,20 +339,14 @@ def _number(value: float) -> str:
 
 
 def said(interventions: Interventions) -> str:
-    """What is changed: "Switched off: cross-attention, layer 2, head 5."."""
+    """Which heads are changed: "Switched off: cross-attention, layer 2, head 5."."""
     ways: dict[str, list[str]] = {}
     for head in interventions.heads[:NAMED]:
         way = WAYS.get(head.factor, f"Multiplied by {head.factor:g}".replace("-", "−"))
-        ways.setdefault(way, []).append(_named(head))
+        ways.setdefault(way, []).append(looks.where(head))
     told = " ".join(f"{way}: {'; '.join(names)}." for way, names in ways.items())
     more = len(interventions.heads) - NAMED
     return f"{told} And {more} more." if more > 0 else told
-
-
-def _named(head: Head) -> str:
-    layer = "all layers" if head.layer == ALL else f"layer {head.layer + 1}"
-    which = "all heads" if head.head == ALL else f"head {head.head + 1}"
-    return f"{MAP_NAMES[head.kind].lower()}, {layer}, {which}"
 
 
 def table(found: Changed) -> dict[str, list[str | float | None]]:

@@ -16,6 +16,7 @@ from transformer.figures.labels import MARKERS, display
 from transformer.figures.theme import THEMES, hex_colour
 from transformer.trace import FloatArray, Label, Step, Trace
 from transformer.ui.parts.component import accents, component
+from transformer.ui.parts.sentence import Cut
 from transformer.ui.parts.wire import headed, quantise
 
 STEP, TINT = "step", "tint"  # in the address
@@ -30,7 +31,7 @@ def bits(step: Step) -> float:
     return max(0.0, -step.log_probability / math.log(2))
 
 
-def replay(trace: Trace, kind: str, weights: FloatArray, view: str, *, key: str) -> bool:
+def replay(trace: Trace, kind: str, weights: FloatArray, view: str, cut: Cut, *, key: str) -> bool:
     """`draw` as `explorer.explore` takes it, as a fragment: nothing that is done there changes the rest of the page."""
     st.fragment(draw)(trace, weights, view, key)
     return False

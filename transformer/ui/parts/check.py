@@ -8,9 +8,12 @@ from __future__ import annotations
 import streamlit as st
 
 from transformer.analysis.check import Check, check_layer, mask_of
+from transformer.analysis.scores import cut_of
+from transformer.ask import WRITTEN
 from transformer.config import Attention
 from transformer.figures.by_hand import matrix
 from transformer.figures.labels import MAP_NAMES
+from transformer.interventions import Interventions
 from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import theme
@@ -97,13 +100,17 @@ def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dic
     network = calls.network(trace.model)
     projected = calls.along(trace, "projections", lambda: network.projections(trace))
     parts, attention = projected[kind], trace[kind]
+    cuts = Interventions.parse(str(trace.options.get("interventions", "")), longest=WRITTEN).edges
     found: dict[tuple[int, int], Check] = {}
     for i in range(attention.layers) if layer is None else [layer]:
         spec = network.config.attention(kind, i)
         mask = mask_of(kind, len(attention.queries), len(attention.keys), spec.window)
         scale = float(trace.options.get("position_scale", 1.0))  # type: ignore[arg-type]
+        barred = cut_of(cuts, kind, i, attention.weights.shape[1:])
         checks = check_layer(
-            attention.weights[i], parts.queries[i], parts.keys[i], spec, mask, network.learned(kind, i), scale
+            *(attention.weights[i], parts.queries[i], parts.keys[i], spec, mask, network.learned(kind, i)),
+            position_scale=scale,
+            barred=barred if barred.any() else None,
         )
         found |= {(i, j): checks[j] for j in (range(attention.heads) if head is None else [head])}
     return found

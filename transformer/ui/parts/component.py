@@ -39,8 +39,14 @@ def _brief(text: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
-# Draws nothing, so it has no style and needs nothing of what the others share.
-_CARRIER = st.components.v2.component("headlight.carrier", js=_joined(("shelf.js", "carrier.js")))
+def unseen(name: str, *scripts: str) -> Any:
+    """Registers a script that draws nothing, so that it has no style, joined with those that it builds on."""
+    return st.components.v2.component(
+        f"headlight.{name}", js=_joined(f"{script}.js" for script in (*scripts, name))
+    )
+
+
+_CARRIER = unseen("carrier", "shelf")
 
 
 def carry(digest: bytes, content: bytes, *, key: str) -> None:

@@ -17,12 +17,12 @@ import streamlit as st
 
 from transformer.analysis import views
 from transformer.analysis.views import Combination, View
-from transformer.figures.heatmap import CONFIG, heatmap
+from transformer.figures.heatmap import CONFIG, Marks, heatmap
 from transformer.figures.labels import MAP_NAMES
-from transformer.trace import AttentionMap, FloatArray, Trace
-from transformer.ui.instruments import ranking
+from transformer.trace import AttentionMap, FloatArray, Label, Trace
+from transformer.ui.instruments import cutting, ranking
 from transformer.ui.instruments.heads import Changed, asked, panel, switch, tokens, whole_page_if_switched
-from transformer.ui.parts.sentence import Beside, Choice, sentence
+from transformer.ui.parts.sentence import Beside, Choice, Cut, sentence
 from transformer.ui.parts.sheet import sheet
 from transformer.ui.parts.wire import packed
 from transformer.ui.shell.frame import theme
@@ -49,9 +49,9 @@ WEIGHTS, LOSSES = "Weights", "What is lost without it"
 # Which run pictures show, where something was changed in a network.
 AFTER, BEFORE, DIFFERENCE = "With the change", "As it was", "Difference"
 
-# Draws what stands above the pickers, from (trace, kind, weights (Q, K), name of the view); true once a click has
-# changed the page.
-Words = Callable[[Trace, str, FloatArray, str], bool]
+# Draws what stands above the pickers, from (trace, kind, weights (Q, K), name of the view, what cuts a look of a query
+# at a key); true once a click has changed the page.
+Words = Callable[[Trace, str, FloatArray, str, Cut], bool]
 
 
 class Shown(NamedTuple):
@@ -59,6 +59,10 @@ class Shown(NamedTuple):
 
     trace: Trace
     before: Trace | None = None
+
+    def axes(self, kind: str) -> tuple[tuple[Label, ...], tuple[Label, ...]]:
+        """The labels of a map's rows and columns."""
+        return self.trace[kind].queries, self.trace[kind].keys
 
     def view(self, kind: str, how: Combination, layer: int | None, head: int | None) -> View:
         """The chosen heads; errors as of `views.combine`."""
@@ -98,8 +102,9 @@ def explore(
     with above:
         weights = views.combine(shown.trace[kind], how, layer=layer, head=head).values
         name = name_of(kind, layer, head, how)
+        cut = cutting.by_words(shown.trace[kind], layer, head)
         if words:
-            clicked = words(shown.trace, kind, weights, name)
+            clicked = words(shown.trace, kind, weights, name, cut)
         else:
             chosen = sentence(
                 shown.trace,
@@ -110,6 +115,7 @@ def explore(
                 titles=titles if changed is None else (titles[0], _title(titles[1], changed, shown.trace)),
                 beside=_beside(titles[1], changed, shown.trace),
                 on_choose=on_choose if shown.trace is trace else None,
+                on_cut=cut,
             )
             clicked = chosen is not None and shown.trace is trace
         if clicked:
@@ -318,14 +324,18 @@ def picture(
         return
     with st.container(key="view"):  # not the figure's own title, which a narrow figure would cut
         st.markdown(f"**{name}**")
-    st.plotly_chart(
-        heatmap(view, theme=theme(), top=top),
-        theme=None,
-        width="content",
-        config=CONFIG,
-        key="heatmap",
-        alt=f"{name}: the same numbers stand in the table below.",
-    )
+    rows, columns = (views.spans(labels, words=words, hide=hide) for labels in shown.axes(kind))
+    marks = cutting.marks(shown.trace, kind, layer, head, rows, columns)
+    with st.container(gap=None):  # the part that draws nothing must not leave a gap
+        st.plotly_chart(
+            heatmap(view, theme=theme(), top=top, marks=marks, picked=cutting.picked(rows, columns)),
+            theme=None,
+            width="content",
+            config=CONFIG,
+            key="heatmap",
+            alt=f"{name}: the same numbers stand in the table below.",
+        )
+        cutting.clicks("heatmap", rows, columns)
     if shown.before and not np.abs(view.values).max() >= 5e-4:
         sums = "Here heads look where they looked before: what was changed does not reach them."
     elif shown.before:
@@ -339,7 +349,9 @@ def picture(
     else:
         sums = "The weights of a row add up to 1."
     hint = HINTS[_case(shown.trace, kind)]
-    st.caption(f"{sums if shown.before else f'{hint} {sums}'}{_off(shown, kind, layer, head)}")
+    crossed = _crossed(marks)
+    st.caption(f"{sums if shown.before else f'{hint} {sums}'}{_off(shown, kind, layer, head)}{crossed}")
+    cutting.box(shown.trace[kind], layer, head, (view.queries, view.keys), rows, columns)
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)
@@ -360,6 +372,16 @@ def _off(shown: Shown, kind: str, layer: int | None, head: int | None) -> str:
         return ""
     off = asked().factors(attention.kind, attention.layers, attention.heads)[layer][head] == 0
     return " It is switched off: none of this reaches the network." if off else ""
+
+
+def _crossed(marks: Marks | None) -> str:
+    """What is to be said of cells that are marked."""
+    said = ""
+    if marks and marks.barred.any():
+        said += " A cross is a look that is cut."
+    if marks and marks.dropped.any():
+        said += " Of a cell with a ring nothing comes through."
+    return said
 
 
 def _table(view: View) -> None:

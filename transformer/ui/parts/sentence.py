@@ -16,13 +16,15 @@ import streamlit as st
 from transformer.analysis.compare import paired
 from transformer.figures.labels import shown
 from transformer.trace import FloatArray, Label, Trace
-from transformer.ui.parts.component import accents, component, integers
+from transformer.ui.parts.component import accents, component, integers, pair
 from transformer.ui.parts.wire import TOLERANCE, headed, quantise
 
 # Whose tokens ask, and whose are asked.
 SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
 _SENTENCE = component("sentence", "card")
+
+Cut = Callable[[int, int], None]
 
 
 class Beside(NamedTuple):
@@ -51,6 +53,7 @@ def sentence(
     titles: tuple[str, str] = ("Input", "Output"),
     beside: Beside | None = None,
     on_choose: Callable[[Choice], None] | None = None,
+    on_cut: Cut | None = None,
 ) -> Choice | None:
     """Input and output in large type: attention lights up under the pointer, and output tokens show how sure the
     network was and what else it considered.
@@ -65,6 +68,8 @@ def sentence(
         beside: another answer; tokens that only one of both has are marked, others know their probability in both.
             Without `on_choose` nobody can go on from an alternative then.
         on_choose: called with the chosen alternative before the page runs again.
+        on_cut: called with (query, key), a row and a column of the weights, where a token is held and another clicked
+            so that the look between them is cut.
 
     Returns:
         The chosen alternative in the one run that follows the click, otherwise None.
@@ -77,14 +82,14 @@ def sentence(
         sides["target"]["fixed"] = True
     if beside:
         sides["beside"] = _beside(beside, sides["target"]["tokens"], trace)
-    data = _packed_sentence(trace, sides, kind, weights, view)
+    data = _packed_sentence(trace, sides, kind, weights, view, on_cut is not None)
 
     def called() -> None:
         chosen = _choice(st.session_state[key].get("chosen"), trace)
         if chosen is not None and on_choose is not None:
             on_choose(chosen)
 
-    result = _SENTENCE(key=key, data=data, on_chosen_change=called)
+    result = _SENTENCE(key=key, data=data, on_chosen_change=called, on_cut_change=_cut(key, weights, on_cut))
     return _choice(result.get("chosen"), trace)
 
 
@@ -99,6 +104,7 @@ def maskable(
     words: Sequence[int | None] = (),
     hidden: Mapping[int, str] | None = None,
     on_mask: Callable[[int], None] | None = None,
+    on_cut: Cut | None = None,
 ) -> int | None:
     """The input alone, each of its words a chip that masks it: for a network that reads and writes nothing.
 
@@ -107,6 +113,7 @@ def maskable(
         words: for each position the number of its word, None where nothing can be masked; empty: nowhere.
         hidden: what stands under a mask, by position.
         on_mask: called with the number of the word that was clicked before the page runs again.
+        on_cut: as for `sentence`.
 
     Returns:
         That number in the one run that follows the click, otherwise None.
@@ -118,7 +125,7 @@ def maskable(
         if hidden and place in hidden:
             token["hidden"] = hidden[place]
     sides = {"source": side, "target": {"title": "", "tokens": []}}
-    data = _packed_sentence(trace, sides, kind, weights, view, ("source", "source"))
+    data = _packed_sentence(trace, sides, kind, weights, view, on_cut is not None, ("source", "source"))
 
     def word_of(value: object) -> int | None:
         number = integers([value], 1)
@@ -129,8 +136,19 @@ def maskable(
         if word is not None and on_mask is not None:
             on_mask(word)
 
-    result = _SENTENCE(key=key, data=data, on_masked_change=called)
+    result = _SENTENCE(key=key, data=data, on_masked_change=called, on_cut_change=_cut(key, weights, on_cut))
     return word_of(result.get("masked"))
+
+
+def _cut(key: str, weights: FloatArray | None, on_cut: Cut | None) -> Callable[[], None]:
+    """What is called where a look of these weights is to be cut."""
+
+    def called() -> None:
+        rows, columns = (0, 0) if weights is None else weights.shape
+        if (look := pair(st.session_state[key].get("cut"), rows, columns)) and on_cut:
+            on_cut(*look)
+
+    return called
 
 
 def _packed_sentence(
@@ -139,6 +157,7 @@ def _packed_sentence(
     kind: str | None,
     weights: FloatArray | None,
     view: str,
+    cuttable: bool,
     axes: tuple[str, str] | None = None,
 ) -> bytes:
     """What sentence.js reads: its header and one byte per weight. Errors as for `sentence`; `axes` are the sides whose
@@ -146,6 +165,7 @@ def _packed_sentence(
     if (kind is None) != (weights is None):
         raise ValueError("expected kind and weights together, received only one of them")
     header: dict[str, Any] = {"sides": sides, "view": view, "shape": [0, 0], "accent": accents()}
+    header["cuttable"] = cuttable
     body = b""
     if kind is not None and weights is not None:
         attention = trace[kind]
@@ -193,13 +213,13 @@ def _beside(beside: Beside, tokens: list[dict[str, Any]], trace: Trace) -> dict[
     others = _target(beside.trace, beside.title)["tokens"]
     for other in others:
         del other["alternatives"]  # nobody can go on from there
-    for pair in paired(beside.trace.target, trace.target):
-        there = None if pair.before is None else others[pair.before]
-        here = None if pair.after is None else tokens[pair.after]
-        if pair.same and there and here:
+    for both in paired(beside.trace.target, trace.target):
+        there = None if both.before is None else others[both.before]
+        here = None if both.after is None else tokens[both.after]
+        if both.same and there and here:
             there["other"], here["other"] = here["probability"], there["probability"]
         for token in (there, here):
-            if token and not pair.same:
+            if token and not both.same:
                 token["changed"] = True
     return {"title": beside.title, "tokens": others, "above": beside.above}
 

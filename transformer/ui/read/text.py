@@ -9,7 +9,7 @@ import streamlit as st
 from transformer.config import OF_TOKENS
 from transformer.trace import FloatArray, Trace
 from transformer.ui.parts.explorer import Words
-from transformer.ui.parts.sentence import maskable
+from transformer.ui.parts.sentence import Cut, maskable
 from transformer.ui.read import page as read
 from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.classes import classes, table
@@ -59,16 +59,16 @@ def nothing_open() -> None:
 def drawn(reading: Reading) -> Words:
     """What `explorer.explore` draws above its pickers for a reading, whose own trace is the network as it is."""
 
-    def draw(trace: Trace, kind: str, weights: FloatArray, view: str) -> bool:
+    def draw(trace: Trace, kind: str, weights: FloatArray, view: str, cut: Cut) -> bool:
         shown = reading._replace(trace=trace)
-        masked = _text(shown, kind, weights, view)
+        masked = _text(shown, kind, weights, view, cut)
         taken = _said(shown, reading)
         return masked or taken
 
     return draw
 
 
-def _text(reading: Reading, kind: str, weights: FloatArray, view: str) -> bool:
+def _text(reading: Reading, kind: str, weights: FloatArray, view: str, cut: Cut) -> bool:
     places: list[int | None] = [None] * len(reading.trace.source)
     if reading.guesses_words:
         for number, word in enumerate(reading.words):
@@ -89,6 +89,7 @@ def _text(reading: Reading, kind: str, weights: FloatArray, view: str) -> bool:
         words=places,
         hidden=hidden,
         on_mask=lambda number: read.mask(reading.masked ^ {number}),
+        on_cut=cut,
     )
     return clicked is not None
 

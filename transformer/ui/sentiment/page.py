@@ -21,6 +21,7 @@ from transformer.trace import FloatArray, Trace
 from transformer.ui.instruments.heads import Changed
 from transformer.ui.models import calls, opened
 from transformer.ui.parts.explorer import Words
+from transformer.ui.parts.sentence import Cut
 from transformer.ui.read.bars import Bar, Group, bars
 from transformer.ui.read.page import Reading, answer
 from transformer.ui.read.text import LABELS, MOST, SCORE, TICKS, class_bars, most, numbers
@@ -169,7 +170,7 @@ def _ways(text: str) -> None:
 def drawn(reading: Reading) -> Words:
     """What `explorer.explore` draws above its pickers: three answers to which words matter."""
 
-    def draw(trace: Trace, kind: str, weights: FloatArray, view: str) -> bool:
+    def draw(trace: Trace, kind: str, weights: FloatArray, view: str, cut: Cut) -> bool:
         shown = reading._replace(trace=trace)
         found = contributions(shown)
         place = st.container()  # what is left out stands below, and its button too

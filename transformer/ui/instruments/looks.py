@@ -1,0 +1,51 @@
+"""How looks that are cut are named: “on” does not see “na”."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transformer.figures.labels import MAP_NAMES, shown
+from transformer.interventions import ALL, Edge, Head
+from transformer.trace import Label, Trace
+from transformer.ui.shell.markdown import plain
+
+
+def where(change: Head | Edge) -> str:
+    """Such as "cross-attention, layer 2, all heads"."""
+    layer = "all layers" if change.layer == ALL else f"layer {change.layer + 1}"
+    which = "all heads" if change.head == ALL else f"head {change.head + 1}"
+    return f"{MAP_NAMES[change.kind].lower()}, {layer}, {which}"
+
+
+def look(edge: Edge, trace: Trace, offset: float = 0.0) -> str:
+    """What does not see what, as Markdown; places by the labels that a trace has there.
+
+    Args:
+        edge: of a map that the trace has.
+        trace: of one answer.
+        offset: seconds that lie before the sound that it is about.
+    """
+    attention = trace[edge.kind]
+    query, key = edge.bounds()[2:]
+    who = "nobody" if edge.query == ALL else span(attention.queries, *query, offset)
+    whom = "anything" if edge.key == ALL else span(attention.keys, *key, offset)
+    verb = "see" if attention.keys[0].start is None else "hear"
+    if edge.query == ALL:
+        return f"{who} {verb}s {whom}" if edge.how == "bar" else f"{who} gets anything from {whom}"
+    return f"{who} does not {verb} {whom}" if edge.how == "bar" else f"{who} gets nothing from {whom}"
+
+
+def span(labels: Sequence[Label], first: int, last: int, offset: float = 0.0) -> str:
+    """Neighbours by the first and the last of them; of a sound, its seconds."""
+    if first >= len(labels):
+        return f"place {first + 1} (there is none)"
+    begin, end = labels[first], labels[min(last, len(labels) - 1)]
+    if begin.start is not None and end.end is not None:
+        return f"{offset + begin.start:.2f} to {offset + end.end:.2f} s"
+    names = [name(label) for label in ([begin] if begin is end else [begin, end])]
+    return f"“{' … '.join(names)}”"
+
+
+def name(label: Label) -> str:
+    """A label as Markdown that shows it as it is."""
+    return plain(shown(label).strip() or "␣")
