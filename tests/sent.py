@@ -13,7 +13,7 @@ from transformer.ui.speech import player
 def by_the_player(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What the player sends last from now on, by the key of its part."""
     parts: dict[str, bytes] = {}
-    monkeypatch.setattr(player, "_SPEECH", lambda key, data: parts.update({key: data}))
+    monkeypatch.setattr(player, "_SPEECH", lambda key, data, **_: parts.update({key: data}))
     monkeypatch.setattr(component, "_CARRIER", lambda key, data: parts.update({key: data}))
     return parts
 

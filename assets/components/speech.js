@@ -1,19 +1,21 @@
 // A clip on one axis of seconds: words, wave, spectrogram and one head's attention, and a playhead over all of them.
 //
 // Data (packed by transformer/ui/speech/player.py): uint32 length, JSON, then one byte per weight, row by row. The sound
-// is the same whatever head is chosen: carrier.js brings it, once, and the JSON says under which digest.
+// is the same whatever head is chosen: carrier.js brings it, once, and the JSON says under which digest. Where spans can
+// be drawn, a drag with the mouse sends "span", [from, to] in seconds of the clip; a click goes there as ever.
 
 const WAVE = 46; // CSS pixels
 const MEL = 132;
 const ROW = 20; // of a token, where there is room for all
 const TALL = 440; // the attention is no taller, unless rows would get lower than a pixel
 const SPOT = 0.005; // seconds: rounding of a time that was set
+const DRAG = 4; // CSS pixels; a hand that clicks is not quite still
 
 const shelf = new Shelf();
 
-export default function mount({ data, parentElement }) {
+export default function mount({ data, parentElement, setTriggerValue }) {
   if (!(data instanceof Uint8Array)) return undefined;
-  return keep(parentElement, Player, (player) => player.update(data));
+  return keep(parentElement, Player, (player) => player.update(data, (span) => setTriggerValue("span", span)));
 }
 
 /** Sizes, then the peaks of the wave, the spectrogram (frames, bins), and a wav file. */
@@ -56,6 +58,10 @@ class Player {
     this.lit = make("div", "lit", this.heat);
     this.line = make("canvas", "line", this.heat);
     this.axis = make("div", "axis", this.stack);
+    this.spans = make("div", "spans", this.stack);
+    this.drawn = make("div", "span", this.stack); // what is being drawn
+    this.drawn.hidden = true;
+    this.drag = null; // where the mouse went down: its place and its second
     this.head = make("div", "head", this.stack);
     this.tip = make("div", "tip", this.host);
     this.audio = new Audio();
@@ -63,7 +69,10 @@ class Player {
     this.paints = 0;
     this.hideTip();
     this.button.addEventListener("click", () => this.toggle());
-    this.stack.addEventListener("click", (event) => this.seek(this.timeAt(event)));
+    this.stack.addEventListener("click", (event) => this.onClick(event));
+    this.stack.addEventListener("pointerdown", (event) => this.onDown(event));
+    this.stack.addEventListener("pointerup", (event) => this.onUp(event));
+    this.stack.addEventListener("pointercancel", () => this.dropDrag());
     this.stack.addEventListener("pointermove", (event) => this.onPointer(event));
     this.stack.addEventListener("pointerleave", () => this.hideTip());
     this.stack.addEventListener("keydown", (event) => this.onKey(event));
@@ -83,7 +92,8 @@ class Player {
     this.host.remove();
   }
 
-  update(data) {
+  update(data, send) {
+    this.send = send;
     if (data === this.data && this.theme === themeOf(this.host)) return;
     this.data = data;
     const [spec, weights] = unpack(data);
@@ -157,6 +167,7 @@ class Player {
     this.heat.hidden = !attention;
     if (attention) this.drawAttention(width, attention);
     this.drawAxis(width);
+    this.drawSpans();
     this.paints += 1;
     this.host.dataset.paints = this.paints; // for tests
     this.tick();
@@ -234,6 +245,21 @@ class Player {
     }
   }
 
+  /** What the decoder does not hear, hatched, and what is chosen. */
+  drawSpans() {
+    this.spans.replaceChildren();
+    for (const [start, end, name, cut] of this.spec.spans) {
+      const span = make("div", cut ? "span cut" : "span", this.spans);
+      span.title = name;
+      this.lay(span, start, end);
+    }
+  }
+
+  lay(span, start, end) {
+    span.style.left = `${this.x(start)}px`;
+    span.style.width = `${Math.max(1, this.x(end) - this.x(start))}px`;
+  }
+
   drawAxis(width) {
     this.axis.replaceChildren();
     const every = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].find((s) => (s * width) / this.spec.seconds >= 48) ?? 120;
@@ -260,6 +286,41 @@ class Player {
     const box = this.stack.getBoundingClientRect();
     const share = (event.clientX - box.left) / this.width;
     return Math.max(0, Math.min(1, share)) * this.spec.seconds;
+  }
+
+  onDown(event) {
+    this.dragged = false;
+    // A finger scrolls the page: for it there is a slider.
+    if (!this.spec.spannable || !this.sound || event.pointerType === "touch" || event.button) return;
+    this.drag = { x: event.clientX, time: this.timeAt(event) };
+    this.stack.setPointerCapture(event.pointerId);
+  }
+
+  onDrag(event) {
+    if (!this.drag || (!this.dragged && Math.abs(event.clientX - this.drag.x) < DRAG)) return;
+    this.dragged = true;
+    this.drawn.hidden = false;
+    this.lay(this.drawn, ...this.reach(event));
+  }
+
+  onUp(event) {
+    const span = this.drag && this.dragged ? this.reach(event) : null;
+    this.dropDrag();
+    if (span && span[1] > span[0]) this.send(span.map((time) => Number(time.toFixed(3))));
+  }
+
+  reach(event) {
+    return [this.drag.time, this.timeAt(event)].sort((a, b) => a - b);
+  }
+
+  dropDrag() {
+    this.drag = null;
+    this.drawn.hidden = true;
+  }
+
+  onClick(event) {
+    if (!this.dragged) this.seek(this.timeAt(event));
+    this.dragged = false;
   }
 
   toggle() {
@@ -344,6 +405,7 @@ class Player {
 
   onPointer(event) {
     if (!this.sound || event.pointerType === "touch") return;
+    this.onDrag(event);
     const time = this.timeAt(event);
     const attention = this.spec.attention;
     this.tip.replaceChildren(make("span", "", null, `${this.said(time)} s`));

@@ -115,3 +115,25 @@ def test_a_narrow_screen_holds_everything(demo: Open) -> None:
         box = player(page).bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_span_is_drawn_with_the_mouse_and_a_click_still_goes_there(demo: Open) -> None:
+    page = demo()
+    box = still(stack(page)).bounding_box()
+    assert box is not None
+    height = box["y"] + 60
+    page.mouse.move(box["x"] + box["width"] * 0.3, height)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.4, height)
+    page.mouse.move(box["x"] + box["width"] * 0.6, height)
+    expect(page.locator(".stack > .span")).to_be_visible()
+    page.mouse.up()
+    expect(player(page)).to_have_attribute("data-at", "0.00")
+    ends = page.locator(".st-key-span-seconds").get_by_role("slider")
+    expect(ends).to_have_count(2)
+    expect(ends.first).to_have_attribute("aria-valuetext", re.compile(r"^0\.(8[89]|9[012]) s"))
+    expect(ends.last).to_have_attribute("aria-valuetext", re.compile(r"^1\.(7[89]|8[012]) s"))
+    expect(page.locator(".spans .span")).to_have_attribute("title", "to be cut")
+    expect(page.locator(".st-key-span-now button")).to_be_enabled()
+    stack(page).click(position=spot(stack(page), 1.8 / 3, 0.5))
+    expect(player(page)).to_have_attribute("data-at", re.compile(r"1\.[78]\d?"))

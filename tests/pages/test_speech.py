@@ -1,5 +1,6 @@
 """The page of speech, run without a browser, with a tiny random Whisper: what it says means nothing."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from transformer.trace import Trace
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.speech import calls as speech_calls
+from transformer.ui.speech import player, span
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/speech.py"
@@ -266,3 +268,60 @@ def test_with_heads_off_both_transcripts_and_times_are_there(
     assert unpacked(sent["player"])[0]["attention"]["shape"] == list(cross.shape)
     held = upload(visit(PAGE, **where, hold="true"), CLIP)
     assert "finds this transcript" in " ".join(item.value for item in held.markdown)
+
+
+def test_a_span_of_time_is_not_heard_and_put_back(
+    whisper: None, visit: Visit, sent: dict[str, bytes]
+) -> None:
+    page = upload(visit(PAGE, model="whisper-english", layer="1", head="1"), CLIP)
+    before = heard(page)
+    assert unpacked(sent["player"])[0]["spans"] == []
+    page.session_state["span"], page.session_state["span-seconds"] = True, (0.1, 0.2)
+    page.run()
+    assert not page.exception and page.slider(key="span-seconds").value == (0.1, 0.2)
+    assert unpacked(sent["player"])[0]["spans"] == [[0.1, 0.2, "to be cut", False]]
+    page.button(key="span-now").click().run()
+    assert not page.exception and page.query_params["change"] == "x:x*.*.*.6-10"
+    model = calls.network("whisper-english")
+    listened = model.listen(page.session_state["heard"].samples, "x:x*.*.*.6-10")
+    after = model.trace(listened)
+    assert not after["cross"].weights[..., 5:10].any() and before["cross"].weights[..., 5:10].all()
+    header, weights = unpacked(sent["player"])
+    rows, columns = header["attention"]["shape"]
+    shown = np.frombuffer(weights, np.uint8).reshape(rows, columns)
+    assert not shown[:, 5:10].any() and shown[:, :5].any()
+    cut, _ = header["spans"]
+    assert cut == [0.1, 0.2, "cross-attention, all layers, all heads: nobody hears 0.10 to 0.20 s", True]
+    told = " ".join(text.value for text in page.markdown)
+    assert "Cut: cross-attention, all layers, all heads: nobody hears 0.10 to 0.20 s." in told
+    page.button_group(key="span-in").set_value("This head").run()
+    page.button(key="span-now").click().run()
+    assert page.query_params["change"] == "x:x*.*.*.6-10,x1.1.*.6-10"
+    page.button(key="put-back-x:x*.*.*.6-10").click().run()
+    assert page.query_params["change"] == "x:x1.1.*.6-10"
+    page.session_state["span-seconds"] = (-3.0, 99.0)  # of another clip
+    page.run()
+    assert not page.exception and page.slider(key="span-seconds").value == (0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "places"),
+    [
+        (0.0, 0.02, (0, 0)),
+        (0.1, 0.2, (5, 9)),
+        (0.11, 0.21, (5, 10)),
+        (0.3, 0.3, (15, 15)),
+        (0.49, 9.0, (24, 24)),
+    ],
+)
+def test_a_span_takes_every_position_that_it_touches(
+    start: float, end: float, places: tuple[int, int]
+) -> None:
+    assert span.covered(start, end, 0.02, 25) == places
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, [1], [0.2, 0.1], [-1, 1], [0, 9], [0, "1"], [True, 1], [math.nan, 1], {}]
+)
+def test_what_is_no_span_is_dropped(value: object) -> None:
+    assert player._drawn(value, 0.5) is None and player._drawn([0.1, 0.4], 0.5) == (0.1, 0.4)

@@ -29,6 +29,7 @@ from transformer.analysis.alignment import (
 )
 from transformer.analysis.doubt import doubt
 from transformer.ask import Ask
+from transformer.audio.decode import RATE
 from transformer.interventions import Interventions
 from transformer.trace import AttentionMap, FloatArray, Label, Trace, Word
 from transformer.ui.instruments import heads, ranking
@@ -39,6 +40,7 @@ from transformer.ui.shell.about import summary
 from transformer.ui.shell.markdown import line, plain
 from transformer.ui.speech import calls as speech_calls
 from transformer.ui.speech import files as speech_files
+from transformer.ui.speech import span
 from transformer.ui.speech.calls import Abilities, Heard, Part
 from transformer.ui.speech.player import Attention, player
 
@@ -166,17 +168,22 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
                 words=[(way, alignment.words) for way, alignment in found.items()],
                 attention=sound,
                 offset=heard.offset,
+                spans=span.spans(trace, len(heard.samples) / RATE, heard.offset),
+                on_span=span.pick,
             )
         colours = f" Its strongest weight is {sound.values.max():.3f}." if sound else ""
         st.caption(
             f"{HINTS[kind]}{colours} Click to go there; a word plays alone. Keys: arrows left and "
-            "right move, up and down go from word to word, Space plays and stops, Enter plays the word."
+            "right move, up and down go from word to word, Space plays and stops, Enter plays the word. Draw over a "
+            "span of time to keep the decoder from hearing it."
         )
+        crossing = (layer, head) if kind == "cross" else (None, None)
+        span.box(trace["cross"], *crossing, len(heard.samples) / RATE, heard.offset)
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
         explorer.heads_sheet(shown, kind, layer, head, top, ranking.known(before.trace))
         if changed:
-            heads.panel(changed)
+            heads.panel(changed, heard.offset)
         st.caption(about)
     with right:
         if found:

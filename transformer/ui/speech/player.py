@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +48,15 @@ class Attention(NamedTuple):
     title: str
 
 
+class Span(NamedTuple):
+    """Seconds of a clip that are marked: what that means, and whether they are cut or only chosen."""
+
+    start: float
+    end: float
+    name: str
+    cut: bool
+
+
 def player(
     samples: npt.NDArray[np.float32],
     spectrogram: Spectrogram,
@@ -56,6 +65,8 @@ def player(
     words: Sequence[tuple[str, Sequence[Word]]],
     attention: Attention | None,
     offset: float = 0.0,
+    spans: Sequence[Span] = (),
+    on_span: Callable[[float, float], None] | None = None,
 ) -> None:
     """Draw and play a clip.
 
@@ -66,6 +77,9 @@ def player(
         words: word times by the name of the way that they were found; those of the first can be played alone.
         attention: the head to draw under the spectrogram; None: nothing.
         offset: seconds that lie before the clip, where it is a part of a longer one.
+        spans: what is marked of it, in its own seconds.
+        on_span: called with the seconds, offset and all, of a span that was drawn over the picture, before the page
+            runs again; without it none can be drawn.
 
     Raises:
         ValueError: samples that are no clip, or attention whose labels do not fit.
@@ -86,9 +100,17 @@ def player(
             {"way": way, "words": [[w.text, round(w.start, 3), round(w.end, 3)] for w in found]}
             for way, found in words
         ],
+        "spans": [[round(span.start, 3), round(span.end, 3), span.name, span.cut] for span in spans],
+        "spannable": on_span is not None,
         "scale": scales(),
         "accent": accents(),
     }
+
+    def called() -> None:
+        drawn = _drawn(st.session_state[key].get("span"), header["seconds"])
+        if drawn and on_span:
+            on_span(offset + drawn[0], offset + drawn[1])
+
     body = b""
     if attention:
         top = float(attention.values.max()) or 1.0
@@ -103,8 +125,18 @@ def player(
             "title": attention.title,
         }
     with st.container(gap=None):  # the part that draws nothing must not leave a gap
-        _SPEECH(key=key, data=headed(header, body))
+        _SPEECH(key=key, data=headed(header, body), on_span_change=called)
         carry(digest, sound, key=f"{key}-sound")
+
+
+def _drawn(value: object, seconds: float) -> tuple[float, float] | None:
+    """Begin and end of a span out of what a browser sent, or None."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    if not all(isinstance(item, int | float) and not isinstance(item, bool) for item in value):
+        return None
+    start, end = float(value[0]), float(value[1])
+    return (start, end) if 0 <= start < end <= seconds + 1e-3 else None
 
 
 def _name(label: Label) -> str:
