@@ -58,6 +58,14 @@ def test_tokens_and_beams_are_taken(place: Path, capsys: pytest.CaptureFixture[s
     assert (status, said) == (0, "")
 
 
+def test_a_look_is_cut(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "x.npz"
+    run(capsys, "trace", place / "writer", "the cat", "--tokens", 0, "--change", "x:d*.*.*.1", "--out", out)
+    trace = Trace.load(out)
+    assert trace.options["interventions"] == "x:d*.*.*.1" and trace.options["spared"] == 4
+    assert not trace["decoder"].weights[:, :, 1:, 0].any()
+
+
 @pytest.mark.parametrize(
     ("model", "more", "message"),
     [
@@ -70,6 +78,8 @@ def test_tokens_and_beams_are_taken(place: Path, capsys: pytest.CaptureFixture[s
             "expected a layer up to 2 and a head up to 2 of cross, received layer 9",
         ),
         ("translator", ["--change", "off"], "expected changes such as"),
+        ("translator", ["--change", "x:x1.9.1.1"], "expected a layer up to 2 and a head up to 2 of cross"),
+        ("translator", ["--change", "x:x1.1.1.3-2"], "expected a last_key behind the first, received 2 and 1"),
         ("writer", ["--change", "h:e1.1"], "expected changes"),
         ("writer", ["--beam", "2"], "expected no --beam for writer"),
         ("writer", ["--language", "pt"], "expected no --language for writer"),

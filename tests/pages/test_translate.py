@@ -15,7 +15,7 @@ from transformer import home
 from transformer.analysis import views
 from transformer.analysis.compare import log_probability, times
 from transformer.analysis.importance import ranked
-from transformer.interventions import Interventions
+from transformer.interventions import ALL, Interventions
 from transformer.pipeline import load
 from transformer.trace import Trace
 from transformer.ui.models import calls
@@ -341,8 +341,12 @@ def test_a_whole_word_is_cut_at_once_and_what_cannot_change_anything_is_not(open
     page.button(key="cut-now").click().run()
     assert page.query_params["change"] == "x:e2.3.1.5-6"
     assert any("“O” does not see “esta … ção”" in text.value for text in page.markdown)
+    page.selectbox(key="cut-query").set_value(ALL).run()
+    page.button(key="cut-now").click().run()
+    assert page.query_params["change"] == "x:e2.3.*.5-6,e2.3.1.5-6"
+    assert any("nobody sees “esta … ção”" in text.value for text in page.markdown)
     cells = figure(page)["data"][1]
-    assert (cells["x"], cells["y"]) == (["4"], ["0"])
+    assert set(cells["x"]) == {"4"} and cells["y"] == [str(i) for i in range(len(cells["y"]))]
 
 
 def test_rows_that_are_spared_are_counted_on_the_page(open_page: Visit) -> None:

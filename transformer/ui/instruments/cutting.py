@@ -65,8 +65,8 @@ def clicks(chart: str, rows: Spans, columns: Spans) -> None:
 
 
 def picked(rows: Spans, columns: Spans) -> tuple[int, int] | None:
-    """Which cell the box is about, while it is open: the same look whether words are whole or not."""
-    if not st.session_state.get(BOX):
+    """Which cell the box is about, while it is open and about one: the same look whether words are whole or not."""
+    if not st.session_state.get(BOX) or st.session_state.get(QUERY) == ALL:
         return None
     return _row(QUERY, rows), _row(KEY, columns)
 
@@ -100,17 +100,24 @@ def box(
     with st.expander("Cut one look", icon=":material/content_cut:", key=BOX, on_change="rerun") as opened:
         if not opened.open:
             return
-        row, column = _row(QUERY, rows), _row(KEY, columns)
+        all_rows = st.session_state.get(QUERY) == ALL
+        row, column = 0 if all_rows else _row(QUERY, rows), _row(KEY, columns)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             for key, text, spans, names in (
                 (QUERY, "Who", rows, labels[0]),
                 (KEY, "must not see", columns, labels[1]),
             ):
                 first = [place for place, _ in spans]
-                st.selectbox(text, first, format_func=_namer(first, names), key=key, width=190)
-        chosen = choose(layer, head)
-        edge = _edge(attention, chosen, rows[row], columns[column])
-        button(edge, _useless(attention, edge, name(labels[0][row]), name(labels[1][column])))
+                options = [ALL, *first] if key == QUERY else first
+                st.selectbox(text, options, format_func=_namer(first, names), key=key, width=190)
+        chosen, whom = choose(layer, head), name(labels[1][column])
+        if all_rows:
+            edge = _edge(attention, chosen, (ALL, ALL), columns[column])
+            why = _useless(attention, edge, "everybody", whom)
+        else:
+            edge = _edge(attention, chosen, rows[row], columns[column])
+            why = _useless(attention, edge, f"“{name(labels[0][row])}”", whom)
+        button(edge, why)
 
 
 def choose(layer: int | None, head: int | None, key: str = BOX, *, widest: bool = False) -> Chosen:
@@ -148,7 +155,9 @@ def button(edge: Edge, why: str, key: str = BOX) -> None:
 
 def _namer(places: list[int], labels: Sequence[Label]) -> Callable[[int], str]:
     """What places are called in a list; words may be the same."""
-    return lambda place: f"{place + 1}: {display(labels[places.index(place)])}"
+    return lambda place: (
+        "everybody" if place == ALL else f"{place + 1}: {display(labels[places.index(place)])}"
+    )
 
 
 def by_words(attention: AttentionMap, layer: int | None, head: int | None) -> Callable[[int, int], None]:
@@ -156,7 +165,7 @@ def by_words(attention: AttentionMap, layer: int | None, head: int | None) -> Ca
 
     def cut(query: int, key: int) -> None:
         edge = _edge(attention, _chosen(layer, head, BOX), (query, query), (key, key))
-        why = _useless(attention, edge, name(attention.queries[query]), name(attention.keys[key]))
+        why = _useless(attention, edge, f"“{name(attention.queries[query])}”", name(attention.keys[key]))
         if why and edge not in heads.asked().edges:
             heads.tell(f"Nothing was cut: {why}")
         else:
@@ -200,11 +209,11 @@ def _useless(attention: AttentionMap, edge: Edge, query: str, key: str) -> str:
     (_, _, (first, last), (left, right)) = edge.bounds()
     rows = seen[first : last + 1]
     if not rows[:, left : right + 1].any():
-        return f"“{query}” does not see “{key}” anyway: it comes later, or is too far away."
+        return f"{query} does not see “{key}” anyway: it comes later, or is too far away."
     hidden = np.zeros(seen.shape[1], bool)
     hidden[left : right + 1] = True
     if edge.how == "bar" and not (rows & ~hidden).any(-1).any():
-        return f"“{key}” is all that “{query}” sees: a query's last visible key is never cut."
+        return f"“{key}” is all that {query} sees: a query's last visible key is never cut."
     return ""
 
 

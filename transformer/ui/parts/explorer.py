@@ -349,7 +349,7 @@ def picture(
     else:
         sums = "The weights of a row add up to 1."
     hint = HINTS[_case(shown.trace, kind)]
-    crossed = _crossed(marks)
+    crossed = f"{_crossed(marks)} Click a cell to cut that look."
     st.caption(f"{sums if shown.before else f'{hint} {sums}'}{_off(shown, kind, layer, head)}{crossed}")
     cutting.box(shown.trace[kind], layer, head, (view.queries, view.keys), rows, columns)
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:

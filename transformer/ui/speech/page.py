@@ -178,7 +178,8 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
             "span of time to keep the decoder from hearing it."
         )
         crossing = (layer, head) if kind == "cross" else (None, None)
-        span.box(trace["cross"], *crossing, len(heard.samples) / RATE, heard.offset)
+        has_ctc = heard.evidence.ctc is not None
+        span.box(trace["cross"], *crossing, len(heard.samples) / RATE, heard.offset, ctc=has_ctc)
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
         explorer.heads_sheet(shown, kind, layer, head, top, ranking.known(before.trace))

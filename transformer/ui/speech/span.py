@@ -49,13 +49,16 @@ def spans(trace: Trace, length: float, offset: float) -> list[Span]:
     return found
 
 
-def box(cross: AttentionMap, layer: int | None, head: int | None, length: float, offset: float) -> None:
+def box(
+    cross: AttentionMap, layer: int | None, head: int | None, length: float, offset: float, *, ctc: bool
+) -> None:
     """Where a span is set and cut.
 
     Args:
         cross: the map over the sound.
         layer, head: of cross-attention on screen, from 0; None: all of them.
         length, offset: see `spans`.
+        ctc: the search goes by a second output of the encoder, too.
     """
     with st.expander(
         "Cut a span of time", icon=":material/content_cut:", key=BOX, on_change="rerun"
@@ -80,6 +83,11 @@ def box(cross: AttentionMap, layer: int | None, head: int | None, length: float,
         whole = last - first + 1 == len(cross.keys) and chosen.how == "bar"
         why = "This is all there is to hear: a query's last visible key is never cut." if whole else ""
         cutting.button(edge, why, BOX)
+        if ctc:
+            st.caption(
+                "The encoder still hears the span, and its CTC output has its share in the search: the words may stay "
+                "where the decoder alone would lose them, which its probabilities show."
+            )
 
 
 def covered(start: float, end: float, step: float, count: int) -> tuple[int, int]:
