@@ -45,6 +45,13 @@ def by_row(attention: Any) -> np.ndarray:
     return np.asarray(attention).transpose(0, 3, 1, 2, 4)
 
 
+def agree(stack: Any, inside: Any, wanted: np.ndarray, real: Any = slice(None)) -> None:
+    """The stream of a stack against the reference's hidden states (layers + 1, B, T, D), the last one finished."""
+    ours = [*inside.streams[:-1], stack.finish(inside.streams[-1])]
+    for stream, state in zip(ours, wanted, strict=True):
+        np.testing.assert_allclose(np.asarray(stream)[real], state[real], atol=CLOSE)
+
+
 @pytest.mark.parametrize("name", STACKS)
 def test_one_stack_says_and_sees_what_the_reference_does(name: str) -> None:
     name, side = name.split("/")
@@ -66,6 +73,8 @@ def test_one_stack_says_and_sees_what_the_reference_does(name: str) -> None:
     ours = found.encoder if checkpoint.config.family == "encoder" else found.decoder
     sees = by_row(wanted["attentions"].transpose(1, 0, 2, 3, 4))
     np.testing.assert_allclose(by_row(ours)[real], sees[real], atol=CLOSE)
+    stack = network.encoder if checkpoint.config.family == "encoder" else network.decoder
+    agree(stack, found.inside, wanted["hidden_states"], real)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +106,8 @@ def test_a_translator_agrees_with_the_reference(name: str, xla: None) -> None:
     for kind in ("decoder", "cross"):
         sees = wanted[f"{kind}_attentions"].transpose(1, 0, 2, 3, 4)
         np.testing.assert_allclose(np.asarray(getattr(found, kind)), sees, atol=CLOSE)
+    agree(network.encoder, found.heard, wanted["encoder_hidden_states"], real)
+    agree(network.decoder, found.inside, wanted["decoder_hidden_states"])
     runtime = Runtime(network)
     for ids, mask, row in zip(source, real, wanted["greedy_ids"].tolist(), strict=True):
         answer = row[: row.index(0) + 1] if 0 in row else row
@@ -114,6 +125,8 @@ def test_a_listener_agrees_with_the_reference(name: str, xla: None) -> None:
     for kind in ("encoder", "decoder", "cross"):
         sees = wanted[f"{kind}_attentions"].transpose(1, 0, 2, 3, 4)
         np.testing.assert_allclose(np.asarray(getattr(found, kind)), sees, atol=CLOSE)
+    agree(network.encoder, found.heard, wanted["encoder_hidden_states"])
+    agree(network.decoder, found.inside, wanted["decoder_hidden_states"])
     runtime, prefix = SpeechRuntime(network), wanted["prefix_ids"].tolist()
     assert prefix[0] == network.config.start_id
     answer = wanted["greedy_ids"][0].tolist()

@@ -36,14 +36,16 @@ class Cuts(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values; and as
-    they were projected, before any norm or rotation, queries (B, H, T, K) and the keys (B, G, S, K) of its source."""
+    """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values; as they
+    were projected, before any norm or rotation, queries (B, H, T, K) and the keys (B, G, S, K) of its source; and what
+    its output is projected from, `mixed` (B, T, H K): of each head the weighted values times its gate."""
 
     output: Any
     weights: Any
     cache: KeyValue
     query: Any
     key: Any
+    mixed: Any
 
 
 def padding_mask(real: Any) -> Any:
@@ -243,9 +245,9 @@ class MultiHeadAttention(keras.layers.Layer):
                 )
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
         context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
-        context = ops.reshape(context, (-1, self.spec.joined))  # (B T, H K)
-        output = ops.reshape(self.output_projection(context), (*shape, self.width))
-        return Attention(output, weights, cache, raw, raw_key)
+        mixed = ops.reshape(context, (-1, shape[1], self.spec.joined))  # (B, T, H K)
+        output = ops.reshape(self.output_projection(self._flat(mixed)), (*shape, self.width))
+        return Attention(output, weights, cache, raw, raw_key, mixed)
 
 
 def _write(cache: KeyValue, new: KeyValue, index: Any) -> KeyValue:

@@ -238,7 +238,8 @@ class FeedForward(keras.layers.Layer):
 
 class Projections(NamedTuple):
     """What one attention layer made its weights of: inputs (B, T, D), queries (B, H, T, K) and keys (B, G, S, K), as
-    they were projected: before a norm, and before a position turns them.
+    they were projected: before a norm, and before a position turns them; and what it made of the values, `mixed`
+    (B, T, H K), see `Attention`.
 
     These tensors are there anyway: a pass that does not ask for them pays nothing.
     """
@@ -246,17 +247,28 @@ class Projections(NamedTuple):
     inputs: Any
     query: Any
     key: Any
+    mixed: Any
+
+
+class Inside(NamedTuple):
+    """The residual stream of a stack, (B, T, D) before each block and behind the last, before any last normalisation;
+    and what each feed-forward wrote (B, T, D), before a normalisation of that. Tuples of layers + 1 and of layers."""
+
+    streams: Any
+    fed: Any
 
 
 class EncoderOutput(NamedTuple):
     """Vectors (B, S, D) and the attention weights of one block (B, H, S, S) or of a stack (B, layers, H, S, S).
 
-    `projections` are the `Projections` of the block, or of a stack a tuple of them.
+    `projections` are the `Projections` of the block, or of a stack a tuple of them; `inside` is what the feed-forward
+    of the block wrote (B, S, D), or of a stack its `Inside`.
     """
 
     vectors: Any
     attention: Any
     projections: Any
+    inside: Any
 
 
 class DecoderCache(NamedTuple):
@@ -274,7 +286,8 @@ class DecoderOutput(NamedTuple):
     """Vectors (B, T, D), self-attention (B, H, T, T), cross-attention (B, H, T, S), and the cache after this step.
 
     Of a stack: weights (B, layers, H, T, ...) and a tuple of caches. Without an encoder to look at, `cross` is None.
-    `projections` and `cross_projections` are the `Projections` of the block, or of a stack tuples of them.
+    `projections` and `cross_projections` are the `Projections` of the block, or of a stack tuples of them; `inside` is
+    as in `EncoderOutput`.
     """
 
     vectors: Any
@@ -283,6 +296,7 @@ class DecoderOutput(NamedTuple):
     cache: Any
     projections: Any
     cross_projections: Any
+    inside: Any
 
 
 class _Sublayers(keras.layers.Layer):
@@ -365,14 +379,16 @@ class EncoderBlock(_Sublayers):
                 cuts=cuts,
                 training=training,
             )
-            return result.output, (result.weights, Projections(x, result.query, result.key))
+            own = Projections(x, result.query, result.key, result.mixed)
+            return result.output, (result.weights, own)
 
         def feed(x: Any) -> tuple[Any, Any]:
-            return self.feed_forward(x, real=real, training=training), None
+            fed = self.feed_forward(x, real=real, training=training)
+            return fed, fed
 
         x, (weights, projections) = self._residual(inputs, "self_attention", training, attend)
-        x, _ = self._residual(x, "feed_forward", training, feed)
-        return EncoderOutput(x, weights, projections)
+        x, fed = self._residual(x, "feed_forward", training, feed)
+        return EncoderOutput(x, weights, projections, fed)
 
 
 class DecoderBlock(_Sublayers):
@@ -457,7 +473,7 @@ class DecoderBlock(_Sublayers):
                 index=index,
                 training=training,
             )
-            return result.output, (result, Projections(x, result.query, result.key))
+            return result.output, (result, Projections(x, result.query, result.key, result.mixed))
 
         def look(x: Any) -> tuple[Any, Any]:
             result = self.cross_attention(
@@ -470,26 +486,27 @@ class DecoderBlock(_Sublayers):
                 training=training,
             )
             # Over ready keys, while it is decoded, nobody asks for them.
-            return result.output, (result, Projections(x, result.query, result.key))
+            return result.output, (result, Projections(x, result.query, result.key, result.mixed))
 
         def feed(x: Any) -> tuple[Any, Any]:
             state = cache.convolution if cache and self.feed_forward.convolutional else None
             after: Any = () if state is None else ops.concatenate([state, x], axis=1)[:, 1:]
-            return self.feed_forward(x, real=real, state=state, training=training), after
+            fed = self.feed_forward(x, real=real, state=state, training=training)
+            return fed, (fed, after)
 
         cross, cross_projections = None, None
         if self.stack.residual != "serial":
             normed = self.norms["self_attention"](inputs)
             output, (own, projections) = attend(normed)
             other = self.norms.get("feed_forward")
-            fed, convolution = feed(other(inputs) if other else normed)
+            fed, (_, convolution) = feed(other(inputs) if other else normed)
             x = inputs + self.dropout(output, training=training) + self.dropout(fed, training=training)
             after = DecoderCache(own.cache, (), convolution)
-            return DecoderOutput(x, own.weights, None, after, projections, None)
+            return DecoderOutput(x, own.weights, None, after, projections, None, fed)
         x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
         if self.cross_attention:
             x, (cross, cross_projections) = self._residual(x, "cross_attention", training, look)
-        x, convolution = self._residual(x, "feed_forward", training, feed)
+        x, (fed, convolution) = self._residual(x, "feed_forward", training, feed)
         after = DecoderCache(own.cache, cross.cache if cross else (), convolution)
         seen = cross.weights if cross else None
-        return DecoderOutput(x, own.weights, seen, after, projections, cross_projections)
+        return DecoderOutput(x, own.weights, seen, after, projections, cross_projections, fed)

@@ -11,7 +11,7 @@ from keras import ops
 from transformer.config import Attention, ModelConfig, present
 from transformer.formulas.positions import alibi_slopes
 from transformer.layers.attention import KeyValue, padding_mask
-from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput
+from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput, Inside
 from transformer.layers.rotary import turn
 from transformer.models.altering import absent, cuts_of, of_layer
 from transformer.models.encoder import build_stack, last_norm
@@ -60,7 +60,7 @@ class Decoder(keras.layers.Layer):
         position_scale: Any = (),
         training: bool | None = None,
     ) -> DecoderOutput:
-        x, results = inputs, []
+        x, results, streams = inputs, [], [inputs]
         steps = ops.arange(ops.shape(inputs)[1])
         told = self._told(steps, steps, steps[None] if places is None else places, position_scale, real)
         cross_mask = None if memory_real is None else padding_mask(memory_real)
@@ -78,14 +78,20 @@ class Decoder(keras.layers.Layer):
             )
             x = result.vectors
             results.append(result)
+            streams.append(x)
         return DecoderOutput(
-            self.norm(x) if self.norm else x,
+            self.finish(x),
             ops.stack([result.attention for result in results], axis=1),
             None if memory is None else ops.stack([result.cross for result in results], axis=1),
             tuple(result.cache for result in results),
             tuple(result.projections for result in results),
             tuple(result.cross_projections for result in results),
+            Inside(tuple(streams), tuple(result.inside for result in results)),
         )
+
+    def finish(self, stream: Any) -> Any:
+        """The stream (B, T, D) behind any block as the vectors that the stack would give if that were its last."""
+        return self.norm(stream) if self.norm else stream
 
     def go_on(self, caches: tuple[DecoderCache, ...], length: Any) -> tuple[DecoderCache, ...]:
         """The caches of a pass over the first tokens, with room for `length` in all."""
@@ -135,7 +141,7 @@ class Decoder(keras.layers.Layer):
             )
             x = result.vectors
             after.append(result.cache)
-        return (self.norm(x) if self.norm else x), tuple(after)
+        return self.finish(x), tuple(after)
 
     def _cuts(self, edges: Any, layer: int, queries: Any, keys: Any, memory: Any) -> dict[str, Any]:
         """What a layer is told of looks that are forbidden: `cuts` and `cross_cuts` of `DecoderBlock`.

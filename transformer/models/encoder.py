@@ -9,7 +9,7 @@ from keras import ops
 
 from transformer.config import Attention, ModelConfig, Norm, present
 from transformer.layers.attention import padding_mask
-from transformer.layers.blocks import EncoderBlock, EncoderOutput
+from transformer.layers.blocks import EncoderBlock, EncoderOutput, Inside
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import RelativeTable
 from transformer.layers.rotary import turn
@@ -29,7 +29,7 @@ class Encoder(keras.layers.Layer):
         edges: looks that are forbidden (B, E, 10), see `Alter`; () forbids none.
 
     Returns:
-        `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections)`.
+        `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections, inside)`.
     """
 
     def __init__(self, config: ModelConfig, name: str = "encoder", **kwargs: Any) -> None:
@@ -68,7 +68,7 @@ class Encoder(keras.layers.Layer):
         position_scale: Any = (),
         training: bool | None = None,
     ) -> EncoderOutput:
-        x, maps, projections = inputs, [], []
+        x, results, streams = inputs, [], [inputs]
         bias = self.relative.between(ops.shape(inputs)[1]) if self.relative else None
         if bias is not None and not absent(position_scale):
             bias = bias * ops.reshape(ops.cast(position_scale, bias.dtype), (-1, 1, 1, 1))
@@ -85,10 +85,18 @@ class Encoder(keras.layers.Layer):
                 training=training,
             )
             x = result.vectors
-            maps.append(result.attention)
-            projections.append(result.projections)
-        x = self.norm(x) if self.norm else x
-        return EncoderOutput(x, ops.stack(maps, axis=1), tuple(projections))
+            results.append(result)
+            streams.append(x)
+        return EncoderOutput(
+            self.finish(x),
+            ops.stack([result.attention for result in results], axis=1),
+            tuple(result.projections for result in results),
+            Inside(tuple(streams), tuple(result.inside for result in results)),
+        )
+
+    def finish(self, stream: Any) -> Any:
+        """The stream (B, S, D) behind any block as the vectors that the stack would give if that were its last."""
+        return self.norm(stream) if self.norm else stream
 
     def _told(self, real: Any, places: Any, scale: Any) -> dict[Attention, dict[str, Any]]:
         """What layers of each kind are told of positions: where they may look, and how they turn. A window of an

@@ -72,10 +72,15 @@ class LanguageModel(keras.Model):
             training=training,
         )
         return Forward(
-            self.output_projection(result.vectors),
+            self.say(result.vectors),
             decoder=result.attention,
             projections=((), result.projections, ()),
+            inside=result.inside,
         )
+
+    def say(self, vectors: Any) -> Any:
+        """What the decoder's finished vectors (B, T, D) answer: logits (B, T, vocabulary)."""
+        return self.output_projection(vectors)
 
     def start(self, ids: Any, length: Any, *, alter: Alter = AS_IT_IS) -> tuple[Any, Written]:
         """Read (B, P) ids at once and make room for `length` in all, a number or a scalar tensor: logits
@@ -86,7 +91,7 @@ class LanguageModel(keras.Model):
         x = self.embedding(ids, position_scale=alter.scale)
         result = self.decoder(x, gates=alter.gates.decoder, edges=alter.edges, position_scale=alter.scale)
         caches = self.decoder.go_on(result.cache, length)
-        return self.output_projection(result.vectors), Written(caches, alter)
+        return self.say(result.vectors), Written(caches, alter)
 
     def step(self, token: Any, index: Any, state: Written) -> tuple[Any, Written]:
         """ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
@@ -95,4 +100,4 @@ class LanguageModel(keras.Model):
         x, caches = self.decoder.step(
             x, index, state.caches, gates=gates.decoder, edges=edges, position_scale=scale
         )
-        return self.output_projection(x)[:, 0], state._replace(caches=caches)
+        return self.say(x)[:, 0], state._replace(caches=caches)

@@ -128,10 +128,10 @@ class Reader(keras.Model):
                 training=training,
             )
             maps = {"decoder": result.attention, "projections": ((), result.projections, ())}
-        return Forward(self._said(result.vectors, real, training), **maps)
+        return Forward(self.say(result.vectors, real, training), inside=result.inside, **maps)
 
-    def _said(self, vectors: Any, real: Any, training: bool | None) -> Any:
-        """What is said of the last vectors (B, S, D)."""
+    def say(self, vectors: Any, real: Any, training: bool | None = None) -> Any:
+        """What the stack's finished vectors (B, S, D) answer, of which these are `real` (B, S): as the class says."""
         task = self.config.task.kind
         if task == "vectors":
             return vectors

@@ -19,7 +19,8 @@ class Forward(NamedTuple):
     """Logits (B, T, vocabulary) and every attention map: (B, layers, H, queries, keys), float32.
 
     A map that the network does not have is None. `projections` has for each of the three maps, in this order, a tuple
-    of the `Projections` of its layers, () where there is no such map. `ctc` is (B, S, vocabulary) where configured.
+    of the `Projections` of its layers, () where there is no such map. `inside` is the `Inside` of the stack that
+    answers, `heard` that of an encoder beside it. `ctc` is (B, S, vocabulary) where configured.
     """
 
     logits: Any
@@ -28,6 +29,8 @@ class Forward(NamedTuple):
     cross: Any = None
     projections: Any = ((), (), ())
     ctc: Any = None
+    inside: Any = None
+    heard: Any = None
 
 
 class State(NamedTuple):
@@ -116,7 +119,9 @@ class Transformer(keras.Model):
         )
         projections = (encoded.projections, *decoded.projections[1:])
         ctc = self.ctc(encoded.vectors) if self.ctc else None
-        return decoded._replace(encoder=encoded.attention, projections=projections, ctc=ctc)
+        return decoded._replace(
+            encoder=encoded.attention, projections=projections, ctc=ctc, heard=encoded.inside
+        )
 
     def encode(
         self,
@@ -155,11 +160,16 @@ class Transformer(keras.Model):
             training=training,
         )
         return Forward(
-            self.output_projection(decoded.vectors),
+            self.say(decoded.vectors),
             decoder=decoded.attention,
             cross=decoded.cross,
             projections=((), decoded.projections, decoded.cross_projections),
+            inside=decoded.inside,
         )
+
+    def say(self, vectors: Any) -> Any:
+        """What the decoder's finished vectors (B, T, D) answer: logits (B, T, vocabulary)."""
+        return self.output_projection(vectors)
 
     def start(self, source: Any, length: Any, *, real: Any = None, alter: Alter = AS_IT_IS) -> State:
         """Encode sources as in `forward` and make room for `length` target tokens; gates are (B, layers, H)."""
@@ -183,7 +193,7 @@ class Transformer(keras.Model):
             edges=edges,
             position_scale=scale,
         )
-        return self.output_projection(x)[:, 0], state._replace(caches=caches)
+        return self.say(x)[:, 0], state._replace(caches=caches)
 
     def _real(self, source: Any, frames: Any = None) -> Any:
         if self.config.stem == "none":
