@@ -128,7 +128,13 @@ class TokenEmbedding(keras.layers.Layer):
 class Logits(keras.layers.Layer):
     """Vectors (B, T, D) -> scores (B, T, vocabulary): a table of its own, or where tied that of the tokens,
     transposed (Press and Wolf 2017; section 3.4); plus a bias where configured. Vectors are scaled before, and made
-    as narrow as the rows of tokens; scores may be capped (Gemma 2, arXiv:2408.00118, section 2)."""
+    as narrow as the rows of tokens; scores may be capped (Gemma 2, arXiv:2408.00118, section 2).
+
+    Call arguments:
+        inputs: (B, T, D).
+        many: they are asked for again and again, as by a lens: a large table times vectors takes a third of the time
+            that vectors times the table do, without XLA on a processor; sums differ in their last digit.
+    """
 
     def __init__(
         self,
@@ -156,11 +162,15 @@ class Logits(keras.layers.Layer):
             self.bias = self.add_weight((self.config.vocabulary,), initializer="zeros", name="bias")
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, many: bool = False) -> Any:
         task = self.config.task
         inputs = self.projection(inputs) if self.projection else inputs
         inputs = inputs if task.scale == 1 else inputs * task.scale
-        scores = self.tokens(inputs, reverse=True) if task.tied else ops.matmul(inputs, self.kernel)
+        if task.tied and many:
+            columns = ops.matmul(self.tokens.embeddings, ops.swapaxes(inputs, -1, -2))  # (B, vocabulary, T)
+            scores = ops.swapaxes(columns, -1, -2)
+        else:
+            scores = self.tokens(inputs, reverse=True) if task.tied else ops.matmul(inputs, self.kernel)
         scores = scores + self.bias if task.bias else scores
         return ops.tanh(scores / task.softcap) * task.softcap if task.softcap else scores
 

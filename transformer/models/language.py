@@ -78,9 +78,9 @@ class LanguageModel(keras.Model):
             inside=result.inside,
         )
 
-    def say(self, vectors: Any) -> Any:
-        """What the decoder's finished vectors (B, T, D) answer: logits (B, T, vocabulary)."""
-        return self.output_projection(vectors)
+    def say(self, vectors: Any, many: bool = False) -> Any:
+        """What the decoder's finished vectors (B, T, D) answer: logits (B, T, vocabulary); `many`: see `Logits`."""
+        return self.output_projection(vectors, many=many)
 
     def start(self, ids: Any, length: Any, *, alter: Alter = AS_IT_IS) -> tuple[Any, Written]:
         """Read (B, P) ids at once and make room for `length` in all, a number or a scalar tensor: logits

@@ -130,13 +130,16 @@ class Reader(keras.Model):
             maps = {"decoder": result.attention, "projections": ((), result.projections, ())}
         return Forward(self.say(result.vectors, real, training), inside=result.inside, **maps)
 
-    def say(self, vectors: Any, real: Any, training: bool | None = None) -> Any:
-        """What the stack's finished vectors (B, S, D) answer, of which these are `real` (B, S): as the class says."""
+    def say(self, vectors: Any, real: Any, training: bool | None = None, many: bool = False) -> Any:
+        """What the stack's finished vectors (B, S, D) answer, of which these are `real` (B, S): as the class says.
+
+        `many`: see `Logits`.
+        """
         task = self.config.task.kind
         if task == "vectors":
             return vectors
         if task == "masked_tokens":
-            return self.head(vectors)
+            return self.head(vectors, many=many)
         chosen = self.pool(vectors, real) if task in OF_TEXTS else self._pooled(vectors)
         score = self.head(self.dropout(chosen, training=training))
         return ops.concatenate([ops.zeros_like(score), score], axis=-1) if task == "replaced" else score
@@ -184,5 +187,5 @@ class MaskedTokens(keras.layers.Layer):
             layer.build((None, None, width))
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
-        return self.logits(self.norm(self.transform(inputs)))
+    def call(self, inputs: Any, many: bool = False) -> Any:
+        return self.logits(self.norm(self.transform(inputs)), many=many)

@@ -167,9 +167,9 @@ class Transformer(keras.Model):
             inside=decoded.inside,
         )
 
-    def say(self, vectors: Any) -> Any:
-        """What the decoder's finished vectors (B, T, D) answer: logits (B, T, vocabulary)."""
-        return self.output_projection(vectors)
+    def say(self, vectors: Any, many: bool = False) -> Any:
+        """What the decoder's finished vectors (B, T, D) answer: logits (B, T, vocabulary); `many`: see `Logits`."""
+        return self.output_projection(vectors, many=many)
 
     def start(self, source: Any, length: Any, *, real: Any = None, alter: Alter = AS_IT_IS) -> State:
         """Encode sources as in `forward` and make room for `length` target tokens; gates are (B, layers, H)."""

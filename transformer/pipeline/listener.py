@@ -13,6 +13,8 @@ import numpy as np
 
 from transformer.analysis.alignment import Evidence, Named, by_ctc, later, timed
 from transformer.analysis.doubt import COMPRESSION, PATIENCE, TEMPERATURES, Measures, measure, spoken
+from transformer.analysis.insides import Insides
+from transformer.analysis.lens import Lens
 from transformer.ask import MOST_BEAMS, Ask, whole
 from transformer.audio.clip import samples_of
 from transformer.audio.decode import RATE, SILENT, Sound, cut
@@ -431,6 +433,30 @@ class Listener(Model):
         if trace.spectrogram is None or "cut" in trace.options:
             raise ValueError("expected a trace with all of its positions, received one without its silence")
         return self.runtime.projections(trace.spectrogram.values, ids_of(trace.target), self._altered(trace))
+
+    def insides(self, trace: Trace, given: Any = None) -> Insides:
+        """As of every model, with the streams of an encoder that has a CTC output, at the positions of the clip."""
+        found = super().insides(trace, given)
+        heard = found.recording.heard
+        if heard is None:
+            return found
+        return found._replace(recording=found.recording._replace(heard=heard[:, : len(trace.source)]))
+
+    def letters(self, of: Trace | Insides, given: Any = None) -> Lens:
+        """What the CTC output would say at each position (S) of the clip if the encoder ended after each layer.
+
+        Args:
+            of, given: as of `lens`.
+
+        Raises:
+            ValueError: a network without a CTC output, and whatever `insides` refuses.
+        """
+        inside = of if isinstance(of, Insides) else self.insides(of, given)
+        if (heard := inside.recording.heard) is None:
+            raise ValueError(f"expected a network with a CTC output, received {self.name}")
+        targets = np.full(heard.shape[1], -1, np.int32)
+        found = self.runtime.insides.guesses(heard, targets, letters=True)
+        return self._guessed(found.ids[-1, :, 0], found)
 
     def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
         self._own(trace)

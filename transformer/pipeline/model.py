@@ -9,13 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
+from transformer.analysis.insides import Insides
+from transformer.analysis.lens import Lens
 from transformer.analysis.scores import Learned, cut_of, mask_of, spared
+from transformer.analysis.shares import Shares, shares
 from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
 from transformer.config import NO_ID, ModelConfig, present
 from transformer.interventions import Interventions, Kind
 from transformer.layers.attention import MultiHeadAttention
 from transformer.models.altering import ALL_ON, Alter, edges_of, gates_of
 from transformer.pipeline import reference
+from transformer.pipeline.insides import answering, blocks_of, stack_of
 from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
 from transformer.text.tokenizer import clean
@@ -143,6 +147,98 @@ class Model:
             if progress:
                 progress(done, count)
         return found
+
+    def insides(self, trace: Trace, given: Any = None) -> Insides:
+        """What the network computed on the way to a trace, from a pass of its own: see `analysis.insides`.
+
+        Args:
+            trace: of this model; what was changed when it was made is changed here, too.
+            given: for sound, the samples; None: what the trace has of them.
+
+        Raises:
+            ValueError: as of `sayings`, or a recurrent network, whose layers add to no stream.
+        """
+        if self.runtime.insides is None:
+            raise ValueError("expected a Transformer, received a recurrent network")
+        labels, targets, inputs = self._forced(trace, given)
+        recording = self.runtime.insides.record(inputs, self._altered(trace))
+        classes = self.config.task.kind == "classes"
+        return Insides(tuple(labels), tuple(targets), recording, classes)
+
+    def lens(self, of: Trace | Insides, given: Any = None) -> Lens:
+        """What the network would answer if it ended after each layer: see `analysis.lens`.
+
+        Args:
+            of: a trace, or its `insides`, which take most of the time.
+            given: of `insides`.
+        """
+        inside = of if isinstance(of, Insides) else self.insides(of, given)
+        targets = np.array([-1] if inside.classes else inside.targets, np.int32)
+        found = self.runtime.insides.guesses(inside.recording.streams, targets)
+        targets = np.where(targets < 0, found.ids[-1, :, 0], targets)
+        if inside.classes:
+            names = dict(enumerate(inside.labels))
+            return Lens((names[int(targets[0])],), targets, found.ids, found.probabilities, found.own, names)
+        return self._guessed(targets, found)
+
+    def _guessed(self, targets: np.ndarray, found: Any) -> Lens:
+        """Guesses of tokens, with what each is called."""
+        known = {int(i) for i in (*np.unique(found.ids), *targets)}
+        names = {i: numbered([self.tokenizer.label(i)], [i])[0] for i in sorted(known)}
+        labels = tuple(names[int(i)] for i in targets)
+        return Lens(labels, targets, found.ids, found.probabilities, found.own, names)
+
+    def shares(
+        self,
+        of: Trace | Insides,
+        place: int = 0,
+        token: int | None = None,
+        against: int | None = None,
+        given: Any = None,
+    ) -> Shares:
+        """How much each part of the network adds to one score: see `analysis.shares`.
+
+        Args:
+            of: a trace, or its `insides`, which take most of the time.
+            place: of what the trace says, from 0; of no matter to a network that classifies.
+            token: the id, or class, whose score it is; None: what is said there.
+            against: another id or class, whose score is taken away.
+            given: of `insides`.
+
+        Raises:
+            ValueError: no such place, token or class.
+        """
+        inside = of if isinstance(of, Insides) else self.insides(of, given)
+        place, count = (0 if inside.classes else place), len(inside.targets)
+        if not 0 <= place < count:
+            raise ValueError(f"expected a place below {count}, received {place}")
+        stream = inside.recording.streams[-1]
+        said = self.runtime.insides.scores(stream if inside.classes else stream[place : place + 1])[0]
+        token = token if token is not None else (-1 if inside.classes else inside.targets[place])
+        token = int(said.argmax()) if token < 0 else token
+        chosen = [token] if against is None else [token, against]
+        if beyond := [i for i in chosen if not 0 <= i < len(said)]:
+            raise ValueError(f"expected an answer from 0 to {len(said) - 1}, received {beyond[0]}")
+        labels = [
+            inside.labels[i] if inside.classes else numbered([self.tokenizer.label(i)], [i])[0]
+            for i in chosen
+        ]
+        weights = [1.0, -1.0][: len(chosen)]
+        score = float(said[chosen].astype(np.float64) @ weights)
+        return shares(
+            stack_of(self.config),
+            blocks_of(self.network),
+            answering(self.network)(chosen),
+            inside.recording,
+            place,
+            weights,
+            (labels[0], labels[1] if against is not None else None, score),
+        )
+
+    def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
+        """What a trace says, its ids, and the inputs of `runtime.insides` that say it; -1: what is foretold there."""
+        labels, inputs, _ = self._sayings(trace, given)
+        return labels, [-1 if label.id is None else label.id for label in labels], inputs
 
     def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
         """What a trace says, the inputs of `runtime.effects` that say it, and the numbers of their largest tensor."""

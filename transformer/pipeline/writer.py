@@ -24,6 +24,7 @@ from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
 
 ROOM = 32  # tokens that are kept free for what comes next
+NEXT = Label("next", special=True)  # what is foretold behind a text
 LONG = 8  # tokens: a text in which words are longer on average, or have no spaces between them, is cut short
 
 
@@ -263,6 +264,13 @@ class Writer(Model):
         if len(ids) < 2:
             raise ValueError("expected a text in which something is foretold, received one token")
         return labels, (ids_row(ids, len(ids), 0),), self._largest(len(ids), len(ids))
+
+    def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
+        """The tokens that were foretold, and what comes next."""
+        self._own(trace)
+        ids = ids_of(trace["decoder"].keys)
+        # The last of the inputs is not read.
+        return [*trace["decoder"].keys[1:], NEXT], [*ids[1:], -1], (ids_row([*ids, 0], len(ids) + 1, 0),)
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Build ahead what texts of up to these many tokens need."""

@@ -29,6 +29,7 @@ from transformer.runtime.common import (
     tf,
 )
 from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.insides import Insides
 from transformer.search.sampling import NEVER, Drawing, largest, only, shaped, together
 
 PATHS, DEPTH = 24, 6  # of the search for words: beginnings that are followed at once, and tokens of a word
@@ -66,6 +67,7 @@ class LanguageRuntime:
         ] = {}  # by the size of the caches, and whether looks are forbidden
         self._scores = plain(self._run_scores, [IDS, IDS])
         self.effects = Effects(config, self._run_chances, [IDS])
+        self.insides = Insides(config, self._run_inside, self._run_say, [IDS])
         self._barred = np.zeros(config.vocabulary, bool)
         self._barred[[i for i in (*config.suppressed, config.end_id) if i >= 0]] = True
 
@@ -267,6 +269,12 @@ class LanguageRuntime:
     def _run_chances(self, ids: Any, alter: Alter) -> Any:
         (ids,) = repeated(alter.scale, ids)
         return own(self.network.forward(ids[:, :-1], alter=alter).logits, ids[:, 1:])
+
+    def _run_inside(self, ids: Any, alter: Alter) -> Any:
+        return self.network.forward(ids[:, :-1], alter=alter)
+
+    def _run_say(self, stream: Any) -> Any:
+        return self.network.say(self.network.decoder.finish(stream), many=True)[0]
 
     def _run_start(self, ids: Any, size: Any, alter: Alter) -> Written:
         state: Written = self.network.start(ids, size, alter=alter)[1]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig
+from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig, present
 from transformer.interventions import Kind
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.reader import Reader
@@ -29,6 +29,7 @@ from transformer.runtime.common import (
     tf,
 )
 from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.insides import Insides
 
 TOGETHER = 8192  # tokens of one batch, padding included
 
@@ -66,6 +67,7 @@ class ReaderRuntime:
         chosen = tf.TensorSpec((), tf.int32)
         self._gradient = plain(self._run_gradient, [IDS, IDS, chosen, altered])
         self.effects = Effects(network.config, self._run_chances, [IDS, IDS, IDS])
+        self.insides = Insides(network.config, self._run_inside, self._run_say, [IDS, IDS, IDS])
 
     def record(self, ids: Sequence[int], types: Sequence[int] | None = None, alter: Alter = AS_IT_IS) -> Read:
         """One pass over ids (S,); `types` are their segments.
@@ -230,6 +232,16 @@ class ReaderRuntime:
         if output == "spans":  # each over all positions
             return own(ops.transpose(logits, (0, 2, 1)), target[:, :2])
         return answers.chances(output, logits) if output in OF_TEXTS else own(logits, target)
+
+    def _run_inside(self, ids: Any, types: Any, target: Any, alter: Alter) -> Any:
+        return self.network.forward(ids, types=types, real=tf.ones_like(ids, tf.bool), alter=alter)
+
+    def _run_say(self, stream: Any) -> Any:
+        real = tf.ones(tf.shape(stream)[:2], tf.bool)
+        network = self.network
+        stack = present(network.encoder or network.decoder, "a stack")
+        said = network.say(stack.finish(stream), real, many=True)
+        return said[0] if len(said.shape) == 3 else said
 
     def _run_classes(self, ids: Any, types: Any, real: Any, alter: Alter) -> Any:
         return ops.cast(self.network.forward(ids, types=types, real=real, alter=alter).logits, "float32")

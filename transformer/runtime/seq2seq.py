@@ -28,6 +28,7 @@ from transformer.runtime.common import (
     tf,
 )
 from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.insides import Insides
 from transformer.search.generate import EMPTY, beam, greedy
 
 
@@ -48,6 +49,8 @@ class Runtime:
         self._projections = plain(self._run_projections, [IDS, IDS, self._altered])
         alone = self._run_decoding if network.config.encoder and network.config.decoder else None
         self.effects = Effects(network.config, self._run_chances, [IDS, IDS], alone)
+        # A recurrent network has no stream that its layers add to.
+        self.insides = alone and Insides(network.config, self._run_inside, self._run_say, [IDS, IDS])
 
     def decode(
         self,
@@ -265,6 +268,12 @@ class Runtime:
         encoded, real = self.network.encode(source, alter=first)
         memory, real, target = repeated(alter.scale, encoded.vectors, real, target)
         return own(self.network.look(memory, real, self._read(target), alter=alter).logits, target)
+
+    def _run_inside(self, source: Any, target: Any, alter: Alter) -> Any:
+        return self.network.forward(source, self._read(target), alter=alter)
+
+    def _run_say(self, stream: Any) -> Any:
+        return self.network.say(self.network.decoder.finish(stream), many=True)[0]
 
     def _run_forced(self, source: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(source, self._read(target), alter=alter)

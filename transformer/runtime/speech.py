@@ -29,6 +29,7 @@ from transformer.runtime.common import (
     tf,
 )
 from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.insides import Insides
 from transformer.search.ctc import NEVER
 from transformer.search.generate import EMPTY, beam, greedy
 from transformer.search.ngram import NGram
@@ -90,6 +91,8 @@ class SpeechRuntime:
         self._beams: dict[int, Graphs] = {}  # by their number
         self._first = plain(self._run_first, [vectors, real, altered])
         self.effects = Effects(config, self._run_chances, [sound, count, IDS], self._run_decoding)
+        letters = self._run_letters if config.ctc else None
+        self.insides = Insides(config, self._run_inside, self._run_say, [sound, count, IDS], letters)
 
     @property
     def longest(self) -> int:
@@ -345,6 +348,17 @@ class SpeechRuntime:
         vectors, real, *_ = self._run_encode(features, frames, first)
         vectors, real, target = repeated(alter.scale, vectors, real, target)
         return own(self.network.look(vectors, real, self._read(target), alter=alter).logits, target)
+
+    def _run_inside(self, features: Any, frames: Any, target: Any, alter: Alter) -> Any:
+        real = self.network.source_embedding.real(frames, -(-ops.shape(features)[1] // self.stride))
+        return self.network.forward(features, self._read(target), real=real, alter=alter)
+
+    def _run_say(self, stream: Any) -> Any:
+        return self.network.say(self.network.decoder.finish(stream), many=True)[0]
+
+    def _run_letters(self, stream: Any) -> Any:
+        found: Any = self.network.ctc
+        return found(self.network.encoder.finish(stream))[0]
 
     def _run_first(self, vectors: Any, real: Any, alter: Alter) -> Any:
         start = ops.full((1, 1), self.network.config.start_id, "int32")
