@@ -127,6 +127,15 @@ class Answer(NamedTuple):
     pooling: str = ""
 
 
+class Share(NamedTuple):
+    """One part: a map's head, or "feed_forward", "embedding" or "biases"; layer and head from 0, where it has them."""
+
+    part: str
+    layer: int | None
+    head: int | None
+    value: float
+
+
 class Shares(NamedTuple):
     """How much each part adds to the score of one answer, or to its score minus that of another.
 
@@ -146,6 +155,17 @@ class Shares(NamedTuple):
     embedding: float
     biases: float
     score: float
+
+    def listed(self) -> list[Share]:
+        """All parts, those that add or take away most first."""
+        found = [
+            Share(kind, i, j, float(heads[i, j]))
+            for kind, heads in self.heads.items()
+            for i, j in np.ndindex(*heads.shape)
+        ]
+        found += [Share("feed_forward", i, None, float(value)) for i, value in enumerate(self.feed_forwards)]
+        found += [Share("embedding", None, None, self.embedding), Share("biases", None, None, self.biases)]
+        return sorted(found, key=lambda share: -abs(share.value))
 
     @property
     def total(self) -> float:

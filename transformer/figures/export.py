@@ -87,10 +87,10 @@ def png(view: View, *, theme: str = "light", title: str | None = None, top: floa
         axes.text(
             text.x,
             text.y,
-            _drawable(text.text),
+            drawable(text.text),
             color=text.colour,
             fontsize=text.size * 0.72,  # 72 points and 100 units to the inch
-            family=_families(),
+            family=families(),
             rotation=text.turn,
             rotation_mode="anchor",
             horizontalalignment={"start": "left", "middle": "center", "end": "right"}[text.anchor],
@@ -136,7 +136,7 @@ def _svg(view: View, layout: _Layout, look: themes.Theme, scale: Scale) -> Itera
     for text in layout.texts:
         turn = f' transform="rotate({-text.turn:g} {text.x:.2f} {text.y:.2f})"' if text.turn else ""
         place = f'x="{text.x:.2f}" y="{text.y:.2f}" dy="0.35em" text-anchor="{text.anchor}"{turn}'
-        yield f'<text {place} font-size="{text.size:g}" fill="{text.colour}">{escape(_writable(text.text))}</text>'
+        yield f'<text {place} font-size="{text.size:g}" fill="{text.colour}">{escape(writable(text.text))}</text>'
     yield "</svg>"
 
 
@@ -208,13 +208,14 @@ def _painted(values: npt.NDArray[np.float32], scale: Scale) -> Iterator[tuple[tu
         yield (row, column), themes.hex_colour(colours[row, column])
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Without the characters that XML 1.0 does not allow."""
     return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
 
 
 @cache
-def _families() -> list[str]:
+def families() -> list[str]:
+    """Those of `FAMILIES` that are installed."""
     from matplotlib import font_manager
 
     # Asking for a family that is not there logs a warning for every text.
@@ -227,9 +228,10 @@ def _characters() -> frozenset[int]:
     """Code points that the installed families have."""
     from matplotlib import font_manager
 
-    paths = [font_manager.findfont(family) for family in _families()]
+    paths = [font_manager.findfont(family) for family in families()]
     return frozenset(point for path in paths for point in font_manager.get_font(path).get_charmap())
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
+    """With a box for each character that no installed family has."""
     return "".join(c if ord(c) in _characters() else BOX for c in text)

@@ -28,6 +28,9 @@ MAP_NAMES = {
     "cross": "Cross-attention",
 }
 
+# A cell that begins with one of these is run as a formula by spreadsheets (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 _VISIBLE = {"": "∅", " ": "␣", "\n": "↵", "\r": "↵", "\u2028": "↵", "\u2029": "↵", "\t": "⇥", "\u00a0": "⍽"}
 
 
@@ -45,6 +48,11 @@ def display(label: Label, limit: int = LIMIT) -> str:
 def shown(label: Label) -> str:
     """A marker by what it is called on the page, any other label by its text as it is."""
     return MARKERS.get(label.text.strip().lower(), label.text) if label.special else label.text
+
+
+def harmless(text: str) -> str:
+    """Text for a cell of a spreadsheet, which would run some as a formula: that gets an apostrophe before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def escape(text: str) -> str:

@@ -9,11 +9,8 @@ import pandas as pd
 
 from transformer.analysis.views import View, row_sums
 from transformer.figures.heatmap import check
-from transformer.figures.labels import display
+from transformer.figures.labels import display, harmless
 from transformer.trace import Label
-
-# A cell that begins with one of these is run as a formula by spreadsheets (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(view: View) -> pd.DataFrame:
@@ -34,12 +31,12 @@ def csv(view: View) -> str:
     before them. Where rows do not add up to 1, as with markers hidden, a last column says to what.
     """
     frame = table(view)
-    names = [_harmless(name) for name in frame.columns]
+    names = [harmless(name) for name in frame.columns]
     if row_sums(view):
         frame["sum"] = view.values.sum(-1, dtype=np.float64)
         names.append("sum of the row")
     frame.columns = pd.Index(names)
-    frame.index = pd.Index([_harmless(name) for name in frame.index], name=frame.index.name)
+    frame.index = pd.Index([harmless(name) for name in frame.index], name=frame.index.name)
     return frame.to_csv(float_format="%.7g", lineterminator="\r\n")
 
 
@@ -54,7 +51,3 @@ def _unique(labels: Sequence[Label]) -> list[str]:
                 name += "'"
         names.append(name)
     return names
-
-
-def _harmless(name: str) -> str:
-    return f"'{name}" if name.startswith(_FORMULA) else name

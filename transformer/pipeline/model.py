@@ -235,6 +235,15 @@ class Model:
             (labels[0], labels[1] if against is not None else None, score),
         )
 
+    def likely(self, of: Insides, place: int = 0, count: int = 5) -> list[Label]:
+        """The likeliest answers at a place of what a trace says, best first, with their ids; of a network that
+        classifies the classes."""
+        stream = of.recording.streams[-1]
+        said = self.runtime.insides.scores(stream if of.classes else stream[place : place + 1])[0]
+        best = [int(i) for i in np.argsort(-said, kind="stable")[:count]]
+        labels = [of.labels[i] if of.classes else self.tokenizer.label(i) for i in best]
+        return numbered(labels, best)
+
     def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
         """What a trace says, its ids, and the inputs of `runtime.insides` that say it; -1: what is foretold there."""
         labels, inputs, _ = self._sayings(trace, given)

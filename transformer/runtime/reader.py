@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig, present
+from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig
 from transformer.interventions import Kind
 from transformer.models.altering import AS_IT_IS, Alter
 from transformer.models.reader import Reader
@@ -239,7 +239,7 @@ class ReaderRuntime:
     def _run_say(self, stream: Any) -> Any:
         real = tf.ones(tf.shape(stream)[:2], tf.bool)
         network = self.network
-        stack = present(network.encoder or network.decoder, "a stack")
+        stack: Any = network.encoder or network.decoder
         said = network.say(stack.finish(stream), real, many=True)
         return said[0] if len(said.shape) == 3 else said
 

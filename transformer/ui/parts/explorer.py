@@ -20,7 +20,7 @@ from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, Marks, heatmap
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
-from transformer.ui.instruments import cutting, ranking
+from transformer.ui.instruments import cutting, lens, ranking, shares
 from transformer.ui.instruments.heads import Changed, asked, panel, switch, tokens, whole_page_if_switched
 from transformer.ui.parts.sentence import Beside, Choice, Cut, sentence
 from transformer.ui.parts.sheet import sheet
@@ -43,8 +43,8 @@ HINTS = {
 }
 
 
-# What the sheet shows of each head, once heads have been ranked.
-WEIGHTS, LOSSES = "Weights", "What is lost without it"
+# What the sheet shows of each head, once heads have been ranked, or a score has been taken apart.
+WEIGHTS, LOSSES, SHARES = "Weights", "What is lost without it", "Its share of the score"
 
 # Which run pictures show, where something was changed in a network.
 AFTER, BEFORE, DIFFERENCE = "With the change", "As it was", "Difference"
@@ -122,7 +122,7 @@ def explore(
             st.rerun()
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        heads_sheet(shown, kind, layer, head, top, ranking.known(trace))
+        heads_sheet(shown, kind, layer, head, top, tints(trace, shown))
         if changed:
             panel(changed)
         st.caption(about)
@@ -130,6 +130,8 @@ def explore(
         picture(shown, kind, layer, head, how, top)
     if changed:
         tokens(changed)
+    lens.panel(shown.trace)
+    shares.panel(shown.trace)
     ranking.panel(trace)
     check_numbers(shown.trace, kind, layer, head)
 
@@ -252,19 +254,25 @@ def select_head(layer: int, head: int) -> None:
     st.session_state["layer"], st.session_state["head"] = str(layer + 1), str(head + 1)
 
 
+def tints(trace: Trace, shown: Shown) -> dict[str, Mapping[Any, FloatArray]]:
+    """What can be drawn of heads instead of weights, by kind (layers, heads): of what panels below have said last."""
+    found = {LOSSES: ranking.known(trace), SHARES: shares.known(shown.trace)}
+    return {name: values for name, values in found.items() if values is not None}
+
+
 def heads_sheet(
     shown: Shown,
     kind: str,
     layer: int | None,
     head: int | None,
     top: float = 1.0,
-    ranked: Mapping[Any, FloatArray] | None = None,
+    figures: Mapping[str, Mapping[Any, FloatArray]] | None = None,
 ) -> None:
     """The sheet of all heads, with the chosen ones outlined; a head that is switched runs the whole page again.
 
     Args:
         shown, kind, layer, head, top: as chosen.
-        ranked: by kind, what the answer loses without each head (layers, heads), which can be drawn instead of weights.
+        figures: see `tints`.
     """
     attention, before = shown.trace[kind], shown.before[kind] if shown.before else None
     side = packed(attention).side
@@ -273,15 +281,20 @@ def heads_sheet(
         "Every head at once: click one, or use the arrow keys and Enter. Choose *Switch off* to see what the network "
         f"does without one.{shared}"
     )
-    tints = None
-    if ranked is not None and segments("Sheet shows", [WEIGHTS, LOSSES], "tints") == LOSSES:
-        tints = ranked[attention.kind]
+    tinted = {
+        name: values[attention.kind] for name, values in (figures or {}).items() if attention.kind in values
+    }
+    chosen = WEIGHTS
+    if tinted:
+        if st.session_state.get("tints") not in (None, WEIGHTS, *tinted):
+            st.session_state["tints"] = WEIGHTS  # another map has none
+        chosen = segments("Sheet shows", [WEIGHTS, *tinted], "tints")
     sheet(
         attention,
         selected=(layer, head),
         top=top,
         before=before,
-        tints=tints,
+        tints=tinted.get(chosen),
         factors=asked().factors(attention.kind, attention.layers, attention.heads),
         key="sheet",
         on_select=select_head,

@@ -32,7 +32,7 @@ from transformer.ask import Ask
 from transformer.audio.decode import RATE
 from transformer.interventions import Interventions
 from transformer.trace import AttentionMap, FloatArray, Label, Trace, Word
-from transformer.ui.instruments import heads, ranking
+from transformer.ui.instruments import heads, lens, ranking, shares
 from transformer.ui.instruments.heads import Changed
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
@@ -182,7 +182,7 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
         span.box(trace["cross"], *crossing, len(heard.samples) / RATE, heard.offset, ctc=has_ctc)
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(key="heads"):
-        explorer.heads_sheet(shown, kind, layer, head, top, ranking.known(before.trace))
+        explorer.heads_sheet(shown, kind, layer, head, top, explorer.tints(before.trace, shown))
         if changed:
             heads.panel(changed, heard.offset)
         st.caption(about)
@@ -200,6 +200,8 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
                     table(strongest(view.values, view.queries, view.keys))
     if changed:
         heads.tokens(changed)
+    lens.panel(trace, heard.samples)
+    shares.panel(trace, heard.samples)
     ranking.panel(before.trace, before.samples)
     if "cut" not in trace.options:  # else what is shown is not all that the network computed with
         explorer.check_numbers(trace, kind, layer, head)
