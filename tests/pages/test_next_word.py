@@ -1,5 +1,6 @@
 """The page on which a text goes on, run without a browser, by a toy with random weights."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.next_word import bars
 from transformer.ui.next_word import page as next_word
+from transformer.ui.parts import sheet
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/next_word.py"
@@ -255,3 +257,39 @@ def test_a_look_is_cut_and_the_bars_follow(open_page: Visit) -> None:
     page.selectbox(key="cut-query").set_value(1).run()
     page.selectbox(key="cut-key").set_value(2).run()
     assert page.button(key="cut-now").disabled
+
+
+def test_layers_and_parts_are_asked_and_the_sheet_is_coloured(
+    open_page: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(sheet, "_SHEET", lambda **call: sent.update(call["data"]) or {})
+    page = open_page(text=TEXT)
+    assert len(page.get("plotly_chart")) == 1, "nothing is computed while boxes are closed"
+    page.session_state["lens"] = page.session_state["shares"] = True
+    page.run()
+    assert not page.exception and not page.info
+    trace, model = read(page), calls.network("toy")
+    lens = model.lens(trace)
+    charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    texts = charts[1]["data"][0]["text"]
+    assert len(texts) == len(trace.target) + 1 and len(texts[0]) == lens.layers + 1
+    assert texts[-1][-1].startswith("<b>"), "what the last layer says is bold"
+    shares = model.shares(trace, len(trace.target))
+    metrics = [item.value for item in page.metric][-3:]
+    assert metrics[0] == metrics[1] == f"{shares.score:.5f}".replace("-", "−") and float(metrics[2]) < 1e-4
+    names = [label.text for label in model.likely(model.insides(trace), len(trace.target))]
+    assert any(names[0].strip() in item.value and "add up" in item.value for item in page.markdown)
+    against = next(box for box in page.selectbox if box.label == "Against")
+    against.select_index(1).run()
+    assert not page.exception
+    assert any("against “" in item.value for item in page.markdown)
+    page.segmented_control(key="tints").set_value("Its share of the score").run()
+    assert np.shape(sent["tints"]) == trace["decoder"].weights.shape[:2]
+    pair = page.session_state["shared"][1]
+    assert pair.against is not None
+    np.testing.assert_allclose(sent["tints"], pair.heads["decoder"], atol=1e-4)
+    page = open_page(text=TEXT, change="h:d1.1")
+    page.session_state["shares"] = True
+    page.run()
+    assert not page.exception and page.session_state["shared"][1].heads["decoder"][0, 0] == 0, "it is off"
