@@ -289,6 +289,10 @@ def test_layers_and_parts_are_asked_and_the_sheet_is_coloured(
     pair = page.session_state["shared"][1]
     assert pair.against is not None
     np.testing.assert_allclose(sent["tints"], pair.heads["decoder"], atol=1e-4)
+    page.session_state["check"] = True
+    page.run()
+    checked = [item.value for item in page.markdown if "The numbers agree" in item.value]
+    assert len(checked) == 3 and "The lens" in checked[1] and "The shares" in checked[2]
     page = open_page(text=TEXT, change="h:d1.1")
     page.session_state["shares"] = True
     page.run()

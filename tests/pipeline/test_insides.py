@@ -11,7 +11,6 @@ from tests.pipeline.test_altered import FAMILIES, OFF, config, given, model, ope
 from transformer.analysis.insides import Insides
 from transformer.interventions import NONE
 from transformer.pipeline.checkpoint import open_checkpoint
-from transformer.pipeline.insides import answering
 from transformer.runtime.common import ids_row
 from transformer.trace import KINDS, Label, Trace
 
@@ -202,13 +201,18 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_answers_in_float64_are_those_of_the_network() -> None:
-    from transformer.analysis.shares import scores
-
     for family in INSIDE:
         made, found = model(family), inside(family)
-        stream = found.recording.streams[-1]
-        again = scores(answering(made.network)(slice(None)), stream)
-        np.testing.assert_allclose(again, made.runtime.insides.scores(stream), atol=1e-4)
+        stream, place = found.recording.streams[-1], 0 if family == "classes" else 1
+        again = made.scores_again(found, place)
+        np.testing.assert_allclose(again[-1], made.runtime.insides.scores(stream)[place], atol=1e-4)
+        lens = made.lens(found)
+        assert lens.check(place, again).passed
+        row, guesses = lens.probabilities.shape[0] - 2, lens.probabilities.copy()
+        guesses[row, place, 0] += 0.001
+        wrong = lens._replace(probabilities=guesses).check(place, again)
+        assert not wrong.passed and (wrong.row, wrong.id) == (row, lens.ids[row, place, 0])
+        assert wrong.largest == pytest.approx(0.001, abs=1e-4)
 
 
 def test_only_maps_of_the_stack_that_answers_have_shares() -> None:

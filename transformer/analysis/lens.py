@@ -12,7 +12,25 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transformer.analysis.check import PER_SCORE, TOLERANCE
 from transformer.trace import FloatArray, Label
+
+
+class LensCheck(NamedTuple):
+    """The guesses of all layers at one place, computed again: the row and id of that which is farthest off, what its
+    probability should be, by how much it is off, and what is rounding for scores of this size."""
+
+    place: int
+    row: int
+    id: int
+    probability: float
+    largest: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether all agree within what float32 can hold."""
+        return self.largest <= self.tolerance
 
 
 class Lens(NamedTuple):
@@ -33,6 +51,23 @@ class Lens(NamedTuple):
     probabilities: FloatArray
     log_probability: FloatArray
     names: Mapping[int, Label]
+
+    def check(self, place: int, scores: npt.NDArray[np.float64]) -> LensCheck:
+        """The guesses at a place beside the same from `scores` (R, V), which were made again in float64."""
+        largest = scores.max(-1, keepdims=True)
+        total = largest + np.log(np.exp(scores - largest).sum(-1, keepdims=True))
+        again = np.exp(np.take_along_axis(scores, self.ids[:, place], -1) - total)  # (R, K)
+        difference = np.abs(self.probabilities[:, place] - again)
+        row, rank = np.unravel_index(difference.argmax(), difference.shape)
+        tolerance = TOLERANCE + PER_SCORE * float(np.abs(scores).max())
+        return LensCheck(
+            place,
+            int(row),
+            int(self.ids[row, place, rank]),
+            float(again[row, rank]),
+            float(difference.max()),
+            tolerance,
+        )
 
     @property
     def layers(self) -> int:

@@ -67,6 +67,7 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     groups["rnn/translate"] = lambda: translators.greedy("rnn/translate", "rnn-additive")
     groups["encoder/bert-base"] = checkpoints.encoders
     groups["decoder/gpt2"] = checkpoints.decoders
+    groups["lens/gpt2"] = checkpoints.lens
     groups["speech/whisper-tiny"] = checkpoints.speech
     groups["sentiment/512"] = reviews.reviews
     groups["load/bert-90MB"] = checkpoints.loading

@@ -102,6 +102,21 @@ def decoders() -> Iterator[Row]:
         yield {"name": f"decoder/gpt2-{length}", "median_ms": median(lambda: runtime.record(ids), 7)}  # noqa: B023
 
 
+def lens() -> Iterator[Row]:
+    """What each layer of GPT-2 small would answer at 128 tokens: the pass that records, and 13 readings of it."""
+    from transformer.runtime import LanguageRuntime
+    from transformer.runtime.common import ids_row
+
+    insides = LanguageRuntime(_network(GPT2_SMALL)).insides
+    ids = list(range(1000, 1129))
+
+    def guess() -> None:
+        streams = insides.record([ids_row(ids, 129, 0)]).streams
+        insides.guesses(streams, np.array(ids[1:]))
+
+    yield {"name": "lens/gpt2-128", "median_ms": median(guess, 5)}
+
+
 def speech() -> Iterator[Row]:
     """Whisper-tiny over 30 s: the encoder alone, and with a forced pass over 30 tokens."""
     from transformer.runtime import SpeechRuntime

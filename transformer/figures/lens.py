@@ -21,7 +21,8 @@ from transformer.figures.export import DOTS_PER_UNIT, drawable, families, writab
 from transformer.figures.heatmap import colourbar
 from transformer.trace import FloatArray, Label
 
-TITLE = "probability of the guess"
+TITLE = "probability"
+BAR = 228  # room for the colour bar
 LIMIT = 12  # letters of a guess in a cell
 SIZE, ROW = 12, 26  # of letters and of a row, in pixels
 HEAD, HEAD_OF_FILE, BELOW = 28, 84, 62  # what stands above the rows, and below them the colour bar
@@ -123,6 +124,8 @@ def heatmap(grid: Grid, *, theme: str = "light") -> go.Figure:
         for row in zip(grid.texts, grid.final, strict=True)
     ]
     count = len(grid.columns)
+    cells = count * grid.cell
+    right = max(16.0, BAR - cells)  # beside a picture that is narrower than its colour bar
     return go.Figure(
         dict(
             type="heatmap",
@@ -143,9 +146,9 @@ def heatmap(grid: Grid, *, theme: str = "light") -> go.Figure:
         ),
         layout=dict(
             template=look.template,
-            width=round(grid.left + count * grid.cell + 16),
+            width=round(grid.left + cells + right),
             height=HEAD + len(grid.rows) * ROW + BELOW,
-            margin={"l": round(grid.left), "r": 16, "t": HEAD, "b": BELOW, "pad": 2},
+            margin={"l": round(grid.left), "r": round(right), "t": HEAD, "b": BELOW, "pad": 2},
             dragmode=False,
             xaxis=_axis(grid.columns) | {"side": "top"},
             yaxis=_axis([labels.escape(labels.display(row)) for row in grid.rows])

@@ -12,7 +12,7 @@ from transformer.analysis.by_hand import Array, LayerWeights, Mask
 from transformer.analysis.insides import Insides
 from transformer.analysis.lens import Lens
 from transformer.analysis.scores import Learned, cut_of, mask_of, spared
-from transformer.analysis.shares import Shares, shares
+from transformer.analysis.shares import Shares, scores, shares
 from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
 from transformer.config import NO_ID, ModelConfig, present
 from transformer.interventions import Interventions, Kind
@@ -24,6 +24,8 @@ from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
 from transformer.text.tokenizer import clean
 from transformer.trace import KINDS, Alternative, Label, Step, Trace
+
+PIECE = 8192  # columns of a table of tokens that are in float64 at once
 
 
 class Model:
@@ -234,6 +236,15 @@ class Model:
             weights,
             (labels[0], labels[1] if against is not None else None, score),
         )
+
+    def scores_again(self, of: Insides, place: int = 0) -> Array:
+        """The scores of all answers behind each layer at one place, in float64 from the streams: (L + 1, V)."""
+        answer, streams = answering(self.network), of.recording.streams
+        if of.classes:
+            return np.concatenate([scores(answer(slice(None)), stream) for stream in streams])
+        size = self.config.vocabulary
+        parts = [slice(first, min(first + PIECE, size)) for first in range(0, size, PIECE)]
+        return np.concatenate([scores(answer(part), streams[:, place]) for part in parts], axis=-1)
 
     def likely(self, of: Insides, place: int = 0, count: int = 5) -> list[Label]:
         """The likeliest answers at a place of what a trace says, best first, with their ids; of a network that

@@ -34,10 +34,16 @@ ABOUT = (
 )
 
 
+def last(trace: Trace) -> Shares | None:
+    """What the panel said of a trace last; None where nobody has asked."""
+    kept = st.session_state.get(LAST)
+    return kept[1] if kept and kept[0]() is trace else None
+
+
 def known(trace: Trace) -> Mapping[Kind, np.ndarray] | None:
     """The share of each head, as the panel said it last; None where nobody has asked."""
-    last = st.session_state.get(LAST)
-    return last[1].heads if last and last[0]() is trace else None
+    found = last(trace)
+    return found.heads if found else None
 
 
 def panel(trace: Trace, given: Any = None) -> None:
@@ -65,8 +71,7 @@ def _take_apart(trace: Trace, given: Any) -> None:
             token, against = _tokens(inside, place, likely)
         asked = ("shares", place, token, against)
         found: Shares = calls.along(trace, asked, partial(model.shares, inside, place, token, against))
-    last = st.session_state.get(LAST)
-    if not last or last[0]() is not trace or last[1] is not found:  # the sheet above is drawn already
+    if last(trace) is not found:  # the sheet above is drawn already
         st.session_state[LAST] = weakref.ref(trace), found
         st.rerun()
     st.caption(ABOUT)

@@ -12,9 +12,10 @@ from transformer.analysis.scores import cut_of
 from transformer.ask import WRITTEN
 from transformer.config import Attention
 from transformer.figures.by_hand import matrix
-from transformer.figures.labels import MAP_NAMES
+from transformer.figures.labels import MAP_NAMES, shown
 from transformer.interventions import Interventions
 from transformer.trace import Trace
+from transformer.ui.instruments import shares
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import line, plain
@@ -51,14 +52,10 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         else f"{MAP_NAMES[kind]}, {len(checks)} heads; the worst is layer {at_layer + 1}, head {at_head + 1}"
     )
     passed = all(found.passed for found in checks.values())
-    verdict = (
-        ":material/check_circle: The numbers agree."
-        if passed
-        else ":material/error: **The numbers do not agree.**"
-    )
     st.markdown(
-        f"{verdict} {which}. The queries and keys that the network really used were multiplied and put through a "
-        f"softmax again, in numpy with 16 digits. The network has 7, so up to {worst.tolerance:.0e} is rounding."
+        f"{_verdict(passed)} {which}. The queries and keys that the network really used were multiplied and put "
+        f"through a softmax again, in numpy with 16 digits. The network has 7, so up to {worst.tolerance:.0e} is "
+        "rounding."
     )
     leak = max(found.leak for found in checks.values())
     with st.container(horizontal=True, gap="medium"):
@@ -71,6 +68,40 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         else:
             st.metric("Forbidden positions", "none", width="content")
     _details(trace, kind, worst, key)
+    _insides(trace)
+
+
+def _insides(trace: Trace) -> None:
+    """The guesses of the lens and the shares of a score, where they have been asked for."""
+    if (lens := calls.told(trace, "lens")) is not None:
+        inside, network = calls.told(trace, "insides"), calls.network(trace.model)
+        count = len(lens.labels)
+        places = sorted({0, count // 2, count - 1})
+        found = calls.along(
+            trace, "lens again", lambda: [lens.check(i, network.scores_again(inside, i)) for i in places]
+        )
+        worst = max(found, key=lambda check: check.largest)
+        at = "the embedding" if worst.row == 0 else f"layer {worst.row}"
+        label = plain(shown(lens.names[worst.id]).strip() or "␣")
+        st.markdown(
+            f"{_verdict(all(check.passed for check in found))} The lens, at {len(found)} of {count} places: every "
+            "guess of every layer again from the stream, through norms and tables in 16 digits. The largest difference "
+            f"is {worst.largest:.1e}, behind {at} at place {worst.place + 1}, where “{label}” has "
+            f"{worst.probability:.9f}; up to {worst.tolerance:.0e} is rounding."
+        )
+    if (parts := shares.last(trace)) is not None:
+        label = plain(shown(parts.label).strip() or "␣")
+        st.markdown(
+            f"{_verdict(parts.passed)} The shares of the score of “{label}”: they add up to {parts.total:.6f} in 16 "
+            f"digits, and the network says {parts.score:.6f}. The difference is {parts.difference:.1e}; up to "
+            f"{parts.tolerance:.0e} is rounding."
+        )
+
+
+def _verdict(passed: bool) -> str:
+    if passed:
+        return ":material/check_circle: The numbers agree."
+    return ":material/error: **The numbers do not agree.**"
 
 
 def _details(trace: Trace, kind: str, found: Check, key: str) -> None:
