@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from transformer.analysis import statistics
-from transformer.analysis.rollout import rollout
+from transformer.analysis.rollout import chosen, corrected, follows, rollout
 from transformer.trace import AttentionMap, Label
 
 
@@ -132,3 +132,23 @@ def test_rollout_of_a_decoder_is_not_corrected_for_how_many_keys_a_row_sees() ->
         "although every row looks at both alike"
     )
     assert "not corrected" in (rollout.__doc__ or "")
+    np.testing.assert_allclose(corrected(attention).values, even, atol=1e-6)
+
+
+def test_a_corrected_rollout_shows_what_stands_out_of_the_mask() -> None:
+    """A window of two keys, even rows; rows that look at themselves alone; one that looks at the first key, by hand."""
+    banded = np.array([[1, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]])
+    attention = AttentionMap("decoder", np.broadcast_to(banded, (1, 2, 3, 3)), "abc", "abc", (2,))
+    np.testing.assert_allclose(corrected(attention).values, banded, atol=1e-6)
+    alone = AttentionMap("decoder", np.broadcast_to(np.eye(3), (3, 1, 3, 3)), "abc", "abc")
+    np.testing.assert_allclose(corrected(alone).values, np.eye(3), atol=1e-6)
+    first = AttentionMap("decoder", np.array([[[[1, 0], [1, 0]]]], np.float32), "ab", "ab")
+    # (A + I) / 2 has [1/2 1/2] below, the even one [1/4 3/4]: 2 and 2/3 are 3/4 and 1/4 of their sum.
+    np.testing.assert_allclose(corrected(first).values, [[1, 0], [0.75, 0.25]], atol=1e-6)
+    encoder = AttentionMap("encoder", np.full((2, 1, 2, 2), 0.5), "ab", "ab")
+    np.testing.assert_array_equal(corrected(encoder).values, rollout(encoder).values)
+    assert follows(first) and follows(encoder)
+    assert not follows(AttentionMap("cross", np.full((2, 1, 2, 2), 0.5), "ab", "ab"))
+    assert not follows(AttentionMap("encoder", np.full((1, 1, 1, 2), 0.5), "a", "ab"))
+    np.testing.assert_array_equal(chosen(encoder, "mean", 0, None).values, np.full((2, 2), 0.5))
+    np.testing.assert_array_equal(chosen(encoder, "rollout", 0, None).values, [[0.75, 0.25], [0.25, 0.75]])

@@ -1,5 +1,6 @@
 """The page on which a text goes on, run without a browser, by a toy with random weights."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import apart
 from tests.toy_writer import LONGEST, write_folder
 from transformer import home
+from transformer.analysis.rollout import corrected
 from transformer.ask import Ask
 from transformer.interventions import Interventions
 from transformer.trace import Trace
@@ -297,3 +299,17 @@ def test_layers_and_parts_are_asked_and_the_sheet_is_coloured(
     page.session_state["shares"] = True
     page.run()
     assert not page.exception and page.session_state["shared"][1].heads["decoder"][0, 0] == 0, "it is off"
+
+
+def test_all_heads_are_followed_through_the_layers(open_page: Visit) -> None:
+    page = open_page(text=TEXT, layer="All", head="All", combine="Rollout")
+    assert page.segmented_control(key="combine").options == ["Average", "Maximum", "Rollout"]
+    assert "**Decoder self-attention, rollout of all layers**" in [item.value for item in page.markdown]
+    (spec,) = (json.loads(chart.proto.spec) for chart in page.get("plotly_chart"))
+    z = spec["data"][0]["z"]
+    shown = np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"]).reshape(
+        [int(n) for n in z["shape"].split(",")]
+    )
+    np.testing.assert_allclose(shown, corrected(read(page)["decoder"]).values, atol=1e-6)
+    page.segmented_control(key="head").set_value("1").run()
+    assert not page.exception and page.segmented_control(key="combine").options == ["Average", "Maximum"]

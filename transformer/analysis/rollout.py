@@ -6,17 +6,21 @@ layer's flow going through its residual connection. It is a model of the flow by
 projections and feed-forward layers are left out.
 
 In a decoder a row sees the keys up to its own alone, and rollout is not corrected for that: under causal attention that
-looks everywhere alike, early keys collect more with every layer, because all later rows pass them on. What stands out
-there may be the mask's doing; hold it against `rollout` of such a map.
+looks everywhere alike, early keys collect more with every layer, because all later rows pass them on. `corrected` holds
+it against such a map, so that what stands out is not the mask's doing.
 
 Letters for shapes: L layers, H heads, T tokens.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Literal
 
-from transformer.analysis.views import View
+import numpy as np
+import numpy.typing as npt
+
+from transformer.analysis.statistics import visible
+from transformer.analysis.views import Combination, View, combine
 from transformer.trace import AttentionMap
 
 
@@ -36,7 +40,41 @@ def rollout(attention: AttentionMap, layer: int | None = None) -> View:
     if not 0 <= top < attention.layers:
         raise ValueError(f"expected a layer from 0 to {attention.layers - 1}, received {layer}")
     identity = np.eye(len(attention.keys))
-    flow = identity
+    flow: npt.NDArray[np.float64] = identity
     for heads in attention.weights[: top + 1]:
         flow = (heads.mean(0, dtype=np.float64) + identity) / 2 @ flow  # (T, T)
     return View(flow.astype(np.float32), attention.queries, attention.keys)
+
+
+def corrected(attention: AttentionMap, layer: int | None = None) -> View:
+    """Rollout, in a decoder over that of attention which looks alike at every key that a row may see, rows scaled to
+    sum to one again: attention that looks everywhere alike gives even rows. The paper has encoders alone; this is ours.
+
+    Raises:
+        ValueError: as of `rollout`.
+    """
+    found = rollout(attention, layer)
+    if attention.kind != "decoder":
+        return found
+    seen = visible(attention)  # (L, T)
+    behind = np.arange(seen.shape[1])[:, None] - np.arange(seen.shape[1])
+    allowed = (behind >= 0) & (behind < seen[:, :, None])  # (L, T, T)
+    even = (allowed / seen[:, :, None])[:, None].astype(np.float32)
+    base = rollout(AttentionMap("decoder", even, attention.queries, attention.keys), layer).values
+    flow = np.divide(found.values, base, out=np.zeros_like(base), where=base > 0)
+    return View(flow / flow.sum(-1, keepdims=True), attention.queries, attention.keys)
+
+
+def follows(attention: AttentionMap) -> bool:
+    """Whether there is a rollout: of self-attention over one sequence."""
+    return attention.kind != "cross" and len(attention.queries) == len(attention.keys)
+
+
+def chosen(
+    attention: AttentionMap, how: Combination | Literal["rollout"], layer: int | None, head: int | None
+) -> View:
+    """The chosen heads as one picture: see `views.combine`; by "rollout" what the layers up to the chosen one mix, all
+    heads together."""
+    return (
+        corrected(attention, layer) if how == "rollout" else combine(attention, how, layer=layer, head=head)
+    )

@@ -30,9 +30,9 @@ def entropy(attention: AttentionMap, *, normalised: bool = False) -> PerHead:
     bits = 0.0 - (weights * np.log2(np.where(weights > 0, weights, 1.0))).sum(-1)  # (L, H, Q)
     if not normalised:
         return bits.mean(-1)
-    visible = _visible(attention)[:, None]  # (L, 1, Q)
-    free = np.broadcast_to(visible > 1, bits.shape)
-    shares = np.where(free, bits / np.log2(np.maximum(visible, 2)), 0.0)
+    seen = visible(attention)[:, None]  # (L, 1, Q)
+    free = np.broadcast_to(seen > 1, bits.shape)
+    shares = np.where(free, bits / np.log2(np.maximum(seen, 2)), 0.0)
     return shares.sum(-1) / np.maximum(free.sum(-1), 1)
 
 
@@ -108,7 +108,7 @@ def monotonicity(attention: AttentionMap) -> PerHead:
     return (steps >= -1e-5 * len(attention.keys)).mean(-1) if steps.shape[-1] else np.ones(steps.shape[:2])
 
 
-def _visible(attention: AttentionMap) -> npt.NDArray[np.int64]:
+def visible(attention: AttentionMap) -> npt.NDArray[np.int64]:
     """How many keys each query may see, (L, Q): as far as a layer's window reaches, in a decoder those up to itself."""
     count, keys = len(attention.queries), len(attention.keys)
     if attention.kind == "encoder" and attention.windows:

@@ -9,13 +9,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 
-from transformer.analysis import views
+from transformer.analysis import rollout, views
 from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, Marks, heatmap
 from transformer.figures.labels import MAP_NAMES
@@ -33,7 +33,9 @@ KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
 TABLE_CELLS = 2500  # beyond, a table of the browser's own would be slow
 FAINT = 0.25  # where no weight is above it, colours from 0 to 1 would be one dark field
 READABLE = 10_000_000  # weights; beyond, a web page would have 30 MB and JSON 80
-COMBINATIONS: dict[str, Combination] = {"Average": "mean", "Maximum": "max"}
+How = Combination | Literal["rollout"]
+COMBINATIONS: dict[str, How] = {"Average": "mean", "Maximum": "max"}
+ROLLOUT = "Rollout"
 HINTS = {
     "encoder": "Each row is a word of the input; its bright cells are the input words it drew on.",
     "decoder": "Each row is a word being written; its bright cells are the words written before it that it drew on.",
@@ -42,6 +44,14 @@ HINTS = {
     "reads": "Each row is a token that was read; its bright cells are the tokens up to it that it drew on.",
 }
 
+ABOUT_ROLLOUT = (
+    "Rollout (Abnar and Zuidema 2020): which tokens a row has seen by way of all layers below, half of each layer’s "
+    "flow going past its attention. Values and feed-forwards are left out."
+)
+CORRECTED = (
+    " Early tokens are seen by more rows: this is held against a network that looks at all of them alike, which would "
+    "give even rows."
+)
 
 # What the sheet shows of each head, once heads have been ranked, or a score has been taken apart.
 WEIGHTS, LOSSES, SHARES = "Weights", "What is lost without it", "Its share of the score"
@@ -64,12 +74,12 @@ class Shown(NamedTuple):
         """The labels of a map's rows and columns."""
         return self.trace[kind].queries, self.trace[kind].keys
 
-    def view(self, kind: str, how: Combination, layer: int | None, head: int | None) -> View:
+    def view(self, kind: str, how: How, layer: int | None, head: int | None) -> View:
         """The chosen heads; errors as of `views.combine`."""
-        found = views.combine(self.trace[kind], how, layer=layer, head=head)
+        found = rollout.chosen(self.trace[kind], how, layer, head)
         if self.before is None:
             return found
-        return views.difference(found, views.combine(self.before[kind], how, layer=layer, head=head))
+        return views.difference(found, rollout.chosen(self.before[kind], how, layer, head))
 
 
 @st.fragment
@@ -100,7 +110,7 @@ def explore(
         shown = choose_run(trace, changed, kind)
         top = choose_top(shown.trace[kind]) if shown.before is None else 1.0
     with above:
-        weights = views.combine(shown.trace[kind], how, layer=layer, head=head).values
+        weights = rollout.chosen(shown.trace[kind], how, layer, head).values
         name = name_of(kind, layer, head, how)
         cut = cutting.by_words(shown.trace[kind], layer, head)
         if words:
@@ -180,14 +190,18 @@ def choose_kind(trace: Trace) -> str:
     return names[segments("Attention", list(names), "attention")]
 
 
-def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, Combination]:
-    """Pickers for layer and head, counted from 0 (None: all of them), and how several are put together."""
+def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, How]:
+    """Pickers for layer and head, counted from 0 (None: all of them), and how several are put together; all heads of
+    self-attention may be followed down through the layers."""
     attention = trace[kind]
     layer = _number("Layer", "layer", attention.layers)
     head = _number("Head", "head", attention.heads)
     if layer is not None and head is not None:
         return layer, head, "mean"
-    return layer, head, COMBINATIONS[segments("Together as", list(COMBINATIONS), "combine")]
+    ways = COMBINATIONS | ({ROLLOUT: "rollout"} if head is None and rollout.follows(attention) else {})
+    if st.session_state.get("combine") not in (None, *ways):
+        st.session_state["combine"] = next(iter(ways))  # it was of another map, or of all heads
+    return layer, head, ways[segments("Together as", list(ways), "combine")]
 
 
 def choose_top(attention: AttentionMap) -> float:
@@ -302,8 +316,11 @@ def heads_sheet(
     )
 
 
-def name_of(kind: str, layer: int | None, head: int | None, how: Combination) -> str:
+def name_of(kind: str, layer: int | None, head: int | None, how: How) -> str:
     """Such as "Cross-attention, layer 2, head 5" or "Encoder self-attention, layer 1, average of all heads"."""
+    if how == "rollout":
+        up_to = "all layers" if layer is None else f"layers 1 to {layer + 1}" if layer else "layer 1"
+        return f"{MAP_NAMES[kind]}, rollout of {up_to}"
     word = "average" if how == "mean" else "maximum"
     parts = [MAP_NAMES[kind]]
     if layer is None and head is None:
@@ -313,9 +330,7 @@ def name_of(kind: str, layer: int | None, head: int | None, how: Combination) ->
     return ", ".join(parts)
 
 
-def picture(
-    shown: Shown, kind: str, layer: int | None, head: int | None, how: Combination, top: float = 1.0
-) -> None:
+def picture(shown: Shown, kind: str, layer: int | None, head: int | None, how: How, top: float = 1.0) -> None:
     """The chosen attention as a heatmap, a table and files."""
     with st.container(horizontal=True, gap="medium"):
         words = st.toggle("Whole words", value=False, key="words", bind="query-params")
@@ -362,6 +377,8 @@ def picture(
     else:
         sums = "The weights of a row add up to 1."
     hint = HINTS[_case(shown.trace, kind)]
+    if how == "rollout":
+        hint = ABOUT_ROLLOUT + (CORRECTED if kind == "decoder" else "")
     crossed = f"{_crossed(marks)} Click a cell to cut that look."
     st.caption(f"{sums if shown.before else f'{hint} {sums}'}{_off(shown, kind, layer, head)}{crossed}")
     cutting.box(shown.trace[kind], layer, head, (view.queries, view.keys), rows, columns)

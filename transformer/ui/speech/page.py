@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from transformer import home
-from transformer.analysis import views
+from transformer.analysis import rollout
 from transformer.analysis.alignment import (
     BY_CTC,
     BY_NAMED,
@@ -154,7 +154,7 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
     trace = shown.trace
     picture = st.container()
     found = times(heard)
-    view = views.combine(trace[kind], how, layer=layer, head=head)
+    view = rollout.chosen(trace[kind], how, layer, head)
     name = explorer.name_of(kind, layer, head, how)
     with picture:
         st.markdown(f"**{name}**")
