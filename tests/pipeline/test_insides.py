@@ -184,6 +184,7 @@ def test_every_letter_of_a_ctc_output_by_layer() -> None:
     best = np.sort(likely, -1)[:, ::-1][:, :5]
     np.testing.assert_allclose(np.log(lens.probabilities[-1]), best, atol=1e-4)
     assert (lens.ids[-1, :, 0] == likely.argmax(-1)).all()
+    assert lens.names[0].text == "blank" and lens.names[0].special
     with pytest.raises(ValueError, match="CTC output"):
         model("speech").letters(inside("speech"))
 

@@ -456,7 +456,9 @@ class Listener(Model):
             raise ValueError(f"expected a network with a CTC output, received {self.name}")
         targets = np.full(heard.shape[1], -1, np.int32)
         found = self.runtime.insides.guesses(heard, targets, letters=True)
-        return self._guessed(found.ids[-1, :, 0], found)
+        lens = self._guessed(found.ids[-1, :, 0], found)
+        blank = max(self.config.pad_id, 0)
+        return lens._replace(names={**lens.names, blank: Label("blank", special=True, id=blank)})
 
     def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
         self._own(trace)

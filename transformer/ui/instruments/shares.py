@@ -118,7 +118,7 @@ def _place(trace: Trace, inside: Insides) -> int:
 def _tokens(inside: Insides, place: int, likely: Sequence[Label]) -> tuple[int, int | None]:
     """Whose score, and whose is taken away from it."""
     said = likely[0] if inside.classes or inside.targets[place] < 0 else None
-    own = said.id if said else inside.targets[place]
+    own = int(said.id or 0) if said else inside.targets[place]
     names = {int(label.id or 0): _text(label) for label in likely}
     if own not in names:
         names = {own: _text(inside.labels[place]), **names}
