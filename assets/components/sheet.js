@@ -4,6 +4,7 @@
 // weights to draw. It is small, so choosing another head never sends the weights again: carrier.js brings them,
 // one byte each, (layers, heads, queries, keys), 255 = 1; where `signed` is a number they are differences from another
 // run, 127 = 0 and 0 and 254 that number of either sign. `factors` marks heads that are switched off, halved or doubled.
+// `tints` are figures of heads that are drawn instead of weights, and `note` says what they are.
 //
 // Thumbnails are one canvas. Over it lies a CSS grid of empty cells, one per head, which brings what a
 // canvas lacks: roles and names for screen readers, a roving tab stop, native hit tests, and outlines
@@ -237,7 +238,7 @@ class Sheet {
     const end = Number((signed ?? this.top / 255).toPrecision(2));
     const scale = makeScale(signed === null ? "weight 0" : `change −${end}`, stops, signed === null ? String(end) : `+${end}`);
     if (this.spec.tints) {
-      this.legend.replaceChildren(make("span", "", null, "Numbers: by how much the log-probability falls without the head, in nats."));
+      this.legend.replaceChildren(make("span", "", null, this.spec.note));
       return;
     }
     const keys = this.spec.switchable ? " Key x switches the head in focus off, Shift+x its layer." : "";

@@ -31,5 +31,6 @@ def test_layers_answer_and_a_score_is_taken_apart_on_a_phone(
     expect(page.locator(".sheet[data-paints] .cell").first).to_have_attribute(
         "aria-label", re.compile(r"\d\.\d")
     )
+    expect(page.get_by_text("Numbers: how much the head adds to the score")).to_be_visible()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390, "nothing makes the page wider than the screen"

@@ -299,6 +299,7 @@ def test_layers_and_parts_are_asked_and_the_sheet_is_coloured(
     page.session_state["shares"] = True
     page.run()
     assert not page.exception and page.session_state["shared"][1].heads["decoder"][0, 0] == 0, "it is off"
+    assert any("Here with the change." in caption.value for caption in page.caption)
 
 
 def test_all_heads_are_followed_through_the_layers(open_page: Visit) -> None:

@@ -135,8 +135,9 @@ def test_of_a_block_of_differences_the_largest_stands_for_all(
 def test_a_figure_a_head_can_be_drawn_instead(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
     mounted = mount(monkeypatch)
     figures = np.array([[0.5, -1.25, 0.0], [2.00004, 1 / 3, -0.1]])
-    sheet(trace["cross"], selected=(0, 0), key="k", tints=figures)
+    sheet(trace["cross"], selected=(0, 0), key="k", tints=figures, note="Numbers.")
     control = mounted.calls[0]["data"]
     assert control["tints"] == [[0.5, -1.25, 0.0], [2.0, 0.3333, -0.1]]
+    assert control["note"] == "Numbers."
     assert len(base64.b64decode(control["arms"]["light"])) == 3 * 255, "zero is its middle, the 128th"
     json.dumps(control)

@@ -44,6 +44,11 @@ def panel(trace: Trace, given: Any = None) -> None:
                 st.info(f"There is no lens here: {line(error)}.")
 
 
+def altered(trace: Trace) -> str:
+    """Which network this is about, where something was changed in it."""
+    return " Here with the change." if "interventions" in trace.options else ""
+
+
 def insides(trace: Trace, given: Any = None) -> Insides:
     """What the network computed on the way to a trace, once for all that asks for it."""
     model = calls.network(trace.model)
@@ -64,7 +69,7 @@ def _draw(trace: Trace, given: Any) -> None:
             )
         of = "letters" if chosen == LETTERS else "lens"
         lens: Lens = calls.along(trace, of, lambda: getattr(model, of)(inside))
-    st.caption(f"{ABOUT} {_reading(trace, inside, of)}")
+    st.caption(f"{ABOUT} {_reading(trace, inside, of)}{altered(trace)}")
     if inside.classes:
         _picture(figures.of_classes(lens), trace)
         return

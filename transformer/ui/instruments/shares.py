@@ -74,7 +74,7 @@ def _take_apart(trace: Trace, given: Any) -> None:
     if last(trace) is not found:  # the sheet above is drawn already
         st.session_state[LAST] = weakref.ref(trace), found
         st.rerun()
-    st.caption(ABOUT)
+    st.caption(f"{ABOUT}{lens.altered(trace)}")
     _sum(found)
     left, right = st.columns(2, gap="large")
     listed = found.listed()

@@ -55,6 +55,10 @@ CORRECTED = (
 
 # What the sheet shows of each head, once heads have been ranked, or a score has been taken apart.
 WEIGHTS, LOSSES, SHARES = "Weights", "What is lost without it", "Its share of the score"
+NOTES = {
+    LOSSES: "Numbers: by how much the log-probability falls without the head, in nats.",
+    SHARES: "Numbers: how much the head adds to the score that was taken apart below.",
+}
 
 # Which run pictures show, where something was changed in a network.
 AFTER, BEFORE, DIFFERENCE = "With the change", "As it was", "Difference"
@@ -309,6 +313,7 @@ def heads_sheet(
         top=top,
         before=before,
         tints=tinted.get(chosen),
+        note=NOTES.get(chosen, ""),
         factors=asked().factors(attention.kind, attention.layers, attention.heads),
         key="sheet",
         on_select=select_head,

@@ -31,6 +31,7 @@ def sheet(
     before: AttentionMap | None = None,
     factors: Sequence[Sequence[float]] | None = None,
     tints: FloatArray | None = None,
+    note: str = "",
     on_select: Callable[[int, int], None] | None = None,
     on_switch: Switch | None = None,
 ) -> tuple[int, int] | None:
@@ -48,6 +49,7 @@ def sheet(
             a scale of their own.
         factors: what each head was multiplied by, (layers, heads); None: all by 1. What is not 1 is marked.
         tints: a figure a head (layers, heads), of either sign, drawn as a colour and a number instead of its weights.
+        note: what these figures are, under the sheet.
         on_select: called with (layer, head) before the page runs again: the moment to set pickers through
             `st.session_state`, so that they agree with the sheet.
         on_switch: called with (layer, head, factor) before the page runs again, where a head is to be multiplied by
@@ -69,6 +71,7 @@ def sheet(
         "factors": [list(row) for row in factors] if factors else None,
         "switchable": on_switch is not None,
         "tints": None if tints is None else [[round(float(value), 4) for value in row] for row in tints],
+        "note": note,
         "arms": scales("difference") if tints is not None else None,
         "queries": queries,
         "keys": keys,
