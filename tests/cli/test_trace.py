@@ -14,6 +14,7 @@ from transformer.text.characters import CharacterTokenizer
 from transformer.text.tokenizer import SubwordTokenizer
 from transformer.trace import Trace
 
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LETTERS = "the cat\nsat on a mat.\n"
 
 
@@ -64,6 +65,13 @@ def test_a_look_is_cut(place: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     trace = Trace.load(out)
     assert trace.options["interventions"] == "x:d*.*.*.1" and trace.options["spared"] == 4
     assert not trace["decoder"].weights[:, :, 1:, 0].any()
+
+
+def test_a_pair_is_given_as_two_texts(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scorer, pair = GOLDEN / "heads-bert-score", ("The cat sat on the mat", "--second", "The cat lay on the rug")
+    assert run(capsys, "trace", scorer, *pair) == (0, "0.8843\n", "")  # what the reference says of it
+    status, _, said = run(capsys, "trace", place / "classifier", *pair)
+    assert status and "expected one text for classifier, received two" in said
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from transformer.trace import Word
 
 # What the command line calls the fields of a question.
 FIELDS = {
+    "second": "second",
     "target": "target",
     "beam": "beams",
     "tokens": "tokens",
@@ -29,6 +30,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("trace", help="answer one input and record what every head looked at")
     add_model(parser)
     parser.add_argument("input", help="the text, or for a speech model the path of an audio file")
+    parser.add_argument(
+        "--second", metavar="TEXT", help="the other text of a pair, for a network that reads two"
+    )
     parser.add_argument(
         "--language",
         metavar="CODE",
