@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from transformer.analysis.check import check_layer, mask_of
-from transformer.analysis.statistics import _visible
+from transformer.analysis.statistics import visible
 from transformer.checkpoints import folder
 from transformer.checkpoints.look import look
 from transformer.formulas.positions import relative_buckets
@@ -268,7 +268,7 @@ def test_windows_to_both_sides_in_settings_of_either_form(copy: Any) -> None:
     assert weights.windows == (0, 4, 4, 0) and sharing(config) == "Layers 2 and 3 see 7 tokens at a time."
     apart = np.abs(np.arange(9)[:, None] - np.arange(9))
     assert not weights.weights[1][:, apart > 3].any() and weights.weights[1][:, apart <= 3].all()
-    np.testing.assert_array_equal(_visible(weights)[1], (apart < 4).sum(1))
+    np.testing.assert_array_equal(visible(weights)[1], (apart < 4).sum(1))
 
 
 def test_layers_that_share_a_block_have_its_weights_once() -> None:

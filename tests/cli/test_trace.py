@@ -68,7 +68,10 @@ def test_a_look_is_cut(place: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_pair_is_given_as_two_texts(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scorer, pair = GOLDEN / "heads-bert-score", ("The cat sat on the mat", "--second", "The cat lay on the rug")
+    scorer, pair = (
+        GOLDEN / "heads-bert-score",
+        ("The cat sat on the mat", "--second", "The cat lay on the rug"),
+    )
     assert run(capsys, "trace", scorer, *pair) == (0, "0.8843\n", "")  # what the reference says of it
     status, _, said = run(capsys, "trace", place / "classifier", *pair)
     assert status and "expected one text for classifier, received two" in said
@@ -87,7 +90,11 @@ def test_a_pair_is_given_as_two_texts(place: Path, capsys: pytest.CaptureFixture
         ),
         ("translator", ["--change", "off"], "expected changes such as"),
         ("translator", ["--change", "x:x1.9.1.1"], "expected a layer up to 2 and a head up to 2 of cross"),
-        ("translator", ["--change", "x:x1.1.1.3-2"], "expected a last_key behind the first, received 2 and 1"),
+        (
+            "translator",
+            ["--change", "x:x1.1.1.3-2"],
+            "expected a last_key behind the first, received 2 and 1",
+        ),
         ("writer", ["--change", "h:e1.1"], "expected changes"),
         ("writer", ["--beam", "2"], "expected no --beam for writer"),
         ("writer", ["--language", "pt"], "expected no --language for writer"),
