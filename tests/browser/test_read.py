@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -14,23 +15,29 @@ pytestmark = pytest.mark.browser
 TEXT = "The cat sat near the old log."
 
 
-@pytest.fixture(scope="module")
-def bert(server: str, context: BrowserContext) -> Iterator[str]:
-    """A tiny BERT, opened for all visitors and forgotten at the end."""
+@contextmanager
+def opened(server: str, context: BrowserContext, name: str) -> Iterator[str]:
+    """A tiny network, opened for all visitors and forgotten at the end."""
     page = context.new_page()
     page.set_default_timeout(LOADING)
     page.goto(f"{server}/models")
     page.get_by_role("heading", name="Opened models").wait_for()
     box = page.get_by_label("Folder or hub id")
-    box.fill(str(ROOT / "tests" / "golden" / "bert-masked"))
+    box.fill(str(ROOT / "tests" / "golden" / name))
     box.press("Enter")
     page.get_by_role("button", name="Open it").click()
-    entry = page.locator(".st-key-opened-bert-masked")
+    entry = page.locator(f".st-key-opened-{name}")
     entry.get_by_role("link", name="Read").wait_for()
-    yield "bert-masked"
+    yield name
     entry.get_by_role("button", name="Forget").click()
     entry.wait_for(state="detached")
     page.close()
+
+
+@pytest.fixture(scope="module")
+def bert(server: str, context: BrowserContext) -> Iterator[str]:
+    with opened(server, context, "bert-masked") as name:
+        yield name
 
 
 @pytest.fixture
@@ -144,3 +151,22 @@ def test_every_width_and_theme_holds_it_all(visit: Callable[..., Page]) -> None:
             box = still(page.locator(picture)).bounding_box()
             assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width + 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_classes_of_tokens_are_marked_and_told(
+    server: str, context: BrowserContext, open_page: Callable[..., Page]
+) -> None:
+    with opened(server, context, "heads-bert-tokens") as name:
+        page = open_page(
+            f"{server}/read?{urlencode({'model': name, 'text': TEXT})}", width=390, scheme="dark"
+        )
+        painted(page)
+        drawn = page.locator(".classes")
+        tokens, named = drawn.locator(".token"), drawn.locator(".name")
+        assert 1 <= named.count() <= drawn.locator(".token.marked").count() < tokens.count()
+        expect(named.first).to_contain_text(re.compile(r"(PER|LOC)\s*[\d.]+ %"))
+        tokens.first.focus()
+        page.keyboard.press("ArrowRight")
+        told = r"“the”: (O|[BI]-(PER|LOC)) [\d.]+ %(, .+ [\d.]+ %){4}"
+        expect(drawn.locator(".status")).to_have_text(re.compile(told))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
