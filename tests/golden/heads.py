@@ -197,6 +197,9 @@ VARIANTS: dict[str, Any] = {
         mlp_bias=True, classifier_bias=True, **MODERN,
     ),
     "heads-roberta-spans": partial(head, seed=29, kind="RobertaForQuestionAnswering", pad=1, **ROBERTA),
+    "heads-modern-spans": partial(head, seed=30, kind="ModernBertForQuestionAnswering", **MODERN),
+    "heads-gpt2-spans": partial(head, seed=31, kind="GPT2ForQuestionAnswering", sides=BOTH, **GPT2),
+    "heads-llama-spans": partial(head, seed=32, kind="LlamaForQuestionAnswering", sides=BOTH, **LLAMA),
     "heads-mpnet-words": partial(head, seed=24, kind="MPNetForMaskedLM", pad=1, **BERT),
     "heads-mpnet-classes": partial(
         head, seed=25, kind="MPNetForSequenceClassification", pad=1, num_labels=3, **BERT

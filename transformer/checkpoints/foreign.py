@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.checkpoints.families import FAMILIES, Family, Part, Row, outside
+from transformer.checkpoints.families import FAMILIES, Family, Part, Row, outside, prefix_of
 from transformer.checkpoints.shards import Header, headers, size, tensors
 from transformer.config import ModelConfig
 from transformer.untrusted import read_object, shown
@@ -189,7 +189,7 @@ def weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
 
 def _plain(name: str, family: Family) -> str:
     """A tensor's name without what stands before all of them, and with today's names of scale and shift."""
-    name = name.removeprefix(family.prefix)
+    name = name.removeprefix(prefix_of(name, family.prefix))
     return re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))
 
 

@@ -152,7 +152,11 @@ def beside_writing(family: Family, tokens: str) -> Family:
     """
     score = {"pooling": "last", "class_bias": False}
     # Without an architecture's name only a bias tells classes of tokens from those of a text.
-    heads = {TOKENS: Head((f"{tokens}.weight", f"{tokens}.bias")), CLASSES: Head(("score.weight",), score)}
+    heads = {
+        TOKENS: Head((f"{tokens}.weight", f"{tokens}.bias")),
+        CLASSES: Head(("score.weight",), score),
+        SPANS: Head(("qa_outputs.weight",), {"kind": "spans"}),
+    }
 
     def settings(config: Settings, names: Collection[str]) -> ModelConfig:
         made, kind = family.settings(config, names), kind_of(config)
@@ -172,6 +176,8 @@ def beside_writing(family: Family, tokens: str) -> Family:
         if config.task.kind == "tokens":
             return family.rows(config)
         table = [row for row in family.rows(config) if not row.ours.startswith("output_projection/")]
+        if config.output == "spans":
+            return table + classifier(config, "qa_outputs")
         if config.output == "token_classes":
             return table + classifier(config, tokens)
         return table + (classifier(config, "score") if config.classes else [])
@@ -185,7 +191,13 @@ def _writes(family: Family, config: ModelConfig, names: Collection[str]) -> bool
     return wanted <= set(names)
 
 
+def prefix_of(name: str, prefix: str) -> str:
+    """What stands before a tensor's name in the body: the family's `prefix`, or as it is called below answers to a
+    question in several families that have another one; "" where neither does."""
+    return next((start for start in (prefix, "transformer.") if start and name.startswith(start)), "")
+
+
 def outside(headers: Mapping[str, Any], prefix: str) -> set[str]:
     """The tensors of a head: those that do not stand below the name of the body, where some do."""
-    within = {plain for plain, header in headers.items() if header.name.startswith(prefix)}
+    within = {plain for plain, header in headers.items() if prefix_of(header.name, prefix)}
     return set(headers) - within if within else set()

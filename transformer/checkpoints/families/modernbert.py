@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from transformer.checkpoints.families.heads import CLASSES, TOKENS, WORDS, Head, classifier, task_of
+from transformer.checkpoints.families.heads import CLASSES, SPANS, TOKENS, WORDS, Head, classifier, task_of
 from transformer.checkpoints.families.rotary import FULL, SLIDING, kinds_of_layers, pattern, rotary
 from transformer.checkpoints.families.table import (
     Family,
@@ -44,6 +44,7 @@ _HEADS = {
     WORDS: Head(("head.dense.weight",), {"kind": "masked_tokens"}),
     CLASSES: Head(("head.dense.weight", "classifier.weight"), _POOLED),
     TOKENS: Head(("head.dense.weight", "classifier.weight"), _POOLED),
+    SPANS: Head(("head.dense.weight", "classifier.weight"), {"kind": "spans", **_POOLED}),
 }
 
 
@@ -154,7 +155,7 @@ def _rows(config: ModelConfig) -> list[Row]:
     if config.task.pooler:
         table += linear("head.dense", "pooler", config.task.pooler_bias)
         table += scales("head.norm", "pooler_norm")
-    return table + (classifier(config, "classifier") if config.classes else [])
+    return table + (classifier(config, "classifier") if config.task.pooler else [])
 
 
 FAMILIES = {

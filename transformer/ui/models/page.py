@@ -165,10 +165,9 @@ def families() -> None:
             width="content",
         )
         st.caption(
-            "What reads a text opens with a head for masked words, classes, labels, a score, classes of tokens or the "
-            "answer to a question; what goes on writing opens with one for classes, labels, a score or classes of "
-            "tokens, too, and stands on Read then. Those that answer a whole text stand on Sentiment as well. Of any "
-            "other head the network behind it opens, and the head is named as left out."
+            "With a head for classes, labels, a score, classes of tokens or the answer to a question, what reads a text "
+            "and what goes on writing opens on Read, and where it answers a whole text on Sentiment, too. Of any other "
+            "head the network behind it opens there, and the head is named as left out."
         )
 
 
