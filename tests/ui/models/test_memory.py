@@ -41,7 +41,9 @@ def _each(graphs: Any) -> Any:
     if hasattr(graphs, "get_concrete_function"):
         yield graphs
     elif hasattr(graphs, "few"):
-        yield from (graphs.few, graphs.any)
+        yield from (graphs.few, graphs.any, graphs.any.usual, graphs.any.cutting)
+    elif hasattr(graphs, "usual"):
+        yield from (graphs, graphs.usual, graphs.cutting)
     elif isinstance(graphs, tuple | dict):
         for part in graphs.values() if isinstance(graphs, dict) else graphs:
             yield from _each(part)

@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,3 +123,26 @@ def test_another_answer_stands_beside_and_both_say_what_changed(
     assert [token.get("changed", False) for token in there] == [False, True, False]
     assert (here[0]["other"], there[0]["other"]) == (0.25, 0.5)
     assert "other" not in here[1] and "alternatives" in here[0] and "alternatives" not in there[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "look"),
+    [([3, 0], (3, 0)), ([0, 2], (0, 2)), ([4, 0], None), ([0, 3], None), ([-1, 0], None), ([True, 0], None),
+     (["0", 0], None), ([0], None), ({"query": 0}, None), (None, None)],
+)  # fmt: skip
+def test_two_clicks_on_words_name_a_look_of_the_weights_or_nothing(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch, value: object, look: tuple[int, int] | None
+) -> None:
+    mounted, cuts = Mounted(), list[tuple[int, int]]()
+    monkeypatch.setattr(module, "_SENTENCE", mounted)
+    monkeypatch.setattr(module, "st", SimpleNamespace(session_state={"k": {"cut": value}}))
+    shown: dict[str, Any] = dict(key="k", kind="cross", weights=trace["cross"].weights[0, 0])
+    sentence(trace, **shown, on_cut=lambda query, key: cuts.append((query, key)))
+    assert unpack(mounted.calls[0]["data"])[0]["cuttable"] is True
+    mounted.calls[0]["on_cut_change"]()
+    assert cuts == ([look] if look else [])
+    sentence(trace, **shown)
+    assert unpack(mounted.calls[1]["data"])[0]["cuttable"] is False
+    mounted.calls[1]["on_cut_change"]()  # nobody cuts
+    maskable(trace, **(shown | {"kind": "encoder", "weights": trace["encoder"].weights[0, 0]}), on_cut=print)
+    assert unpack(mounted.calls[2]["data"])[0]["cuttable"] is True

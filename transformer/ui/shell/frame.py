@@ -99,11 +99,12 @@ CHOICES = (
 
 # Streamlit leaves room for a toolbar above and a chat below that Headlight does not have. Navigation stands beside the
 # menu, on a telephone as one row that a finger moves, the page that one is on first. The sheet of heads stays in sight
-# beside a picture that is taller than the window.
+# beside a picture that is taller than the window. Its cells can be clicked, which plotly does not show.
 STYLE = """<style>
 [data-testid=stMainBlockContainer] { padding-top: 1rem; padding-bottom: 3rem; }
 [data-testid=stHeader] { background: none; }
 [data-testid=stHeader], [data-testid=stHeader] :not(button, button *) { pointer-events: none; }
+.st-key-heatmap .nsewdrag { cursor: pointer !important; }
 .st-key-navigation { column-gap: 0; row-gap: 1rem; }
 [data-testid=stHeading] h1 { padding: 0.25rem 0 0.4rem; }
 @media (min-width: 641px) { .st-key-heads { position: sticky; top: 1rem; } }
