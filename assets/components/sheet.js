@@ -236,7 +236,7 @@ class Sheet {
     const steps = [0, 16, 32, 48, 64, 96, 127, 160, 192, 224, last];
     const stops = steps.map((i) => [this.palette[i], i / last]);
     const end = Number((signed ?? this.top / 255).toPrecision(2));
-    const scale = makeScale(signed === null ? "weight 0" : `change −${end}`, stops, signed === null ? String(end) : `+${end}`);
+    const scale = makeScale(signed === null ? `${this.spec.measure} 0` : `change −${end}`, stops, signed === null ? String(end) : `+${end}`);
     if (this.spec.tints) {
       this.legend.replaceChildren(make("span", "", null, this.spec.note));
       return;

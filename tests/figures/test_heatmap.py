@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from transformer.analysis.views import View
+from transformer.analysis.views import View, hide_special, merge_words, row_sums
 from transformer.figures import labels
 from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, Marks, heatmap
 from transformer.figures.theme import DARK, LIGHT
@@ -26,6 +26,15 @@ def test_numbers_are_sent_as_they_are() -> None:
     assert json.loads(heatmap(shown).to_json())["data"][0]["z"]["dtype"] == "f4"
     assert trace.colorscale[0] == (0.0, LIGHT.background)
     assert trace.colorbar.title.text == "attention weight (0 to 1)"
+
+
+def test_what_is_no_weight_is_called_what_it_is() -> None:
+    shown = view(["the"], ["o", "</s>"])._replace(unit="weight × length")
+    (trace,) = heatmap(shown).data
+    assert trace.colorbar.title.text == "weight × length (0 to 1)"
+    assert "looks at “\u2068%{x}\u2069”: weight × length %{z:.3f}" in trace.hovertemplate
+    assert "”: %{z:.3f}" in heatmap(shown._replace(unit="")).data[0].hovertemplate
+    assert hide_special(shown).unit == merge_words(shown).unit == shown.unit and row_sums(shown) == ""
 
 
 def test_equal_tokens_keep_their_own_places() -> None:

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import apart
 from tests.toy_writer import LONGEST, write_folder
 from transformer import home
+from transformer.analysis.handed import Weighted
 from transformer.analysis.rollout import corrected
 from transformer.ask import Ask
 from transformer.interventions import Interventions
@@ -64,6 +65,15 @@ def button(page: AppTest, label: str) -> AppTest:
 def said(page: AppTest) -> str:
     assert not page.exception
     return " ".join(item.value for item in (*page.warning, *page.info))
+
+
+def drawn(page: AppTest) -> np.ndarray[Any, Any]:
+    """The numbers of the heatmap."""
+    (spec,) = (json.loads(chart.proto.spec) for chart in page.get("plotly_chart"))
+    z = spec["data"][0]["z"]
+    return np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"]).reshape(
+        [int(n) for n in z["shape"].split(",")]
+    )
 
 
 def test_it_opens_on_a_text_with_its_attention(open_page: Visit) -> None:
@@ -306,11 +316,23 @@ def test_all_heads_are_followed_through_the_layers(open_page: Visit) -> None:
     page = open_page(text=TEXT, layer="All", head="All", combine="Rollout")
     assert page.segmented_control(key="combine").options == ["Average", "Maximum", "Rollout"]
     assert "**Decoder self-attention, rollout of all layers**" in [item.value for item in page.markdown]
-    (spec,) = (json.loads(chart.proto.spec) for chart in page.get("plotly_chart"))
-    z = spec["data"][0]["z"]
-    shown = np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"]).reshape(
-        [int(n) for n in z["shape"].split(",")]
-    )
-    np.testing.assert_allclose(shown, corrected(read(page)["decoder"]).values, atol=1e-6)
+    np.testing.assert_allclose(drawn(page), corrected(read(page)["decoder"]).values, atol=1e-6)
     page.segmented_control(key="head").set_value("1").run()
     assert not page.exception and page.segmented_control(key="combine").options == ["Average", "Maximum"]
+
+
+def test_colours_can_be_weights_times_lengths(open_page: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(sheet, "_SHEET", lambda **call: sent.update(call["data"]) or {})
+    page = open_page(text=TEXT, colours="Weight × length", layer="2", head="1")
+    trace = read(page)
+    weighted = Weighted(trace["decoder"], calls.network("toy").handed(trace)["decoder"])
+    np.testing.assert_allclose(drawn(page), weighted.weights[1, 0], atol=1e-6)
+    assert sent["measure"] == "weight × length" and sent["top"] == 255
+    assert "**Decoder self-attention, layer 2, head 1: weight × length**" in [
+        item.value for item in page.markdown
+    ]
+    assert any(f"largest of all these heads, {weighted.longest:.3g}" in item.value for item in page.caption)
+    page.segmented_control(key="colours").set_value("Weights").run()
+    assert not page.exception and sent["measure"] == "weight"
+    np.testing.assert_array_equal(drawn(page), trace["decoder"].weights[1, 0])

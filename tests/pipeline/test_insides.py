@@ -219,3 +219,20 @@ def test_answers_in_float64_are_those_of_the_network() -> None:
 def test_only_maps_of_the_stack_that_answers_have_shares() -> None:
     assert set(inside("seq2seq").recording.mixed) == {"decoder", "cross"} < set(KINDS)
     assert set(inside("encoder").recording.mixed) == {"encoder"}
+
+
+def test_what_is_handed_over_is_as_long_as_values_through_the_output() -> None:
+    """Two layers in closed form from the stream; and vectors weighted so add up to what attention writes."""
+    made, trace = model("decoder"), traced("decoder", altered=True)
+    found = made.handed(trace)["decoder"]
+    weights = {k: np.asarray(v, np.float64) for k, v in toy.tensors(made.network).items()}
+    projected, gates = made.projections(trace)["decoder"], OFF["decoder"].factors("decoder", 2, 2)
+    for layer, head in np.ndindex(2, 2):
+        name, one = f"decoder/block_{layer}/self_attention", slice(head * 4, head * 4 + 4)
+        values = projected.inputs[layer] @ weights[f"{name}/value/kernel"][:, one]
+        values = (values + weights[f"{name}/value/bias"][one]) * gates[layer][head]
+        handed = values @ weights[f"{name}/output/kernel"][one]
+        np.testing.assert_allclose(found[layer, head], np.linalg.norm(handed, axis=-1), atol=1e-5)
+        mixed = inside("decoder", altered=True).recording.mixed["decoder"][layer, :, one]
+        np.testing.assert_allclose(trace["decoder"].weights[layer, head] @ values, mixed, atol=1e-5)
+    assert set(model("seq2seq").handed(traced("seq2seq"))) == set(KINDS)

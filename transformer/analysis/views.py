@@ -29,12 +29,14 @@ class View(NamedTuple):
         queries: Q labels, the positions that look.
         keys: K labels, the positions that are looked at.
         signed: the values are differences of weights, -1 to 1.
+        unit: what the values are where they are no weights; "" where they are.
     """
 
     values: FloatArray
     queries: tuple[Label, ...]
     keys: tuple[Label, ...]
     signed: bool = False
+    unit: str = ""
 
     def __repr__(self) -> str:
         return f"<View {self.values.shape}: {len(self.queries)} queries x {len(self.keys)} keys>"
@@ -102,9 +104,8 @@ def hide_special(view: View) -> View:
     """
     rows, columns = _ordinary(view.queries), _ordinary(view.keys)
     values = view.values[..., rows, :][..., columns]
-    return View(
-        values, tuple(view.queries[i] for i in rows), tuple(view.keys[i] for i in columns), view.signed
-    )
+    labels = (tuple(axis[i] for i in kept) for axis, kept in ((view.queries, rows), (view.keys, columns)))
+    return View(values, *labels, view.signed, view.unit)
 
 
 def merge_words(view: View) -> View:
@@ -120,7 +121,7 @@ def merge_words(view: View) -> View:
     lengths = np.diff([*rows, len(view.queries)])
     averaged = np.add.reduceat(summed, rows, axis=-2) / lengths[:, None]
     queries, keys = _words(view.queries, rows), _words(view.keys, columns)
-    return View(averaged.astype(np.float32), queries, keys, view.signed)
+    return View(averaged.astype(np.float32), queries, keys, view.signed, view.unit)
 
 
 def spans(labels: Sequence[Label], *, words: bool = False, hide: bool = False) -> list[tuple[int, int]]:
@@ -138,8 +139,8 @@ def spans(labels: Sequence[Label], *, words: bool = False, hide: bool = False) -
 
 def row_sums(view: View) -> str:
     """What the rows of a view (Q, K) add up to, as a sentence for files that leave the page; "" where it is 1, and of
-    differences."""
-    if view.signed:
+    what are no weights."""
+    if view.signed or view.unit:
         return ""
     sums = view.values.sum(-1, dtype=np.float64)
     if not sums.size or np.abs(sums - 1).max() <= ROW_TOLERANCE:

@@ -69,7 +69,7 @@ def scale_of(view: View, look: themes.Theme, top: float) -> Scale:
         raise ValueError(f"expected a top above 0 and at most 1, received {top}")
     if view.signed:
         return Scale(-top, top, look.difference, f"change of weight (−{top:.2g} to {top:.2g})")
-    return Scale(0.0, top, look.attention, f"attention weight (0 to {top:.2g})")
+    return Scale(0.0, top, look.attention, f"{view.unit or 'attention weight'} (0 to {top:.2g})")
 
 
 def heatmap(
@@ -100,6 +100,7 @@ def heatmap(
     check(view)
     scale = scale_of(view, look, top)
     bar = colourbar(look, scale.title, scale.ticks, [f"{tick:.2g}" for tick in scale.ticks])
+    hover = (CHANGED if view.signed else SENTENCE).replace("%{z", f"{view.unit} %{{z".lstrip())
     rows, columns = view.values.shape
     cell = min(30.0, 400 / max(rows, columns)) if compact else min(48.0, 800 / max(rows, columns))
     size = 12 if cell >= 16 else 11
@@ -122,7 +123,7 @@ def heatmap(
             colorbar=bar,
             xgap=1 if cell >= 12 else 0,
             ygap=1 if cell >= 12 else 0,
-            hovertemplate=CHANGED if view.signed else SENTENCE,
+            hovertemplate=hover,
         ),
         layout=dict(
             template=look.template,

@@ -248,8 +248,8 @@ class FeedForward(keras.layers.Layer):
 
 class Projections(NamedTuple):
     """What one attention layer made its weights of: inputs (B, T, D), queries (B, H, T, K) and keys (B, G, S, K), as
-    they were projected: before a norm, and before a position turns them; and what it made of the values, `mixed`
-    (B, T, H K), see `Attention`.
+    they were projected: before a norm, and before a position turns them; its values (B, G, S, K), and what it made of
+    them, `mixed` (B, T, H K), see `Attention`.
 
     These tensors are there anyway: a pass that does not ask for them pays nothing.
     """
@@ -257,6 +257,7 @@ class Projections(NamedTuple):
     inputs: Any
     query: Any
     key: Any
+    value: Any
     mixed: Any
 
 
@@ -389,7 +390,7 @@ class EncoderBlock(_Sublayers):
                 cuts=cuts,
                 training=training,
             )
-            own = Projections(x, result.query, result.key, result.mixed)
+            own = Projections(x, result.query, result.key, result.cache.value, result.mixed)
             return result.output, (result.weights, own)
 
         def feed(x: Any) -> tuple[Any, Any]:
@@ -483,7 +484,10 @@ class DecoderBlock(_Sublayers):
                 index=index,
                 training=training,
             )
-            return result.output, (result, Projections(x, result.query, result.key, result.mixed))
+            return result.output, (
+                result,
+                Projections(x, result.query, result.key, result.cache.value, result.mixed),
+            )
 
         def look(x: Any) -> tuple[Any, Any]:
             result = self.cross_attention(
@@ -496,7 +500,10 @@ class DecoderBlock(_Sublayers):
                 training=training,
             )
             # Over ready keys, while it is decoded, nobody asks for them.
-            return result.output, (result, Projections(x, result.query, result.key, result.mixed))
+            return result.output, (
+                result,
+                Projections(x, result.query, result.key, result.cache.value, result.mixed),
+            )
 
         def feed(x: Any) -> tuple[Any, Any]:
             state = cache.convolution if cache and self.feed_forward.convolutional else None

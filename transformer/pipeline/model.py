@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
+from transformer.analysis.handed import lengths
 from transformer.analysis.insides import Insides
 from transformer.analysis.lens import Lens
 from transformer.analysis.scores import Learned, cut_of, mask_of, spared
@@ -17,13 +18,13 @@ from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
 from transformer.config import NO_ID, ModelConfig, present
 from transformer.interventions import Interventions, Kind
 from transformer.layers.attention import MultiHeadAttention
-from transformer.models.altering import ALL_ON, Alter, edges_of, gates_of
+from transformer.models.altering import ALL_ON, Alter, absent, edges_of, gates_of
 from transformer.pipeline import reference
 from transformer.pipeline.insides import answering, blocks_of, stack_of
 from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
 from transformer.text.tokenizer import clean
-from transformer.trace import KINDS, Alternative, Label, Step, Trace
+from transformer.trace import KINDS, Alternative, FloatArray, Label, Step, Trace
 
 PIECE = 8192  # columns of a table of tokens that are in float64 at once
 
@@ -93,6 +94,33 @@ class Model:
     def projections(self, trace: Trace) -> dict[str, Projected]:
         """The queries and keys behind a trace of this model, by kind, and what each layer was given."""
         raise NotImplementedError
+
+    def handed(
+        self, trace: Trace, projected: Mapping[str, Projected] | None = None
+    ) -> dict[Kind, FloatArray]:
+        """How long each vector is that a key hands over (layers, H, keys), of each map: see `analysis.handed`.
+
+        Args:
+            trace: of this model; what was changed when it was made is changed here, too.
+            projected: its `projections`, where they are known already.
+
+        Raises:
+            ValueError: as of `projections`.
+        """
+        gates, found = self._altered(trace).gates, dict[Kind, FloatArray]()
+        for kind, parts in (self.projections(trace) if projected is None else projected).items():
+            own = getattr(gates, kind)
+            found[kind] = np.stack(  # type: ignore[index]
+                [
+                    lengths(
+                        values,
+                        np.asarray(self._attention_layer(kind, layer).output_projection.kernel),
+                        None if absent(own) else np.asarray(own).reshape(-1, *np.shape(own)[-2:])[0, layer],
+                    )
+                    for layer, values in enumerate(parts.values)
+                ]
+            )
+        return found
 
     def sayings(self, trace: Trace) -> list[Label]:
         """What a trace says, one label a place (N,): what `slopes` and `without_each` ask heads about.

@@ -176,14 +176,15 @@ class Recorded(NamedTuple):
 
 
 class Projected(NamedTuple):
-    """What the attention layers of one stack made their weights of, float32.
+    """What the attention layers of one stack made their weights of, and what they weighted, float32.
 
-    inputs (layers, T, D): what each layer was given; queries (layers, H, T, K) and keys (layers, H, S, K).
+    inputs (layers, T, D): what each layer was given; queries (layers, H, T, K); keys and values (layers, G, S, K).
     """
 
     inputs: np.ndarray
     queries: np.ndarray
     keys: np.ndarray
+    values: np.ndarray
 
 
 def bucket(length: int, longest: int, at_least: int = 0) -> int:

@@ -290,4 +290,4 @@ class LanguageRuntime:
 
     def _run_projections(self, ids: Any, alter: Alter) -> tuple[Any, ...]:
         stack = self.network.forward(ids, alter=alter).projections[1]
-        return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))
+        return tuple(ops.stack([p[i][0] for p in stack]) for i in range(4))

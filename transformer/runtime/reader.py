@@ -261,4 +261,4 @@ class ReaderRuntime:
     def _run_projections(self, ids: Any, types: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(ids, types=types, alter=alter)
         stack = result.projections[("encoder", "decoder").index(self.kind)]
-        return tuple(ops.stack([p[i][0] for p in stack]) for i in range(3))
+        return tuple(ops.stack([p[i][0] for p in stack]) for i in range(4))

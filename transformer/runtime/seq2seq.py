@@ -255,7 +255,7 @@ class Runtime:
     def _run_projections(self, source: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         stacks = self.network.forward(source, self._read(target), alter=alter).projections
         return tuple(
-            tuple(ops.stack([p[i][0] for p in stack]) for i in range(3)) if stack else () for stack in stacks
+            tuple(ops.stack([p[i][0] for p in stack]) for i in range(4)) if stack else () for stack in stacks
         )
 
     def _run_chances(self, source: Any, target: Any, alter: Alter) -> Any:

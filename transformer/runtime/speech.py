@@ -245,12 +245,12 @@ class SpeechRuntime:
         forward = self.network.forward(padded, target_ids, real=real, alter=altered)
         found = {}
         for kind, stack in zip(("encoder", "decoder", "cross"), forward.projections, strict=True):
-            inputs, queries, keys = (np.stack([p[i].numpy()[0] for p in stack]) for i in range(3))
+            inputs, queries, keys, values = (np.stack([p[i].numpy()[0] for p in stack]) for i in range(4))
             if kind == "encoder":
                 queries, inputs = queries[:, :, :count], inputs[:, :count]
             if kind != "decoder":
-                keys = keys[:, :, :count]
-            found[kind] = Projected(inputs, queries, keys)
+                keys, values = keys[:, :, :count], values[:, :, :count]
+            found[kind] = Projected(inputs, queries, keys, values)
         return found
 
     def warm(self, seconds: Sequence[float] = (4,), beams: int = 1) -> None:

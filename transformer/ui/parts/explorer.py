@@ -16,17 +16,19 @@ import numpy as np
 import streamlit as st
 
 from transformer.analysis import rollout, views
+from transformer.analysis.handed import Weighted
 from transformer.analysis.views import Combination, View
 from transformer.figures.heatmap import CONFIG, Marks, heatmap
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
 from transformer.ui.instruments import cutting, lens, ranking, shares
 from transformer.ui.instruments.heads import Changed, asked, panel, switch, tokens, whole_page_if_switched
+from transformer.ui.models import calls
 from transformer.ui.parts.sentence import Beside, Choice, Cut, sentence
 from transformer.ui.parts.sheet import sheet
 from transformer.ui.parts.wire import packed
 from transformer.ui.shell.frame import theme
-from transformer.ui.shell.markdown import plain
+from transformer.ui.shell.markdown import line, plain
 
 ALL = "All"
 KIND_NAMES = {"Cross": "cross", "Encoder": "encoder", "Decoder": "decoder"}
@@ -53,6 +55,8 @@ CORRECTED = (
     "give even rows."
 )
 
+LENGTHS = "Weight × length"  # of what is handed over for it
+
 # What the sheet shows of each head, once heads have been ranked, or a score has been taken apart.
 WEIGHTS, LOSSES, SHARES = "Weights", "What is lost without it", "Its share of the score"
 NOTES = {
@@ -73,6 +77,11 @@ class Shown(NamedTuple):
 
     trace: Trace
     before: Trace | None = None
+    weighted: Weighted | None = None  # drawn instead of the chosen map of the trace
+
+    def map(self, kind: str) -> AttentionMap:
+        """What is drawn."""
+        return self.weighted or self.trace[kind]
 
     def axes(self, kind: str) -> tuple[tuple[Label, ...], tuple[Label, ...]]:
         """The labels of a map's rows and columns."""
@@ -80,7 +89,9 @@ class Shown(NamedTuple):
 
     def view(self, kind: str, how: How, layer: int | None, head: int | None) -> View:
         """The chosen heads; errors as of `views.combine`."""
-        found = rollout.chosen(self.trace[kind], how, layer, head)
+        found = rollout.chosen(self.map(kind), how, layer, head)
+        if self.weighted:
+            return found._replace(unit=LENGTHS.lower())
         if self.before is None:
             return found
         return views.difference(found, rollout.chosen(self.before[kind], how, layer, head))
@@ -112,7 +123,9 @@ def explore(
         kind = choose_kind(trace)
         layer, head, how = choose_head(trace, kind)
         shown = choose_run(trace, changed, kind)
-        top = choose_top(shown.trace[kind]) if shown.before is None else 1.0
+        if shown.before is None and how != "rollout":
+            shown = shown._replace(weighted=choose_lengths(shown.trace, kind))
+        top = choose_top(shown.map(kind)) if shown.before is None else 1.0
     with above:
         weights = rollout.chosen(shown.trace[kind], how, layer, head).values
         name = name_of(kind, layer, head, how)
@@ -208,6 +221,24 @@ def choose_head(trace: Trace, kind: str) -> tuple[int | None, int | None, How]:
     return layer, head, ways[segments("Together as", list(ways), "combine")]
 
 
+def choose_lengths(trace: Trace, kind: str) -> Weighted | None:
+    """Weights times the lengths of what is handed over for them, where colours are to be that; None: weights."""
+    if not calls.known(trace.model):
+        return None
+    if segments("Colours are", [WEIGHTS, LENGTHS], "colours") == WEIGHTS:
+        return None
+    try:
+        with calls.waiting(trace.model):
+            model = calls.network(trace.model)
+        projected = calls.along(trace, "projections", lambda: model.projections(trace))
+        handed = calls.along(trace, "handed", lambda: model.handed(trace, projected))
+        found: Weighted = calls.along(trace, ("weighted", kind), lambda: Weighted(trace[kind], handed[kind]))
+    except (ValueError, calls.Unavailable) as error:
+        st.info(f"There are no lengths here: {line(error)}.")
+        return None
+    return found
+
+
 def choose_top(attention: AttentionMap) -> float:
     """The weight that has full colour: 1; where all weights are faint the strongest of them, unless that is refused."""
     strongest = packed(attention).strongest
@@ -292,7 +323,7 @@ def heads_sheet(
         shown, kind, layer, head, top: as chosen.
         figures: see `tints`.
     """
-    attention, before = shown.trace[kind], shown.before[kind] if shown.before else None
+    attention, before = shown.map(kind), shown.before[kind] if shown.before else None
     side = packed(attention).side
     shared = f" The text is long: a dot is the strongest of {side} × {side} weights." if side > 1 else ""
     st.caption(
@@ -312,6 +343,7 @@ def heads_sheet(
         selected=(layer, head),
         top=top,
         before=before,
+        measure=LENGTHS.lower() if shown.weighted else "weight",
         tints=tinted.get(chosen),
         note=NOTES.get(chosen, ""),
         factors=asked().factors(attention.kind, attention.layers, attention.heads),
@@ -348,6 +380,8 @@ def picture(shown: Shown, kind: str, layer: int | None, head: int | None, how: H
     if hide:
         view = views.hide_special(view)
     name = name_of(kind, layer, head, how)
+    if shown.weighted:
+        name = f"{name}: {LENGTHS.lower()}"
     if shown.before:
         name = f"{name}: the change"
         # On a scale of its own: a head's weights may change by hundredths.
@@ -374,6 +408,12 @@ def picture(shown: Shown, kind: str, layer: int | None, head: int | None, how: H
     elif shown.before:
         sums = (
             "A cell says how much more, or less, a row looks at that word than before. Each row adds up to 0."
+        )
+    elif shown.weighted:
+        sums = (
+            "A number is a weight times the length of the vector that is handed over for it (Kobayashi et al. 2020), "
+            f"as a share of the largest of all these heads, {shown.weighted.longest:.3g}. Rows do not add up to 1: a "
+            "large weight on a short vector brings little."
         )
     elif hide:
         sums = "Hidden markers keep their share: rows need not add up to 1."

@@ -29,6 +29,7 @@ def sheet(
     title: str | None = None,
     top: float = 1.0,
     before: AttentionMap | None = None,
+    measure: str = "weight",
     factors: Sequence[Sequence[float]] | None = None,
     tints: FloatArray | None = None,
     note: str = "",
@@ -47,6 +48,7 @@ def sheet(
         top: the weight that has full colour, 0 to 1.
         before: the same map of another run, of the same tokens: what is drawn is how the weights differ from it, on
             a scale of their own.
+        measure: what a number of the map is called.
         factors: what each head was multiplied by, (layers, heads); None: all by 1. What is not 1 is marked.
         tints: a figure a head (layers, heads), of either sign, drawn as a colour and a number instead of its weights.
         note: what these figures are, under the sheet.
@@ -71,6 +73,7 @@ def sheet(
         "factors": [list(row) for row in factors] if factors else None,
         "switchable": on_switch is not None,
         "tints": None if tints is None else [[round(float(value), 4) for value in row] for row in tints],
+        "measure": measure,
         "note": note,
         "arms": scales("difference") if tints is not None else None,
         "queries": queries,
