@@ -104,8 +104,8 @@ def hide_special(view: View) -> View:
     """
     rows, columns = _ordinary(view.queries), _ordinary(view.keys)
     values = view.values[..., rows, :][..., columns]
-    labels = (tuple(axis[i] for i in kept) for axis, kept in ((view.queries, rows), (view.keys, columns)))
-    return View(values, *labels, view.signed, view.unit)
+    queries, keys = tuple(view.queries[i] for i in rows), tuple(view.keys[i] for i in columns)
+    return View(values, queries, keys, view.signed, view.unit)
 
 
 def merge_words(view: View) -> View:

@@ -31,12 +31,17 @@ def blocks_of(network: Any) -> list[Block]:
         if stack.cross:
             outputs["cross"] = _affine(block.cross_attention.output_projection)
         norms = {name: _normed(layer, stack.norm) for name, layer in block.norms.items()}
-        found.append(Block(norms, outputs, _affine(block.feed_forward.contract).bias))
+        bias = block.feed_forward.contract.bias
+        found.append(Block(norms, outputs, None if bias is None else np.asarray(bias)))
     return found
 
 
 def answering(network: Any) -> Callable[[Chosen], Answer]:
-    """What stands above that stack, with some of its answers alone: tables of tokens are large."""
+    """What stands above that stack, with some of its answers alone: tables of tokens are large.
+
+    Raises:
+        ValueError: a network that answers in another way than by tokens or one of several classes.
+    """
     config = network.config
     task, stack = config.task, stack_of(config)
     top = (network.decoder if config.decoder else network.encoder).norm
@@ -53,6 +58,8 @@ def answering(network: Any) -> Callable[[Chosen], Answer]:
             _normed(head.norm, stack.norm),
         ]
         return lambda chosen: Answer(last, [*first, *scores(chosen)])
+    if task.kind != "classes":
+        raise ValueError(f"expected a network that answers by tokens or classes, received one for {task.kind}")
     pooled: list[Part] = [_affine(network.pooler), Curve(ACTIVATIONS["tanh"])] if network.pooler else []
     classes = _affine(network.head)
     return lambda chosen: Answer(last, [*pooled, _columns(classes, chosen)], task.pooling)
