@@ -236,3 +236,50 @@ def test_what_is_handed_over_is_as_long_as_values_through_the_output() -> None:
         mixed = inside("decoder", altered=True).recording.mixed["decoder"][layer, :, one]
         np.testing.assert_allclose(trace["decoder"].weights[layer, head] @ values, mixed, atol=1e-5)
     assert set(model("seq2seq").handed(traced("seq2seq"))) == set(KINDS)
+
+
+def reads(name: str) -> bool:
+    """Whether a recorded head answers by words, classes, labels or numbers."""
+    return not {"spans", "pairs"} & set(name.split("-"))
+
+
+HEADS = [path.parent.name for path in sorted(GOLDEN.glob("heads-*/expected.npz")) if reads(path.parent.name)]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_of_published_checkpoints_have_a_lens_and_shares(name: str) -> None:
+    """The last row says what the head says; parts of a score add up to it, whatever pools, turns or is shared."""
+    made = open_checkpoint(GOLDEN / name)
+    trace = made.trace_ids([5, 9, 14, 7, 6])
+    found, kind = made.insides(trace), made.config.task.kind
+    row = made.network.forward(ids_row([5, 9, 14, 7, 6], 5, 0), real=np.ones((1, 5), bool)).logits
+    said = np.asarray(row, np.float64)[0].reshape(-1, row.shape[-1])  # (places, answers), or (1, answers)
+    for place in sorted({0, len(said) - 1}):
+        worst = int(said[place].argmin())
+        for token, against in ((None, None), (worst, None if kind == "score" else int(said[place].argmax()))):
+            share = made.shares(found, place, token, against)
+            assert share.passed and share.difference < 1e-4
+        wanted = said[place, worst] - (0.0 if kind == "score" else said[place].max())
+        assert share.score == pytest.approx(wanted, abs=1e-4)
+        np.testing.assert_allclose(made.scores_again(found, place)[-1], said[place], atol=1e-4)
+    if kind == "score":
+        with pytest.raises(ValueError, match="expected a network whose answers have probabilities"):
+            made.lens(found)
+        return
+    lens = made.lens(found)
+    chances = (
+        1 / (1 + np.exp(-said)) if kind == "labels" else np.exp(said - np.logaddexp.reduce(said, -1)[:, None])
+    )
+    best = lens.ids[-1]
+    if kind != "masked_tokens":  # markers are never guessed
+        np.testing.assert_array_equal(best[:, 0], said.argmax(-1))
+        assert {lens.names[int(i)].text for i in best.ravel()} <= set(made.config.class_names)
+    np.testing.assert_allclose(lens.probabilities[-1], np.take_along_axis(chances, best, -1), atol=1e-5)
+    assert lens.check(0, made.scores_again(found)).passed
+
+
+def test_what_marks_an_answer_has_neither() -> None:
+    made = open_checkpoint(GOLDEN / "heads-bert-spans")
+    trace = made.trace_ids([5, 9, 14, 7, 6])
+    with pytest.raises(ValueError, match="expected a network that answers by words or classes"):
+        made.insides(trace)

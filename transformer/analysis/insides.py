@@ -33,12 +33,14 @@ class Insides(NamedTuple):
     """The recording of a trace, and what the trace says.
 
     Args:
-        labels: N of them; of a network that classifies its classes.
-        targets: the N ids that they stand for.
-        classes: the labels are classes, all said of one text.
+        labels: N of them; of a network that answers a whole text its classes, labels or numbers.
+        targets: the N ids that they stand for, or the class of each token.
+        classes: the labels are answers to one text.
+        names: what answers are called where they are no tokens; () where they are.
     """
 
     labels: tuple[Label, ...]
     targets: tuple[int, ...]
     recording: Recording
     classes: bool = False
+    names: tuple[Label, ...] = ()

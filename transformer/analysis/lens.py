@@ -37,12 +37,14 @@ class Lens(NamedTuple):
     """The best guesses behind each layer.
 
     Args:
-        labels: what is said at each of the N places in the end; of a network that classifies its one answer.
+        labels: what is said at each of the N places in the end, or the tokens there, whose classes are guessed; of a
+            network that answers a whole text its one answer.
         targets: (N,), its ids.
         ids: (R, N, K), the best guesses of each layer, best first.
         probabilities: (R, N, K).
         log_probability: (R, N), natural log, of what is said in the end.
         names: what each id among them is called.
+        apart: each answer has a probability of its own, as one of several labels has.
     """
 
     labels: tuple[Label, ...]
@@ -51,12 +53,15 @@ class Lens(NamedTuple):
     probabilities: FloatArray
     log_probability: FloatArray
     names: Mapping[int, Label]
+    apart: bool = False
 
     def check(self, place: int, scores: npt.NDArray[np.float64]) -> LensCheck:
         """The guesses at a place beside the same from `scores` (R, V), which were made again in float64."""
         largest = scores.max(-1, keepdims=True)
         total = largest + np.log(np.exp(scores - largest).sum(-1, keepdims=True))
-        again = np.exp(np.take_along_axis(scores, self.ids[:, place], -1) - total)  # (R, K)
+        if self.apart:  # 1 / (1 + exp(-score))
+            total = np.logaddexp(0.0, scores)
+        again = np.exp(np.take_along_axis(scores - total, self.ids[:, place], -1))  # (R, K)
         difference = np.abs(self.probabilities[:, place] - again)
         row, rank = np.unravel_index(difference.argmax(), difference.shape)
         tolerance = TOLERANCE + PER_SCORE * float(np.abs(scores).max())

@@ -119,7 +119,7 @@ class Answer(NamedTuple):
     Args:
         last: the last normalisation of the stack; None where it has none.
         parts: from finished vectors to scores.
-        pooling: "first" or "max" of all positions, or "" where each position answers by itself.
+        pooling: "first", "last", "max" or "mean" of all positions, or "" where each position answers by itself.
     """
 
     last: Normed | None
@@ -196,10 +196,17 @@ def scores(answer: Answer, stream: npt.ArrayLike) -> Array:
     """What is answered from the stream (P, D) behind the last block: (P, O), or (1, O) of pooled positions."""
     x = np.asarray(stream, np.float64)
     x = answer.last.forward(x) if answer.last else x
-    x = {"first": x[:1], "max": x.max(0, keepdims=True)}.get(answer.pooling, x)
+    x = pooled(answer.pooling, x)
     for part in answer.parts:
         x = part.forward(x)
     return x
+
+
+def pooled(how: str, x: Array) -> Array:
+    """The vector (1, D) that stands for positions (P, D), or all of them where each answers by itself."""
+    if how in ("max", "mean"):
+        return x.max(0, keepdims=True) if how == "max" else x.mean(0, keepdims=True)
+    return {"first": x[:1], "last": x[-1:]}.get(how, x)
 
 
 def shares(
@@ -222,7 +229,9 @@ def shares(
         weights: of the outputs (O,).
         said: the labels, and what the network said of them.
     """
-    here = slice(None) if answer.pooling == "max" else slice(place, place + 1)
+    if answer.pooling == "last":
+        place = recording.streams.shape[1] - 1
+    here = slice(None) if answer.pooling in ("max", "mean") else slice(place, place + 1)
     streams = recording.streams[:, here].astype(np.float64)  # (L + 1, P, D)
     d, biases = _above(answer, streams[-1], np.asarray(weights, np.float64))
     mixed = {
@@ -269,16 +278,17 @@ def shares(
 def _above(answer: Answer, stream: Array, weights: Array) -> tuple[Array, float]:
     """The direction (P, D) in the stream for a direction in the outputs, and what is added above it."""
     finished = answer.last.forward(stream) if answer.last else stream
-    chosen = finished.argmax(0) if answer.pooling == "max" else np.zeros(finished.shape[1], int)
-    through = [finished[chosen, np.arange(finished.shape[1])][None]]
+    through = [pooled(answer.pooling, finished)]
     for part in answer.parts:
         through.append(part.forward(through[-1]))
     d, biases = weights[None], 0.0
     for part, x in zip(answer.parts[::-1], through[-2::-1], strict=True):
         d, own = part.back(x, d)
         biases += float(own.sum())
-    # Each number of what was pooled comes from one position.
-    d = np.where(np.arange(len(finished))[:, None] == chosen, d, 0.0)
+    if answer.pooling == "max":  # each number comes from one position
+        d = np.where(np.arange(len(finished))[:, None] == finished.argmax(0), d, 0.0)
+    elif answer.pooling == "mean":
+        d = np.repeat(d / len(finished), len(finished), axis=0)
     if answer.last:
         d, own = answer.last.back(stream, d)
         biases += float(own.sum())

@@ -6,11 +6,12 @@ from transformer.config.model import Family, ModelConfig
 from transformer.config.records import Record, implemented, present
 from transformer.config.recurrent import Recurrent, Score
 from transformer.config.sound import Sound
-from transformer.config.task import OF_TEXTS, OF_TOKENS, Task
+from transformer.config.task import NAMED, OF_TEXTS, OF_TOKENS, Task
 from transformer.config.tokens import END, NO_ID, PAD, START, UNKNOWN, Embedding, Special
 
 __all__ = [
     "END",
+    "NAMED",
     "NO_ID",
     "OF_TEXTS",
     "OF_TOKENS",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from transformer.analysis.shares import Affine, Answer, Block, Curve, Normed, Part
-from transformer.config import ModelConfig, Norm, Stack, present
+from transformer.config import NAMED, OF_TEXTS, ModelConfig, Norm, Stack, present
 from transformer.formulas.activations import ACTIVATIONS
 from transformer.trace import Kind
 
@@ -40,13 +40,13 @@ def answering(network: Any) -> Callable[[Chosen], Answer]:
     """What stands above that stack, with some of its answers alone: tables of tokens are large.
 
     Raises:
-        ValueError: a network that answers in another way than by tokens or one of several classes.
+        ValueError: a network that answers in another way than by tokens, classes, labels or numbers.
     """
     config = network.config
     task, stack = config.task, stack_of(config)
     top = (network.decoder if config.decoder else network.encoder).norm
     last = _normed(top, stack.norm) if top else None
-    if config.decoder:
+    if task.kind == "tokens":
         scores = _logits(network.output_projection)
         return lambda chosen: Answer(last, scores(chosen))
     if task.kind == "masked_tokens":
@@ -58,11 +58,21 @@ def answering(network: Any) -> Callable[[Chosen], Answer]:
             _normed(head.norm, stack.norm),
         ]
         return lambda chosen: Answer(last, [*first, *scores(chosen)])
-    if task.kind != "classes":
-        raise ValueError(f"expected a network that answers by tokens or classes, received one for {task.kind}")
-    pooled: list[Part] = [_affine(network.pooler), Curve(ACTIVATIONS["tanh"])] if network.pooler else []
+    if task.kind not in NAMED:
+        raise ValueError(
+            f"expected a network that answers by tokens or classes, received one for {task.kind}"
+        )
+    pooled: list[Part] = []
+    if network.pooler:
+        pooled += [_affine(network.pooler), Curve(ACTIVATIONS[task.pooler_activation])]
+    if network.pooler_norm:
+        pooled.append(_normed(network.pooler_norm, stack.norm))
     classes = _affine(network.head)
-    return lambda chosen: Answer(last, [*pooled, _columns(classes, chosen)], task.pooling)
+    if task.kind == "replaced":  # that it was not scores 0
+        bias = None if classes.bias is None else np.insert(classes.bias, 0, 0.0, -1)
+        classes = Affine(np.insert(classes.kernel, 0, 0.0, -1), bias)
+    pooling = task.pooling if task.kind in OF_TEXTS else ""
+    return lambda chosen: Answer(last, [*pooled, _columns(classes, chosen)], pooling)
 
 
 def _logits(layer: Any) -> Callable[[Chosen], list[Part]]:

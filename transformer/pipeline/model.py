@@ -15,7 +15,7 @@ from transformer.analysis.lens import Lens
 from transformer.analysis.scores import Learned, cut_of, mask_of, spared
 from transformer.analysis.shares import Shares, scores, shares
 from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
-from transformer.config import NO_ID, ModelConfig, present
+from transformer.config import NAMED, NO_ID, OF_TEXTS, ModelConfig, present
 from transformer.interventions import Interventions, Kind
 from transformer.layers.attention import MultiHeadAttention
 from transformer.models.altering import ALL_ON, Alter, absent, edges_of, gates_of
@@ -192,8 +192,9 @@ class Model:
             raise ValueError("expected a Transformer, received a recurrent network")
         labels, targets, inputs = self._forced(trace, given)
         recording = self.runtime.insides.record(inputs, self._altered(trace))
-        classes = self.config.task.kind == "classes"
-        return Insides(tuple(labels), tuple(targets), recording, classes)
+        task = self.config.task.kind
+        names = [Label(name, id=i) for i, name in enumerate(self.config.class_names)] if task in NAMED else []
+        return Insides(tuple(labels), tuple(targets), recording, task in OF_TEXTS, tuple(names))
 
     def lens(self, of: Trace | Insides, given: Any = None) -> Lens:
         """What the network would answer if it ended after each layer: see `analysis.lens`.
@@ -201,14 +202,24 @@ class Model:
         Args:
             of: a trace, or its `insides`, which take most of the time.
             given: of `insides`.
+
+        Raises:
+            ValueError: as of `insides`, or a network that answers with numbers.
         """
+        task = self.config.task.kind
+        if task == "score":
+            raise ValueError(
+                "expected a network whose answers have probabilities, received one that gives a score"
+            )
         inside = of if isinstance(of, Insides) else self.insides(of, given)
         targets = np.array([-1] if inside.classes else inside.targets, np.int32)
         found = self.runtime.insides.guesses(inside.recording.streams, targets)
         targets = np.where(targets < 0, found.ids[-1, :, 0], targets)
-        if inside.classes:
-            names = dict(enumerate(inside.labels))
-            return Lens((names[int(targets[0])],), targets, found.ids, found.probabilities, found.own, names)
+        if inside.names:
+            names = dict(enumerate(inside.names))
+            labels = (names[int(targets[0])],) if inside.classes else inside.labels
+            apart = task == "labels"
+            return Lens(labels, targets, found.ids, found.probabilities, found.own, names, apart)
         return self._guessed(targets, found)
 
     def _guessed(self, targets: np.ndarray, found: Any) -> Lens:
@@ -250,8 +261,7 @@ class Model:
         if beyond := [i for i in chosen if not 0 <= i < len(said)]:
             raise ValueError(f"expected an answer from 0 to {len(said) - 1}, received {beyond[0]}")
         labels = [
-            inside.labels[i] if inside.classes else numbered([self.tokenizer.label(i)], [i])[0]
-            for i in chosen
+            inside.names[i] if inside.names else numbered([self.tokenizer.label(i)], [i])[0] for i in chosen
         ]
         weights = [1.0, -1.0][: len(chosen)]
         score = float(said[chosen].astype(np.float64) @ weights)
@@ -270,7 +280,7 @@ class Model:
         answer, streams = answering(self.network), of.recording.streams
         if of.classes:
             return np.concatenate([scores(answer(slice(None)), stream) for stream in streams])
-        size = self.config.vocabulary
+        size = len(of.names) or self.config.vocabulary
         parts = [slice(first, min(first + PIECE, size)) for first in range(0, size, PIECE)]
         return np.concatenate([scores(answer(part), streams[:, place]) for part in parts], axis=-1)
 
@@ -280,7 +290,7 @@ class Model:
         stream = of.recording.streams[-1]
         said = self.runtime.insides.scores(stream if of.classes else stream[place : place + 1])[0]
         best = [int(i) for i in np.argsort(-said, kind="stable")[:count]]
-        labels = [of.labels[i] if of.classes else self.tokenizer.label(i) for i in best]
+        labels = [of.names[i] if of.names else self.tokenizer.label(i) for i in best]
         return numbered(labels, best)
 
     def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:

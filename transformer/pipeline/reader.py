@@ -320,6 +320,17 @@ class TextReader(Model):
         inputs = (ids_row(row, len(ids), 0) for row in (ids, rows, target))
         return labels, tuple(inputs), self._largest(len(ids), len(ids))
 
+    def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
+        """The classes, labels or scores; or of each place its token, and the id that stands there or its class."""
+        if self.config.output == "spans":
+            raise ValueError(
+                "expected a network that answers by words or classes, received one that marks where an answer stands"
+            )
+        labels, ids, inputs = super()._forced(trace, given)
+        if self.config.output in OF_TOKENS:
+            return list(trace.source), [int(i) for i in inputs[2][0]], inputs
+        return labels, ids, inputs
+
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Compile ahead for texts of up to these many tokens."""
         self.runtime.warm(lengths)

@@ -15,6 +15,7 @@ from transformer.analysis.insides import Recording
 from transformer.config import ModelConfig
 from transformer.interventions import KINDS, Kind
 from transformer.models.altering import AS_IT_IS, Alter
+from transformer.runtime import answers
 from transformer.runtime.common import ALTERNATIVES, alter_signature, alter_tensors, plain, tf
 from transformer.search.generate import permitted
 
@@ -51,11 +52,10 @@ class Insides:
         self._recorded = plain(self._run_recorded, [*signature, alter_signature(config)])
         stream = tf.TensorSpec((1, None, config.width))
         self._scores = plain(lambda x: tf.cast(say(x), tf.float32), [stream])
-        tokens = config.task.kind != "classes"
         each = [stream, tf.TensorSpec((None,), tf.int32)]
-        self._guesses = plain(lambda x, target: self._run_guesses(say(x), target, tokens), each)
+        self._guesses = plain(lambda x, target: self._run_guesses(say(x), target, config.task.kind), each)
         self._letters: Any = (
-            plain(lambda x, target: self._run_guesses(letters(x), target, False), each) if letters else None
+            plain(lambda x, target: self._run_guesses(letters(x), target, "ctc"), each) if letters else None
         )
 
     def record(self, inputs: Sequence[Any], alter: Alter = AS_IT_IS) -> Recording:
@@ -103,9 +103,8 @@ class Insides:
         whole = [tf.cast(part, tf.float32) for part in (tf.stack(streams), tf.stack(fed), heard)]
         return whole[0], whole[1], tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), mixed), whole[2]
 
-    def _run_guesses(self, scores: Any, target: Any, barred: bool) -> tuple[Any, ...]:
-        scores = tf.cast(scores, tf.float32)  # (N, V)
-        total = tf.reduce_logsumexp(scores, -1)
-        among = permitted(scores, self.config) if barred else scores
-        best, ids = tf.math.top_k(among, min(ALTERNATIVES, int(scores.shape[-1])))
-        return ids, tf.exp(best - total[:, None]), tf.gather(scores, target, batch_dims=1) - total
+    def _run_guesses(self, scores: Any, target: Any, task: str) -> tuple[Any, ...]:
+        chances = answers.chances(task, scores)  # (N, V)
+        among = permitted(chances, self.config) if task in ("tokens", "masked_tokens") else chances
+        best, ids = tf.math.top_k(among, min(ALTERNATIVES, int(chances.shape[-1])))
+        return ids, tf.exp(best), tf.gather(chances, target, batch_dims=1)

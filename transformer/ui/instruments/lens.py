@@ -75,7 +75,8 @@ def _draw(trace: Trace, given: Any) -> None:
         return
     if of == "letters":
         _texts(lens, model.tokenizer.decode)
-    grid = _part(trace, lens, list(trace.source) if of == "letters" else None)
+    goes_on = list(trace) == ["decoder"] and not inside.names
+    grid = _part(lens, list(trace.source) if of == "letters" else None, goes_on)
     _picture(grid, trace)
     settled = lens.settled()
     if of == "lens":
@@ -86,7 +87,9 @@ def _draw(trace: Trace, given: Any) -> None:
 
 def _reading(trace: Trace, inside: Insides, of: str) -> str:
     if inside.classes:
-        return "A cell is the probability of a class; bold is the likeliest."
+        return "A cell is the probability of a class or label; bold is the likeliest."
+    if inside.names:
+        return "A row is a token; a cell has its likeliest class, its colour is how likely; bold is what the last says."
     rows = "a token of the answer" if "cross" in trace else "a token of the text"
     if of == "letters":
         rows = "a moment of the sound"
@@ -96,7 +99,7 @@ def _reading(trace: Trace, inside: Insides, of: str) -> str:
     return f"A row is {rows}. {cells}"
 
 
-def _part(trace: Trace, lens: Lens, rows: list[Label] | None) -> Grid:
+def _part(lens: Lens, rows: list[Label] | None, goes_on: bool) -> Grid:
     """The places that are drawn: all, or those from a slider on."""
     count = len(lens.labels)
     if count <= TOGETHER:
@@ -105,7 +108,7 @@ def _part(trace: Trace, lens: Lens, rows: list[Label] | None) -> Grid:
     if not 1 <= st.session_state.get("lens-first", 1) <= last:
         st.session_state["lens-first"] = last  # of another text
     # A text that goes on is looked at where it ends.
-    begins = last if list(trace) == ["decoder"] else 1
+    begins = last if goes_on else 1
     first = st.slider(f"First of {TOGETHER} rows shown, of {count}", 1, last, begins, key="lens-first")
     return figures.of_tokens(lens, rows, first - 1, TOGETHER)
 

@@ -66,7 +66,7 @@ def _take_apart(trace: Trace, given: Any) -> None:
     with st.spinner("Recording what every part adds …", show_time=False):
         inside = lens.insides(trace, given)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            place = _place(trace, inside)
+            place = _place(trace, inside, model.config.mask_id)
             likely = calls.along(trace, ("likely", place), partial(model.likely, inside, place))
             token, against = _tokens(inside, place, likely)
         asked = ("shares", place, token, against)
@@ -95,15 +95,15 @@ def _take_apart(trace: Trace, given: Any) -> None:
         )
 
 
-def _place(trace: Trace, inside: Insides) -> int:
+def _place(trace: Trace, inside: Insides, mask_id: int) -> int:
     """Which of the scores; a text that goes on is asked about what comes next."""
     if inside.classes:
         return 0
     count = len(inside.labels)
     if st.session_state.get("share-place") not in range(count):
-        masked = [i for i, label in enumerate(trace.source) if label.text == "[MASK]"]
+        masked = [i for i, label in enumerate(trace.source) if label.id == mask_id >= 0]
         reads = list(trace) == ["encoder"]
-        last = count - 1 if list(trace) == ["decoder"] else 0
+        last = count - 1 if list(trace) == ["decoder"] and not inside.names else 0
         st.session_state["share-place"] = masked[0] if reads and masked else last  # of another answer
     chosen = st.selectbox(
         "Score at",
@@ -121,7 +121,7 @@ def _tokens(inside: Insides, place: int, likely: Sequence[Label]) -> tuple[int, 
     own = int(said.id or 0) if said else inside.targets[place]
     names = {int(label.id or 0): _text(label) for label in likely}
     if own not in names:
-        names = {own: _text(inside.labels[place]), **names}
+        names = {own: _text(inside.names[own] if inside.names else inside.labels[place]), **names}
     options = sorted(names, key=lambda i: i != own)
     token = st.selectbox(
         "Of", options, format_func=lambda i: names[i], key=f"share-of-{place}-{own}", width=180

@@ -165,9 +165,9 @@ def families() -> None:
             width="content",
         )
         st.caption(
-            "With a head for classes, labels, a score, classes of tokens or the answer to a question, what reads a text "
-            "and what goes on writing opens on Read, and where it answers a whole text on Sentiment, too. Of any other "
-            "head the network behind it opens there, and the head is named as left out."
+            "With a head for classes, labels, a score, classes of tokens or the answer to a question, what reads a "
+            "text and what goes on writing opens on Read, and where it answers a whole text on Sentiment, too. Of any "
+            "other head the network behind it opens there, and the head is named as left out."
         )
 
 
