@@ -369,8 +369,8 @@ KNOWN = {
     "seq2seq": {"target", "target_ids", "choices", "beams", "alpha"},
     "recurrent": {"target", "target_ids", "choices", "beams", "alpha"},
     "decoder": {"target", "target_ids", "tokens"},
-    "encoder": {"masked"},
-    "classes": {"masked"},
+    "encoder": {"second", "masked"},
+    "classes": {"second", "masked"},
     "speech": {"target", "target_ids", "beams", "language", "task", "name", "whole", "words"},
 }
 
@@ -397,6 +397,9 @@ def test_what_a_family_does_not_know_is_refused_by_name(family: str) -> None:
         if name not in KNOWN[family]:
             with pytest.raises(ValueError, match=f"^expected no {name} for a"):
                 made.ask(Ask(model=family, given=TEXT, **{name: value}), CLIP)
+    if "second" in KNOWN[family]:  # which its tokenizer has to know as well
+        with pytest.raises(ValueError, match="expected one text for .*, received two"):
+            made.ask(Ask(model=family, given=TEXT, second="b"), CLIP)
     with pytest.raises(ValueError, match=r"^expected changes of heads and looks alone, received patches$"):
         made.trace(given(family), interventions=Interventions(patches=(Patch("stream", "encoder", 0, 0),)))
     with pytest.raises(ValueError, match=r"received layer 9, head 1|received one in"):
