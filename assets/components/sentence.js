@@ -159,8 +159,8 @@ class Sentence {
   buildFooter() {
     const { queries, keys } = this.spec;
     const parts = [];
-    const clicks = [["lock", "A click holds a word"]];
-    if (this.maskable) clicks.unshift(["mask", "A click masks it"]);
+    const clicks = [["lock", "A click holds its attention"]];
+    if (this.maskable) clicks.unshift(["mask", "A click masks the word"]);
     if (this.spec.cuttable) clicks.push(["cut", "A second click cuts the look"]);
     if (!clicks.some(([way]) => way === this.clicking)) this.clicking = clicks[0][0];
     if (clicks.length > 1) parts.push(this.buildSwitch("What a click does", "clicking", clicks));
