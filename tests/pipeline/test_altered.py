@@ -398,7 +398,7 @@ def test_what_a_family_does_not_know_is_refused_by_name(family: str) -> None:
             with pytest.raises(ValueError, match=f"^expected no {name} for a"):
                 made.ask(Ask(model=family, given=TEXT, **{name: value}), CLIP)
     if "second" in KNOWN[family]:  # which its tokenizer has to know as well
-        with pytest.raises(ValueError, match="expected one text for .*, received two"):
+        with pytest.raises(ValueError, match=r"expected one text for .*, received two"):
             made.ask(Ask(model=family, given=TEXT, second="b"), CLIP)
     with pytest.raises(ValueError, match=r"^expected changes of heads and looks alone, received patches$"):
         made.trace(given(family), interventions=Interventions(patches=(Patch("stream", "encoder", 0, 0),)))
