@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -318,6 +319,27 @@ def test_a_span_takes_every_position_that_it_touches(
     start: float, end: float, places: tuple[int, int]
 ) -> None:
     assert span.covered(start, end, 0.02, 25) == places
+
+
+@pytest.mark.parametrize(
+    ("chosen", "seconds"),
+    [
+        (None, (10.2, 10.4)),
+        ((10.3, 10.5), (10.3, 10.5)),
+        ((10.5, 10.3), (10.3, 10.5)),
+        ((-1.0, 99.0), (10.0, 11.0)),
+        ((math.nan, 10.5), (10.2, 10.4)),
+        ((10.5,), (10.2, 10.4)),
+        ((10.1, 10.2, 10.3), (10.2, 10.4)),
+        ("10", (10.2, 10.4)),
+    ],
+)
+def test_what_is_set_lies_within_the_clip(
+    monkeypatch: pytest.MonkeyPatch, chosen: object, seconds: tuple[float, float]
+) -> None:
+    state = {} if chosen is None else {span.SECONDS: chosen}
+    monkeypatch.setattr(span, "st", SimpleNamespace(session_state=state))
+    assert span._seconds(1.0, 10.0) == seconds
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Its places are keys of cross-attention in a row: one edge, however long the span
 
 from __future__ import annotations
 
-from math import ceil, floor
+from math import ceil, floor, isfinite
 from typing import Any
 
 import streamlit as st
@@ -100,6 +100,8 @@ def _seconds(length: float, offset: float) -> tuple[float, float]:
     """What is set, within the clip: at first its second fifth."""
     low, high = round(offset, 2), round(offset + length, 2)
     fifth = (high - low) / 5
-    chosen = st.session_state.get(SECONDS)
-    start, end = chosen if isinstance(chosen, tuple) else (round(low + fifth, 2), round(low + 2 * fifth, 2))
+    chosen: Any = st.session_state.get(SECONDS)
+    # A browser has written it.
+    good = isinstance(chosen, tuple) and len(chosen) == 2 and all(map(isfinite, chosen))
+    start, end = sorted(chosen) if good else (round(low + fifth, 2), round(low + 2 * fifth, 2))
     return min(max(start, low), high), min(max(end, low), high)
