@@ -84,8 +84,10 @@ def task_for(
     if kind == REPLACED and kind not in heads:
         kind = WORDS
     head = heads.get(kind)
-    if head is None or (names and not _there(head, names)):
+    if head is None:
         return Task(kind="vectors", left_out=_named(config, kind), **body)
+    if names and not _there(head, names):
+        return Task(kind="vectors", left_out=f"{_named(config, kind)}, which its files do not hold", **body)
     if kind == CLASSES:
         return Task(**_answers(config), **head.task)
     if kind == TOKENS:

@@ -123,8 +123,8 @@ def _said(reading: Reading, before: Reading) -> bool:
         return bars([Group(reading.trace.output, found[:MOST])], key="classes")
     if config.task.left_out:
         st.caption(
-            f"The head of this network, {line(config.task.left_out)}, is left out, as it cannot be shown yet: below is "
-            "what the network behind it looks at."
+            f"The head of this network, {line(config.task.left_out)}, is left out: below is what the network behind it "
+            "looks at."
         )
         return False
     if not reading.guesses_words:
