@@ -46,6 +46,9 @@ def bars(shares: Sequence[Share], *, theme: str = "light", most: int = MOST) -> 
     if rest := shares[most:]:
         shown.append((f"{len(rest)} others", sum(share.value for share in rest)))
     below, above = (themes.hex_colour(look.difference[index]) for index in (56, 204))
+    # Room on both sides for numbers that do not fit into their bars.
+    low, high = min(0.0, *(value for _, value in shown)), max(0.0, *(value for _, value in shown))
+    room = 0.14 * (high - low) or 1.0
     left = 12 * labels.width([Label(text) for text, _ in shown]) + 12
     return go.Figure(
         dict(
@@ -63,7 +66,12 @@ def bars(shares: Sequence[Share], *, theme: str = "light", most: int = MOST) -> 
             height=round(24 * len(shown) + 56),
             margin={"l": round(left), "r": 12, "t": 8, "b": 44},
             dragmode=False,
-            xaxis={"title": {"text": "adds to the score"}, "zeroline": True, "zerolinecolor": look.muted},
+            xaxis={
+                "title": {"text": "adds to the score"},
+                "range": [low - room if low < 0 else low, high + room],
+                "zeroline": True,
+                "zerolinecolor": look.muted,
+            },
             yaxis={"autorange": "reversed", "automargin": False, "tickfont": {"size": 12}},
         ),
     )

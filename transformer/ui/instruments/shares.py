@@ -26,6 +26,7 @@ from transformer.ui.shell.markdown import line, plain
 LAST = "shared"  # in the session: the trace and the shares of its heads last, for the sheet above
 PLOT = {"displayModeBar": False, "scrollZoom": False}
 NOTHING = "nothing"
+NOBODY = -1
 ABOUT = (
     "Every part of the network adds a vector to the stream, and a score is a sum over that stream: so each part has a "
     "share of it (Elhage et al. 2021), with the scales of normalisations and curves held at what they were. This is "
@@ -127,16 +128,17 @@ def _tokens(inside: Insides, place: int, likely: Sequence[Label]) -> tuple[int, 
         "Of", options, format_func=lambda i: names[i], key=f"share-of-{place}-{own}", width=180
     )
     token = own if token is None else token
-    others: list[int | None] = [None, *(i for i in options if i != token)]
+    # Not None: to a box that is nothing chosen, whatever it is called.
+    others = [NOBODY, *(i for i in options if i != token)]
     against = st.selectbox(
         "Against",
         others,
-        format_func=lambda i: NOTHING if i is None else names[i],
+        format_func=lambda i: NOTHING if i == NOBODY else names[i],
         key=f"share-against-{place}-{token}",
         width=180,
         help="The score of one token minus that of another: what speaks for the one rather than the other.",
     )
-    return token, against
+    return token, None if against == NOBODY else against
 
 
 def _text(label: Label) -> str:
