@@ -399,10 +399,9 @@ def test_what_is_not_implemented_is_refused_in_one_line(changes: dict[str, Any])
         assemble(config)
 
 
-@pytest.mark.parametrize("kind", ["spans", "ctc"])
-def test_tasks_ahead_are_refused(kind: str) -> None:
+def test_tasks_ahead_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^expected a task of .*: not implemented yet$"):
-        assemble(toy.changed(toy.encoder(), task__kind=kind))
+        assemble(toy.changed(toy.encoder(), task__kind="ctc"))
 
 
 @pytest.mark.parametrize("kind", ["classes", "labels", "score", "token_classes", "replaced"])
