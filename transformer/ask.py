@@ -159,6 +159,16 @@ class Ask:
 WRITTEN = 12 * MAX_CHARACTERS + 8000
 
 
+def done_to(options: Mapping[str, Any]) -> Interventions:
+    """What was changed in the network when a trace with these options was made; somebody else may have written them.
+
+    Raises:
+        ValueError: something else stands there.
+    """
+    text: Any = options.get("interventions", "")
+    return Interventions.parse(text, longest=WRITTEN)  # it refuses what is no text
+
+
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     """`value`, if it is a whole number from `least` to `most` (None: without end); `name` says of what, in the plural.
 

@@ -196,3 +196,20 @@ def test_a_recurrent_network_says_that_it_takes_no_cuts() -> None:
         ValueError, match=r"^expected changes of heads alone of a recurrent network, received edges$"
     ):
         model("recurrent").trace(TEXT, interventions="x:x1.1.1.1")
+
+
+@pytest.mark.parametrize(("key", "left"), [(0, "x:e*.*.*.1"), (1, ""), (2, "x:e*.*.*.2")])
+def test_a_look_moves_up_with_its_token_where_a_word_is_left_out(key: int, left: str) -> None:
+    """Leaving out the second word is reading the text without it, with the same tokens cut."""
+    made, text = model("classes"), given("classes")
+    trace = made.trace(text, interventions=f"x:e*.*.*.{key + 1}")
+    assert [label.text for label in trace.source][:4] == text.split(), "a word is a token here"
+    names = made.config.class_names
+
+    def odds(found: Trace) -> float:
+        p = [found.options[f"probability of {name}"] for name in names]
+        return float(np.log(p[1]) - np.log(sum(p) - p[1]))
+
+    first, _, *rest = text.split()
+    without = made.trace(" ".join([first, *rest]), interventions=left)
+    assert made.leave_one_out(trace, 1)[1] == pytest.approx(odds(trace) - odds(without), abs=1e-5)

@@ -19,16 +19,20 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from transformer.analysis.scores import cut_of
 from transformer.analysis.statistics import visible
 from transformer.analysis.views import Combination, View, combine
+from transformer.interventions import NONE, Interventions
 from transformer.trace import AttentionMap
 
 
-def rollout(attention: AttentionMap, layer: int | None = None) -> View:
+def rollout(attention: AttentionMap, layer: int | None = None, interventions: Interventions = NONE) -> View:
     """Rollout of a self-attention up to and with `layer`: values (T, T), whose rows sum to one.
 
     A_l = (mean over heads of the weights + I) / 2, and the result is A_l A_(l-1) ... A_0. Layers count from 0;
-    None is the last. Of a decoder it is not corrected for how many keys a row sees.
+    None is the last. Of a decoder it is not corrected for how many keys a row sees. `interventions` are what was
+    changed in the network meanwhile: of heads that are off and of looks that are dropped nothing flows on, and rows are
+    scaled to sum to one again.
 
     Raises:
         ValueError: for cross-attention, for other keys than queries, or where there is no such layer.
@@ -41,19 +45,23 @@ def rollout(attention: AttentionMap, layer: int | None = None) -> View:
         raise ValueError(f"expected a layer from 0 to {attention.layers - 1}, received {layer}")
     identity = np.eye(len(attention.keys))
     flow: npt.NDArray[np.float64] = identity
-    for heads in attention.weights[: top + 1]:
-        flow = (heads.mean(0, dtype=np.float64) + identity) / 2 @ flow  # (T, T)
+    factors = np.abs(interventions.factors(attention.kind, attention.layers, attention.heads))
+    for i, heads in enumerate(attention.weights[: top + 1]):
+        heads = heads * factors[i][:, None, None]
+        heads[cut_of(interventions.edges, attention.kind, i, heads.shape, "drop")] = 0.0
+        mixed = heads.mean(0, dtype=np.float64) + identity
+        flow = mixed / mixed.sum(-1, keepdims=True) @ flow  # (T, T)
     return View(flow.astype(np.float32), attention.queries, attention.keys)
 
 
-def corrected(attention: AttentionMap, layer: int | None = None) -> View:
+def corrected(attention: AttentionMap, layer: int | None = None, interventions: Interventions = NONE) -> View:
     """Rollout, in a decoder over that of attention which looks alike at every key that a row may see, rows scaled to
     sum to one again: attention that looks everywhere alike gives even rows. The paper has encoders alone; this is ours.
 
     Raises:
         ValueError: as of `rollout`.
     """
-    found = rollout(attention, layer)
+    found = rollout(attention, layer, interventions)
     if attention.kind != "decoder":
         return found
     seen = visible(attention)  # (L, T)
@@ -71,10 +79,14 @@ def follows(attention: AttentionMap) -> bool:
 
 
 def chosen(
-    attention: AttentionMap, how: Combination | Literal["rollout"], layer: int | None, head: int | None
+    attention: AttentionMap,
+    how: Combination | Literal["rollout"],
+    layer: int | None,
+    head: int | None,
+    interventions: Interventions = NONE,
 ) -> View:
     """The chosen heads as one picture: see `views.combine`; by "rollout" what the layers up to the chosen one mix, all
-    heads together."""
-    return (
-        corrected(attention, layer) if how == "rollout" else combine(attention, how, layer=layer, head=head)
-    )
+    heads together, with what was changed in the network meanwhile."""
+    if how == "rollout":
+        return corrected(attention, layer, interventions)
+    return combine(attention, how, layer=layer, head=head)

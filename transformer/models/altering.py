@@ -7,6 +7,7 @@ Letters for shapes: B batch, H heads.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +92,20 @@ def edges_of(interventions: Interventions) -> Any:
         for edge in interventions.edges
     ]
     return np.array(rows, np.int32) if rows else ()
+
+
+def moved_up(edges: np.ndarray, gone: Collection[int]) -> np.ndarray:
+    """The same looks (E, 10) of a text from which places are gone, so that those behind them have moved up; what was
+    about those alone is about nothing."""
+    before = np.cumsum(
+        np.isin(np.arange(edges[:, 5:9].max(initial=0) + 2), list(gone))
+    )  # gone up to and with each
+    moved = edges.copy()
+    for first in (5, 7):  # queries and keys
+        begins, ends = edges[:, first], edges[:, first + 1]
+        moved[:, first] = begins - np.where(begins > 0, before[begins - 1], 0)
+        moved[:, first + 1] = ends - before[ends]
+    return moved
 
 
 def within(alter: Alter, *kinds: Kind) -> Alter:

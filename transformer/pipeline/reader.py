@@ -15,7 +15,7 @@ from transformer.ask import MAX_CHARACTERS, Ask
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.config import OF_TEXTS, OF_TOKENS
 from transformer.interventions import NONE, Interventions
-from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.altering import AS_IT_IS, Alter, absent, moved_up
 from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime, answers
 from transformer.runtime.common import ids_row
@@ -196,7 +196,10 @@ class TextReader(Model):
             [[part for i, part in enumerate(whole) if i not in places] for places in gone]
             for whole in (ids, types or [0] * len(ids))
         )
-        scores = self.runtime.scores(rows, progress, self._altered(trace), kinds)
+        alter = self._altered(trace)
+        if not absent(alter.edges):  # a look is between tokens, wherever they stand then
+            alter = alter._replace(edges=np.stack([moved_up(alter.edges, places) for places in gone]))
+        scores = self.runtime.scores(rows, progress, alter, kinds)
         odds = np.asarray(answers.odds(self.config.output, scores, chosen))
         found: FloatArray = odds[0] - odds[1:]
         return found

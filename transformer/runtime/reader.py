@@ -10,7 +10,7 @@ from keras import ops
 
 from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig
 from transformer.interventions import Kind
-from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.altering import AS_IT_IS, Alter, absent
 from transformer.models.reader import Reader
 from transformer.runtime import answers
 from transformer.runtime.common import (
@@ -131,14 +131,16 @@ class ReaderRuntime:
         Args:
             rows: ids.
             progress: told how many rows are done, and of how many.
-            alter: what is changed in the network meanwhile, for all rows alike.
+            alter: what is changed in the network meanwhile, for all rows alike; only edges may be those of each row,
+                (N, E, 10).
             types: the segments of each row; None: all are of the first.
 
         Raises:
             ValueError: a network that does not answer texts, a row without ids, or one longer than its positions.
         """
         config = self._of_texts()
-        altered = alter_tensors(config, alter)
+        each = not absent(alter.edges) and np.ndim(alter.edges) == 3
+        altered = alter_tensors(config, alter._replace(edges=()) if each else alter)
         for row in rows:
             bucket(len(row), config.longest)
         found = np.zeros((len(rows), config.classes), np.float32)
@@ -153,6 +155,8 @@ class ReaderRuntime:
             kinds = np.zeros_like(ids)
             if types:
                 kinds[real] = np.concatenate([types[i] for i in chosen])
+            if each:
+                altered = alter_tensors(config, alter._replace(edges=alter.edges[chosen]), len(chosen))
             found[chosen] = self._classes(
                 tf.constant(ids), tf.constant(kinds), tf.constant(real), altered
             ).numpy()

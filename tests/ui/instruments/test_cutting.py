@@ -39,7 +39,9 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("x:d1.2.3.1!", "“tion” gets nothing from “the”"),
         ("x:d*.*.*.1", "nobody sees “the”"),
         ("x:d*.*.*.1!", "nobody gets anything from “the”"),
-        ("x:d1.1.2-3.1", "“sta … tion” does not see “the”"),
+        ("x:d1.1.2-3.1", "“station” does not see “the”"),
+        ("x:d1.1.1-2.1", "“the sta” does not see “the”"),
+        ("x:d1.1.1-3.1", "“the … tion” does not see “the”"),
         ("x:d1.1.4.*", r"“⏎ end” does not see anything"),
         ("x:d1.1.90.1", "place 90 (there is none) does not see “the”"),
         ("x:x1.*.*.2-3", "nobody hears 0.50 to 1.50 s"),
@@ -52,6 +54,22 @@ def test_a_look_is_said_in_words(text: str, said: str) -> None:
     assert looks.look(edge, trace()) == said
     later = said.replace("0.50", "10.50").replace("1.50", "11.50").replace("2.00", "12.00")
     assert looks.look(edge, trace(), 10.0) == later, "a part of a longer clip"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("x:d*.*.*.*", [False]),  # nothing would be left of any row
+        ("x:d*.*.*.*!", [True]),
+        ("x:d1.1.1.1", [False]),
+        ("x:d1.1.2.1", [True]),
+        ("x:d1.1.2.1,d1.1.2.2", [False, False]),
+        ("x:d1.1.1.3", [False]),  # what comes later is not seen anyway
+    ],
+)
+def test_what_is_asked_for_and_not_done_is_told_from_what_is_cut(text: str, taken: list[bool]) -> None:
+    made = trace(text)
+    assert [looks.taken(edge, made) for edge in Interventions.parse(text).edges] == taken
 
 
 def test_what_is_cut_marks_its_cells_and_what_is_spared_none() -> None:

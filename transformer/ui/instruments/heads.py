@@ -192,7 +192,10 @@ def panel(found: Changed, offset: float = 0.0) -> None:
         for edge in edges[:MOST_LOOKS]:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 cut_said = f"{looks.where(edge)}: {looks.look(edge, found.after, offset)}"
-                st.markdown(f"Cut: {cut_said}.", width="stretch")
+                cut_at_all = looks.taken(edge, found.after)
+                st.markdown(
+                    f"{'Cut' if cut_at_all else 'Asked for, but not cut'}: {cut_said}.", width="stretch"
+                )
                 st.button(
                     "Put back",
                     icon=":material/undo:",

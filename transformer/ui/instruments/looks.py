@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from transformer.analysis.scores import cut_of, mask_of, spared
+from transformer.ask import done_to
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.interventions import ALL, Edge, Head
 from transformer.trace import Label, Trace
@@ -42,8 +44,24 @@ def span(labels: Sequence[Label], first: int, last: int, offset: float = 0.0) ->
     begin, end = labels[first], labels[min(last, len(labels) - 1)]
     if begin.start is not None and end.end is not None:
         return f"{offset + begin.start:.2f} to {offset + end.end:.2f} s"
-    names = [name(label) for label in ([begin] if begin is end else [begin, end])]
-    return f"“{' … '.join(names)}”"
+    between = labels[first + 1 : last + 1]
+    if all(label.joins for label in between):  # tokens of one word
+        return f"“{''.join(map(name, (begin, *between)))}”"
+    return f"“{name(begin)}{' ' if len(between) == 1 else ' … '}{name(end)}”"
+
+
+def taken(edge: Edge, trace: Trace) -> bool:
+    """Whether anything of it was cut: a query's last visible key is not, with all that is cut beside it."""
+    attention, edges = trace[edge.kind], done_to(trace.options).edges
+    shape = attention.weights.shape[1:]
+    for i, window in enumerate(attention.windows or (0,) * attention.layers):
+        seen = mask_of(edge.kind, shape[1], shape[2], window)
+        own = cut_of([edge], edge.kind, i, shape, edge.how) & seen
+        if edge.how == "bar":
+            own &= ~spared(seen, cut_of(edges, edge.kind, i, shape))[..., None]
+        if own.any():
+            return True
+    return False
 
 
 def name(label: Label) -> str:

@@ -341,5 +341,12 @@ def answer(question: Callable[[], Ask]) -> Trace | None:
         if problem:
             st.warning(f"{problem} Shown below: “{line(trace.input, 60)}”" if trace else problem)
         elif trace and "unknown" in trace.options:
-            st.info(f"The network has never seen {line(trace.options['unknown'])} and reads it as “unknown”.")
+            st.info(never_seen(trace))
     return trace
+
+
+def never_seen(trace: Trace) -> str:
+    """Which words of a text its network does not know, as a sentence; they stand in `unknown` of the options."""
+    words = [f"“{line(word)}”" for word in str(trace.options["unknown"]).split()]
+    named = ", ".join(words[:-1]) + " and " * (len(words) > 1) + words[-1]
+    return f"The network has never seen {named} and reads {'each' if len(words) > 1 else 'it'} as “unknown”."

@@ -182,7 +182,7 @@ def notes(shown: Shown, trace: Trace) -> None:
             f"The network reads the last {len(trace['decoder'].keys)} tokens of this text; the first {words} left out."
         )
     if "unknown" in trace.options:
-        st.info(f"The network has never seen {line(trace.options['unknown'])} and reads it as “unknown”.")
+        st.info(calls.never_seen(trace))
 
 
 def full(text: str) -> bool:

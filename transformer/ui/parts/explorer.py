@@ -18,6 +18,7 @@ import streamlit as st
 from transformer.analysis import rollout, views
 from transformer.analysis.handed import Weighted
 from transformer.analysis.views import Combination, View
+from transformer.ask import done_to
 from transformer.figures.heatmap import CONFIG, Marks, heatmap
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
@@ -89,7 +90,7 @@ class Shown(NamedTuple):
 
     def view(self, kind: str, how: How, layer: int | None, head: int | None) -> View:
         """The chosen heads; errors as of `views.combine`."""
-        found = rollout.chosen(self.map(kind), how, layer, head)
+        found = rollout.chosen(self.map(kind), how, layer, head, done_to(self.trace.options))
         if self.weighted:
             return found._replace(unit=LENGTHS.lower())
         if self.before is None:
@@ -127,7 +128,7 @@ def explore(
             shown = shown._replace(weighted=choose_lengths(shown.trace, kind))
         top = choose_top(shown.map(kind)) if shown.before is None else 1.0
     with above:
-        weights = rollout.chosen(shown.trace[kind], how, layer, head).values
+        weights = rollout.chosen(shown.trace[kind], how, layer, head, done_to(shown.trace.options)).values
         name = name_of(kind, layer, head, how)
         cut = cutting.by_words(shown.trace[kind], layer, head)
         if words:
@@ -346,6 +347,7 @@ def heads_sheet(
         measure=LENGTHS.lower() if shown.weighted else "weight",
         tints=tinted.get(chosen),
         note=NOTES.get(chosen, ""),
+        reads=_case(shown.trace, attention.kind) == "reads",
         factors=asked().factors(attention.kind, attention.layers, attention.heads),
         key="sheet",
         on_select=select_head,

@@ -33,6 +33,7 @@ def sheet(
     factors: Sequence[Sequence[float]] | None = None,
     tints: FloatArray | None = None,
     note: str = "",
+    reads: bool = False,
     on_select: Callable[[int, int], None] | None = None,
     on_switch: Switch | None = None,
 ) -> tuple[int, int] | None:
@@ -52,6 +53,7 @@ def sheet(
         factors: what each head was multiplied by, (layers, heads); None: all by 1. What is not 1 is marked.
         tints: a figure a head (layers, heads), of either sign, drawn as a colour and a number instead of its weights.
         note: what these figures are, under the sheet.
+        reads: a decoder's tokens were read, and none written.
         on_select: called with (layer, head) before the page runs again: the moment to set pickers through
             `st.session_state`, so that they agree with the sheet.
         on_switch: called with (layer, head, factor) before the page runs again, where a head is to be multiplied by
@@ -79,8 +81,8 @@ def sheet(
         "queries": queries,
         "keys": keys,
         "title": title or MAP_NAMES[attention.kind],
-        "rows": "output token" if attention.kind != "encoder" else "input token",
-        "columns": "output token" if attention.kind == "decoder" else "input token",
+        "rows": "output token" if attention.kind != "encoder" and not reads else "input token",
+        "columns": "output token" if attention.kind == "decoder" and not reads else "input token",
         "scale": scales("difference" if before else "attention"),
         "accent": accents(),
     }

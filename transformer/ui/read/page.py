@@ -164,8 +164,7 @@ def answer(name: str, text: str, masked: str = "", key: str = "reading", second:
             short = line(reading.text, 60) if reading else ""
             st.warning(f"{problem} Shown below: “{short}”" if reading else problem)
         elif reading and "unknown" in reading.trace.options:
-            unknown = line(reading.trace.options["unknown"])
-            st.info(f"The network has never seen {unknown} and reads it as “unknown”.")
+            st.info(calls.never_seen(reading.trace))
     return reading
 
 

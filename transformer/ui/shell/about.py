@@ -25,7 +25,8 @@ def layers(config: ModelConfig) -> str:
         return "reads with a bidirectional GRU and writes with a GRU and 1 head"
     if config.family == "recurrent_decoder":
         return "reads and writes with an LSTM"
-    verbs = {"encoder": "reads", "decoder": "writes" if config.encoder else "reads and writes"}
+    alone = "reads and writes" if config.task.kind == "tokens" else "reads"
+    verbs = {"encoder": "reads", "decoder": "writes" if config.encoder else alone}
     shapes = config.attention_shapes()
     return " and ".join(
         f"{verb} with {_count(shapes[kind][0], 'layer')} of {_count(shapes[kind][1], 'head')}"

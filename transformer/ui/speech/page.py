@@ -28,7 +28,7 @@ from transformer.analysis.alignment import (
     timed,
 )
 from transformer.analysis.doubt import doubt
-from transformer.ask import Ask
+from transformer.ask import Ask, done_to
 from transformer.audio.decode import RATE
 from transformer.interventions import Interventions
 from transformer.trace import AttentionMap, FloatArray, Label, Trace, Word
@@ -154,7 +154,7 @@ def explore(heard: Heard, about: str, changed: Changed | None = None) -> None:
     trace = shown.trace
     picture = st.container()
     found = times(heard)
-    view = rollout.chosen(trace[kind], how, layer, head)
+    view = rollout.chosen(trace[kind], how, layer, head, done_to(trace.options))
     name = explorer.name_of(kind, layer, head, how)
     with picture:
         st.markdown(f"**{name}**")
