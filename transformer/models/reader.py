@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from transformer.config import OF_TEXTS, OF_TOKENS, ModelConfig, present
+from transformer.interventions import KINDS
 from transformer.layers.blocks import Logits, TokenEmbedding, activation
 from transformer.layers.norms import normalisation
 from transformer.models.altering import AS_IT_IS, Alter
@@ -106,29 +107,23 @@ class Reader(keras.Model):
         training: bool | None = None,
     ) -> Forward:
         """`forward` from ready embeddings (B, S, D) on: what a gradient with respect to them starts from."""
-        if self.encoder:
-            result = self.encoder(
-                vectors,
-                real=real,
-                gates=alter.gates.encoder,
-                edges=alter.edges,
-                places=places,
-                position_scale=alter.scale,
-                training=training,
-            )
-            maps = {"encoder": result.attention, "projections": (result.projections, (), ())}
-        else:
-            result = present(self.decoder, "a stack")(
-                vectors,
-                real=real,
-                gates=alter.gates.decoder,
-                edges=alter.edges,
-                places=places,
-                position_scale=alter.scale,
-                training=training,
-            )
-            maps = {"decoder": result.attention, "projections": ((), result.projections, ())}
-        return Forward(self.say(result.vectors, real, training), inside=result.inside, **maps)
+        kind = "encoder" if self.encoder else "decoder"
+        stack: Any = self.encoder or self.decoder
+        result = stack(
+            vectors,
+            real=real,
+            gates=getattr(alter.gates, kind),
+            edges=alter.edges,
+            places=places,
+            position_scale=alter.scale,
+            training=training,
+        )
+        return Forward(
+            self.say(result.vectors, real, training),
+            projections=tuple(result.projections if each == kind else () for each in KINDS),
+            inside=result.inside,
+            **{kind: result.attention},
+        )
 
     def say(self, vectors: Any, real: Any, training: bool | None = None, many: bool = False) -> Any:
         """What the stack's finished vectors (B, S, D) answer, of which these are `real` (B, S): as the class says.

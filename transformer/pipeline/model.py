@@ -14,7 +14,7 @@ from transformer.analysis.insides import Insides
 from transformer.analysis.lens import Lens
 from transformer.analysis.scores import Learned, cut_of, mask_of, spared
 from transformer.analysis.shares import Shares, scores, shares
-from transformer.ask import MAX_CHARACTERS, WRITTEN, Ask, scale
+from transformer.ask import MAX_CHARACTERS, Ask, done_to, scale
 from transformer.config import NAMED, NO_ID, OF_TEXTS, ModelConfig, present
 from transformer.interventions import Interventions, Kind
 from transformer.layers.attention import MultiHeadAttention
@@ -388,9 +388,8 @@ class Model:
 
     def _altered(self, trace: Trace) -> Alter:
         """What was changed when a trace was made, by its options, which somebody else may have written."""
-        text = trace.options.get("interventions", "")
         return self._alter(
-            Interventions.parse(text, longest=WRITTEN),  # type: ignore[arg-type]  # it refuses what is no text
+            done_to(trace.options),
             scale("position_scale", trace.options.get("position_scale", 1.0)),
         )
 

@@ -12,10 +12,10 @@ import numpy as np
 import streamlit as st
 
 from transformer.analysis.scores import cut_of, mask_of, spared
-from transformer.ask import WRITTEN
+from transformer.ask import done_to
 from transformer.figures.heatmap import Marks
 from transformer.figures.labels import display
-from transformer.interventions import ALL, Edge, How, Interventions
+from transformer.interventions import ALL, Edge, How
 from transformer.trace import AttentionMap, Label, Trace
 from transformer.ui.instruments import heads
 from transformer.ui.instruments.looks import name
@@ -221,9 +221,8 @@ def marks(
     trace: Trace, kind: str, layer: int | None, head: int | None, rows: Spans, columns: Spans
 ) -> Marks | None:
     """What is cut in a trace, on the cells of a view of it; of several heads what any of them must not see."""
-    text, attention = trace.options.get("interventions", ""), trace[kind]
-    edges = Interventions.parse(text, longest=WRITTEN).edges if isinstance(text, str) else ()
-    edges = tuple(edge for edge in edges if edge.kind == kind)
+    attention = trace[kind]
+    edges = tuple(edge for edge in done_to(trace.options).edges if edge.kind == kind)
     if not edges:
         return None
     shape = attention.weights.shape[1:]

@@ -9,11 +9,10 @@ import streamlit as st
 
 from transformer.analysis.check import Check, check_layer, mask_of
 from transformer.analysis.scores import cut_of
-from transformer.ask import WRITTEN
+from transformer.ask import done_to
 from transformer.config import Attention
 from transformer.figures.by_hand import matrix
 from transformer.figures.labels import MAP_NAMES, shown
-from transformer.interventions import Interventions
 from transformer.trace import Trace
 from transformer.ui.instruments import shares
 from transformer.ui.models import calls
@@ -131,7 +130,7 @@ def _checks(trace: Trace, kind: str, layer: int | None, head: int | None) -> dic
     network = calls.network(trace.model)
     projected = calls.along(trace, "projections", lambda: network.projections(trace))
     parts, attention = projected[kind], trace[kind]
-    cuts = Interventions.parse(str(trace.options.get("interventions", "")), longest=WRITTEN).edges
+    cuts = done_to(trace.options).edges
     found: dict[tuple[int, int], Check] = {}
     for i in range(attention.layers) if layer is None else [layer]:
         spec = network.config.attention(kind, i)

@@ -10,8 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from transformer.ask import WRITTEN
-from transformer.interventions import ALL, Edge, Interventions
+from transformer.ask import done_to
+from transformer.interventions import ALL, Edge
 from transformer.trace import AttentionMap, Trace
 from transformer.ui.instruments import cutting, looks
 from transformer.ui.speech.player import Span
@@ -33,8 +33,8 @@ def spans(trace: Trace, length: float, offset: float) -> list[Span]:
         length: seconds of the clip.
         offset: seconds that lie before it, where it is a part of a longer one.
     """
-    text, found = trace.options.get("interventions", ""), []
-    for edge in Interventions.parse(text, longest=WRITTEN).edges if isinstance(text, str) else ():
+    found = []
+    for edge in done_to(trace.options).edges:
         first, last = edge.bounds()[3]
         keys = [key for key in trace["cross"].keys[first : last + 1] if not key.special]
         if edge.kind != "cross" or edge.query != ALL or not keys:
