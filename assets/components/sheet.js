@@ -151,26 +151,34 @@ class Sheet {
   /** Keeps the sheet where it is on the screen while the page grows above it: the next click must hit the same head. */
   pin() {
     const page = document.querySelector("[data-testid=stMain]");
+    if (!page) return;
     const place = () => this.host.getBoundingClientRect().top;
     const top = place();
-    this.pinnedUntil = performance.now() + 30000; // or until the answer is here
+    this.pinnedUntil = Infinity; // until the answer is here, however long it takes
     const moved = new AbortController();
     for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) {
       addEventListener(type, () => moved.abort(), { signal: moved.signal, passive: true, capture: true });
     }
+    const seen = () => ({ top: place(), scrolled: page.scrollTop, height: page.scrollHeight });
+    let last = seen();
     const follow = () => {
-      const by = place() - top;
-      if (Math.abs(by) >= 1 && page) {
-        const before = page.scrollTop;
-        page.scrollBy({ top: by, behavior: "instant" });
+      const now = seen();
+      const by = now.scrolled - last.scrolled;
+      // The sheet went exactly where a scroll takes it, on a page as long as before: somebody looks elsewhere.
+      if (Math.abs(by) >= 1 && now.height === last.height && Math.abs(last.top - by - now.top) < 1) moved.abort();
+      if (performance.now() > this.pinnedUntil || !this.host.isConnected) moved.abort();
+      if (moved.signal.aborted) return;
+      const off = now.top - top;
+      if (Math.abs(off) >= 1) {
+        page.scrollBy({ top: off, behavior: "instant" });
         // At the end of the page it is followed once there is more of it; where it sticks it needs no following.
-        if (page.scrollTop !== before && Math.abs(place() - top) >= Math.abs(by)) {
-          page.scrollTop = before;
+        if (page.scrollTop !== now.scrolled && Math.abs(place() - top) >= Math.abs(off)) {
+          page.scrollTop = now.scrolled;
           moved.abort();
         }
       }
-      if (performance.now() > this.pinnedUntil) moved.abort();
-      if (!moved.signal.aborted) requestAnimationFrame(follow);
+      last = seen();
+      requestAnimationFrame(follow);
     };
     // After the event that asked for it.
     setTimeout(follow);
