@@ -76,7 +76,7 @@ def test_what_does_the_same_is_equal() -> None:
         "p:s3.4",
         "p:sx1.1",
         "p:sd1.1.1",
-        "p:sd1.*",
+        "p:sd1.*<2",
         "o:dog",
         "p:sd1.1;o:%ff",
         "p:sd1.1;o:%FF",

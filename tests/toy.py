@@ -11,7 +11,7 @@ import numpy as np
 from transformer.analysis.scores import Learned, cut_of, mask_of, normalised, weights_of
 from transformer.checkpoints import folder
 from transformer.config import END, PAD, ModelConfig, Stack, present
-from transformer.interventions import Edge
+from transformer.interventions import ALL, Edge, Patch
 from transformer.layers.positions import sinusoids
 from transformer.models.assembly import assemble
 
@@ -98,12 +98,41 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 class Reference:
     """The network of figure 1, or one of its stacks alone, one head and one position at a time, in float64.
 
-    Nothing is padded here: a row stands for itself. What `edges` forbid is forbidden.
+    Nothing is padded here: a row stands for itself. What `edges` forbid is forbidden, and where `patches` say so stands
+    what the last run of `other` had there.
     """
 
-    def __init__(self, toy: ModelConfig, weights: dict[str, np.ndarray], edges: Iterable[Edge] = ()) -> None:
-        self.config, self.edges = toy, tuple(edges)
+    def __init__(
+        self,
+        toy: ModelConfig,
+        weights: dict[str, np.ndarray],
+        edges: Iterable[Edge] = (),
+        patches: Iterable[Patch] = (),
+        other: "Reference | None" = None,
+    ) -> None:
+        self.config, self.edges, self.patches, self.other = toy, tuple(edges), tuple(patches), other
         self.weights = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+        self.seen: dict[tuple[str, str, int], np.ndarray] = {}
+
+    def here(self, x: np.ndarray, site: str, name: str) -> np.ndarray:
+        """x (T, ...), or heads' (H, T, K), with what is put in there; it is remembered."""
+        block = re.search(r"block_(\d+)", name)
+        kind = "cross" if name.endswith("cross_attention") else name.split("/")[0]
+        key = site, kind, int(block[1]) if block else 0
+        x = x.copy()
+        for patch in self.patches:
+            if (patch.site, patch.kind, patch.layer) == key and self.other:
+                theirs = self.other.seen[key]
+                rows, heads = (x[None], theirs[None]) if site != "head" else (x, theirs)
+                for t in (
+                    range(min(rows.shape[1], heads.shape[1])) if patch.position == ALL else [patch.position]
+                ):
+                    origin = t if patch.origin == ALL else patch.origin
+                    for head in range(len(rows)) if patch.head == ALL else [patch.head]:
+                        if t < rows.shape[1]:
+                            rows[head, t] = heads[head, origin]
+        self.seen[key] = x
+        return x
 
     def dense(self, x: np.ndarray, name: str) -> np.ndarray:
         out = x @ self.weights[f"{name}/kernel"]
@@ -143,7 +172,8 @@ class Reference:
         barred = cut_of(self.edges, kind, layer, shape) if self.edges else None
         maps = weights_of(queries, keys, spec, mask, learned, barred=barred).weights
         used = np.where(cut_of(self.edges, kind, layer, shape, "drop"), 0.0, maps)
-        mixed = [used[head] @ values[head // spec.groups] for head in range(spec.heads)]
+        mixed = np.stack([used[head] @ values[head // spec.groups] for head in range(spec.heads)])
+        mixed = self.here(mixed, "head", name)
         return self.dense(np.concatenate(mixed, -1), f"{name}/output"), maps
 
     def activation(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -157,6 +187,9 @@ class Reference:
         return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
 
     def feed(self, x: np.ndarray, name: str, causal: bool) -> np.ndarray:
+        return self.here(self.fed(x, name, causal), "feed_forward", name)
+
+    def fed(self, x: np.ndarray, name: str, causal: bool) -> np.ndarray:
         if self.own(name).feed_forward.kind == "gated":
             gate = self.activation(self.dense(x, f"{name}/gate"), name)
             return self.dense(gate * self.dense(x, f"{name}/expand"), f"{name}/contract")
@@ -205,14 +238,14 @@ class Reference:
             output, own = self.attention(normed, normed, place, causal)
             fed = f"{name}/feed_forward"
             other = self.norm(x, f"{fed}_norm") if residual == "parallel" else normed
-            return x + output + self.feed(other, fed, causal), own, None
+            return self.here(x + output + self.feed(other, fed, causal), "stream", name), own, None
         x, own = self.residual(x, place, lambda y: self.attention(y, y, place, causal))
         if memory is not None:
             place = f"{name}/cross_attention"
             x, cross = self.residual(x, place, lambda y: self.attention(y, memory, place))
         place = f"{name}/feed_forward"
         x, _ = self.residual(x, place, lambda y: (self.feed(y, place, causal), None))
-        return x, own, cross
+        return self.here(x, "stream", name), own, cross
 
     def stack(
         self, x: np.ndarray, name: str, memory: np.ndarray | None = None

@@ -7,7 +7,8 @@ The text counts layers, heads and places from 1, as the pages do; the fields cou
     x:x2.3.5.7,d1.1.*.1!  cross-attention layer 2, head 3: the fifth query must not see the seventh key; and in decoder
                         layer 1, head 1, what everybody gets from the first token is dropped
     x:x*.*.2-3.40-90    nowhere in cross-attention may the second and the third query see the keys 40 to 90
-    p:sd3.4<6           the stream of the decoder after layer 3, at the fourth place: the other run's at its sixth
+    p:sd3.4<6,hx2.*.3   the stream of the decoder after layer 3, at the fourth place: the other run's at its sixth; and
+                        what head 3 of cross-attention layer 2 hands over, everywhere: what it did in the other run
     o:a%20dog           the input of that other run
 
 Parts are joined by ";".
@@ -28,6 +29,7 @@ How = Literal["bar", "drop"]
 Site = Literal["stream", "head", "feed_forward"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+SITES: tuple[Site, ...] = get_args(Site)
 ALL = -1  # of layers, heads, queries or keys: each of them
 MOST_HEADS, MOST_EDGES, MOST_PATCHES = 256, 32, 64
 LONGEST = 3000  # characters of an address: as many heads, and little more
@@ -127,12 +129,13 @@ class Patch:
     Args:
         site: "stream" after the layer, what a "head" hands over, or the output of "feed_forward".
         kind: the stack; "cross" for heads alone.
-        layer, position: from 0.
+        layer: from 0.
+        position: from 0; `ALL` is each that the other run has.
         head: of the site "head"; `ALL` is each of them.
         origin: the place in the other run; `ALL` is the same one.
 
     Raises:
-        ValueError: another site, kind or place, or a head where there is none.
+        ValueError: another site, kind or place, a head where there is none, or an origin for all positions.
     """
 
     site: Site
@@ -145,7 +148,11 @@ class Patch:
     def __post_init__(self) -> None:
         _one_of("site", self.site, get_args(Site))
         _kind(self.kind)
-        _places(self, ("layer", "position", "head", "origin"), all_of_them=("head", "origin"))
+        _places(self, ("layer", "position", "head", "origin"), all_of_them=("position", "head", "origin"))
+        if self.position == ALL and self.origin != ALL:
+            raise ValueError(f"expected no origin for all positions, received {_place_text(self.origin)}")
+        if self.origin == self.position:  # the same one is written in one way
+            object.__setattr__(self, "origin", ALL)
         if self.site != "head" and (self.head != ALL or self.kind == "cross"):
             raise ValueError(
                 f"expected cross-attention and a head at the site head alone, received {self.site}"
@@ -163,7 +170,7 @@ class Interventions:
         other: the input of the run that patches come from.
 
     Raises:
-        ValueError: too many of them, or another input without a patch.
+        ValueError: too many of them, two patches at one place, or another input without a patch.
     """
 
     heads: tuple[Head, ...] = ()
@@ -185,6 +192,9 @@ class Interventions:
             if len(found) > most:
                 raise ValueError(f"expected at most {most} {name} to be changed, received {len(found)}")
             object.__setattr__(self, name, tuple(found))
+        for i, patch in enumerate(self.patches):
+            if any(_meet(patch, other) for other in self.patches[:i]):
+                raise ValueError(f"expected one patch a place, received a second one: {_patch_text(patch)}")
         if self.other and not self.patches:
             raise ValueError("expected a patch where there is another input, received none")
         if any("\ud800" <= character <= "\udfff" for character in self.other):
@@ -346,6 +356,16 @@ def _head_text(head: Head) -> str:
     place = f"{_letter(head.kind, _KINDS)}{_place_text(head.layer)}.{_place_text(head.head)}"
     number = int(head.factor) if head.factor.is_integer() else head.factor
     return place if head.factor == 0 else f"{place}={number!r}"
+
+
+def _meet(patch: Patch, other: Patch) -> bool:
+    """Whether both are about one place."""
+    if (patch.site, patch.kind, patch.layer) != (other.site, other.kind, other.layer):
+        return False
+    return all(
+        ALL in pair or pair[0] == pair[1]
+        for pair in ((patch.position, other.position), (patch.head, other.head))
+    )
 
 
 def _edge_text(edge: Edge) -> str:

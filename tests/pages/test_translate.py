@@ -369,7 +369,7 @@ def test_ones_own_translation_is_held_whatever_is_changed(open_page: Visit) -> N
         ("nonsense", "such as h:e2.3"),
         ("x:x1.9.1.1", "a head up to 8"),
         ("x:x1.1.1.3-2", "a last_key behind the first"),
-        ("p:sd1.1", "received patches"),
+        ("p:sd1.1", "the other text"),
         ("h:" + ",".join(f"e1.{i}" for i in range(1, 300)), "at most 256 heads"),
         ("![x](http://evil.example/x.png)", "such as"),
     ],

@@ -37,6 +37,7 @@ class Insides(NamedTuple):
         targets: the N ids that they stand for, or the class of each token.
         classes: the labels are answers to one text.
         names: what answers are called where they are no tokens; () where they are.
+        swapped: vectors of another run were put into the stream, so that what was added to it does not make it up.
     """
 
     labels: tuple[Label, ...]
@@ -44,3 +45,4 @@ class Insides(NamedTuple):
     recording: Recording
     classes: bool = False
     names: tuple[Label, ...] = ()
+    swapped: bool = False

@@ -35,6 +35,25 @@ class Cuts(NamedTuple):
     drop: Any
 
 
+class Put(NamedTuple):
+    """Vectors that stand in for others (activation patching: Vig et al. 2020, arXiv:2004.12265): `vectors` (B, P, W),
+    of which the first columns count, and `there`, 1 where each of them belongs and 0 elsewhere, (B, P, T), or of heads
+    (B, P, H, T); none belongs where another does."""
+
+    there: Any
+    vectors: Any
+
+
+def put_in(x: Any, put: Put | None) -> Any:
+    """x (B, T, D), or of heads (B, H, T, K), with those vectors in it; None: as it is."""
+    if put is None:
+        return x
+    there, vectors = (ops.cast(part, x.dtype) for part in (put.there, put.vectors[..., : int(x.shape[-1])]))
+    axes = "ht" if len(x.shape) == 4 else "t"
+    found = ops.einsum(f"bp{axes},bpd->b{axes}d", there, vectors)
+    return ops.where(ops.any(there > 0, axis=1)[..., None], found, x)
+
+
 class Attention(NamedTuple):
     """What one attention layer returns: output (B, T, D), weights (B, H, T, S) float32, its keys and values; as they
     were projected, before any norm or rotation, queries (B, H, T, K) and the keys (B, G, S, K) of its source; and what
@@ -134,6 +153,7 @@ class MultiHeadAttention(keras.layers.Layer):
         gate: (H,) or (B, H); each head's contribution is multiplied by it before the output projection, so 0
             switches a head off (Michel et al. 2019, "Are Sixteen Heads Really Better than One?", equation 1).
         cuts: looks that are forbidden, see `scaled_dot_product`.
+        put: what heads hand over instead, behind their gates.
         cache: `KeyValue`. Without `index`: attend to these ready keys and values (cross-attention while decoding).
         index: position at which the keys and values of `inputs` (T = 1) are written into `cache` before attending.
 
@@ -210,6 +230,7 @@ class MultiHeadAttention(keras.layers.Layer):
         bias: Any = None,
         gate: Any = None,
         cuts: Cuts | None = None,
+        put: Put | None = None,
         cache: KeyValue | None = None,
         index: Any = None,
         training: bool | None = None,
@@ -244,7 +265,7 @@ class MultiHeadAttention(keras.layers.Layer):
                     f"expected a gate (H,) or (B, H) of {self.heads} heads, received {gate.shape}"
                 )
             context = context * ops.reshape(gate, (-1, self.heads, 1, 1))
-        context = ops.transpose(context, (0, 2, 1, 3))  # (B, T, H, K)
+        context = ops.transpose(put_in(context, put), (0, 2, 1, 3))  # (B, T, H, K)
         mixed = ops.reshape(context, (-1, shape[1], self.spec.joined))  # (B, T, H K)
         output = ops.reshape(self.output_projection(self._flat(mixed)), (*shape, self.width))
         return Attention(output, weights, cache, raw, raw_key, mixed)

@@ -14,7 +14,7 @@ from keras import ops
 
 from transformer.config import FeedForward as FeedForwardSpec
 from transformer.config import ModelConfig, Norm, Stack, Table, implemented, present
-from transformer.layers.attention import Cuts, KeyValue, MultiHeadAttention
+from transformer.layers.attention import Cuts, KeyValue, MultiHeadAttention, Put, put_in
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import PositionTable
 from transformer.layers.rotary import Turn
@@ -261,6 +261,19 @@ class Projections(NamedTuple):
     mixed: Any
 
 
+class Puts(NamedTuple):
+    """What is put into one block: into the stream behind it, what its feed-forward writes, and what the heads of its
+    attentions hand over; None: nothing."""
+
+    stream: Put | None = None
+    fed: Put | None = None
+    heads: Put | None = None
+    cross: Put | None = None
+
+
+NOTHING = Puts()
+
+
 class Inside(NamedTuple):
     """The residual stream of a stack, (B, T, D) before each block and behind the last, before any last normalisation;
     and what each feed-forward wrote (B, T, D), before a normalisation of that. Tuples of layers + 1 and of layers."""
@@ -378,6 +391,7 @@ class EncoderBlock(_Sublayers):
         turn: Turn | None = None,
         bias: Any = None,
         cuts: Cuts | None = None,
+        puts: Puts = NOTHING,
         training: bool | None = None,
     ) -> EncoderOutput:
         def attend(x: Any) -> tuple[Any, Any]:
@@ -388,18 +402,19 @@ class EncoderBlock(_Sublayers):
                 turn=turn,
                 bias=bias,
                 cuts=cuts,
+                put=puts.heads,
                 training=training,
             )
             own = Projections(x, result.query, result.key, result.cache.value, result.mixed)
             return result.output, (result.weights, own)
 
         def feed(x: Any) -> tuple[Any, Any]:
-            fed = self.feed_forward(x, real=real, training=training)
+            fed = put_in(self.feed_forward(x, real=real, training=training), puts.fed)
             return fed, fed
 
         x, (weights, projections) = self._residual(inputs, "self_attention", training, attend)
         x, fed = self._residual(x, "feed_forward", training, feed)
-        return EncoderOutput(x, weights, projections, fed)
+        return EncoderOutput(put_in(x, puts.stream), weights, projections, fed)
 
 
 class DecoderBlock(_Sublayers):
@@ -411,6 +426,7 @@ class DecoderBlock(_Sublayers):
         self_mask, cross_mask: as `attention_mask` of `MultiHeadAttention`; turn, bias: as of its self-attention.
         real: (B, T) booleans, false at padding before or between real tokens, see `FeedForward`.
         gate, cross_gate, cuts, cross_cuts: see `MultiHeadAttention`.
+        puts: see `Puts`.
         cache, index: a `DecoderCache` from `start` and the position of this one step (T = 1).
     """
 
@@ -468,6 +484,7 @@ class DecoderBlock(_Sublayers):
         cross_gate: Any = None,
         cuts: Cuts | None = None,
         cross_cuts: Cuts | None = None,
+        puts: Puts = NOTHING,
         cache: DecoderCache | None = None,
         index: Any = None,
         training: bool | None = None,
@@ -480,6 +497,7 @@ class DecoderBlock(_Sublayers):
                 bias=bias,
                 gate=gate,
                 cuts=cuts,
+                put=puts.heads,
                 cache=cache.self_attention if cache else None,
                 index=index,
                 training=training,
@@ -496,6 +514,7 @@ class DecoderBlock(_Sublayers):
                 attention_mask=cross_mask,
                 gate=cross_gate,
                 cuts=cross_cuts,
+                put=puts.cross,
                 cache=cache.cross_attention if cache else None,
                 training=training,
             )
@@ -508,7 +527,7 @@ class DecoderBlock(_Sublayers):
         def feed(x: Any) -> tuple[Any, Any]:
             state = cache.convolution if cache and self.feed_forward.convolutional else None
             after: Any = () if state is None else ops.concatenate([state, x], axis=1)[:, 1:]
-            fed = self.feed_forward(x, real=real, state=state, training=training)
+            fed = put_in(self.feed_forward(x, real=real, state=state, training=training), puts.fed)
             return fed, (fed, after)
 
         cross, cross_projections = None, None
@@ -519,6 +538,7 @@ class DecoderBlock(_Sublayers):
             fed, (_, convolution) = feed(other(inputs) if other else normed)
             x = inputs + self.dropout(output, training=training) + self.dropout(fed, training=training)
             after = DecoderCache(own.cache, (), convolution)
+            x = put_in(x, puts.stream)
             return DecoderOutput(x, own.weights, None, after, projections, None, fed)
         x, (own, projections) = self._residual(inputs, "self_attention", training, attend)
         if self.cross_attention:
@@ -526,4 +546,5 @@ class DecoderBlock(_Sublayers):
         x, (fed, convolution) = self._residual(x, "feed_forward", training, feed)
         after = DecoderCache(own.cache, cross.cache if cross else (), convolution)
         seen = cross.weights if cross else None
+        x = put_in(x, puts.stream)
         return DecoderOutput(x, own.weights, seen, after, projections, cross_projections, fed)

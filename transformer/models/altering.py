@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from transformer.interventions import KINDS, Interventions, Kind
-from transformer.layers.attention import Cuts
+from transformer.config import ModelConfig
+from transformer.interventions import ALL, KINDS, SITES, Interventions, Kind, Site
+from transformer.layers.attention import Cuts, Put
+from transformer.layers.blocks import NOTHING, Puts
 
 
 class Gates(NamedTuple):
@@ -34,18 +36,31 @@ ALL_ON = Gates()
 # What a row of `Alter.edges` holds: the number of its map, the first and the last layer, head, query and key, and
 # whether it drops.
 EDGE = 10
+PATCH = 5
+MOST_VECTORS = 8192  # of all patches together
+
+
+class Patches(NamedTuple):
+    """Vectors of another run, (P, W) or (B, P, W) float32, see `patch_width`, and where each belongs: int32 (P, 5) or
+    (B, P, 5), the number of its site and of its map, its layer, its head (-1 where it is not one of a head), and its
+    position."""
+
+    places: Any
+    vectors: Any
 
 
 class Alter(NamedTuple):
-    """Gates of the heads, what position vectors are multiplied by, and which looks are forbidden.
+    """Gates of the heads, what position vectors are multiplied by, which looks are forbidden, and what is put in.
 
     scale: a number, or one a row (B,), as in the state of a decoding; (): positions are left.
     edges: int32 (E, 10) or (B, E, 10), see `edges_of`; (): none.
+    patches: `Patches`; (): none.
     """
 
     gates: Gates = ALL_ON
     scale: Any = ()
     edges: Any = ()
+    patches: Any = ()
 
 
 AS_IT_IS = Alter()
@@ -140,3 +155,95 @@ def cuts_of(edges: Any, kind: Kind, layer: int, heads: int, queries: Any, keys: 
         for part in (in_heads * (1 - drops), in_heads * drops)
     ]
     return Cuts(*found)
+
+
+class Given(NamedTuple):
+    """What one stack of another run had, float32; a part that its map does not have is None.
+
+    streams: (layers + 1, T, D); fed: (layers, T, D); mixed: (layers, T, H K). See `analysis.insides.Recording`.
+    """
+
+    streams: Any
+    fed: Any
+    mixed: Any
+
+
+def patch_width(config: ModelConfig) -> int:
+    """W: as many numbers as the widest vector has that can be put in."""
+    if config.recurrent:
+        return config.width  # it takes none
+    heads = [config.attention(kind, 0).head_width for kind in config.attention_shapes()]
+    return max(config.width, *heads)
+
+
+def patches_of(interventions: Interventions, given: dict[Kind, Given], config: ModelConfig) -> Patches:
+    """The patches as numbers.
+
+    Args:
+        interventions: which have passed `fits`.
+        given: what the other run had, by map.
+        config: of the network.
+
+    Raises:
+        ValueError: a place that the other run does not have.
+    """
+    places, vectors = list[tuple[int, ...]](), list[np.ndarray]()
+    for patch in interventions.patches:
+        stack = given[patch.kind]
+        parts = {"stream": stack.streams, "head": stack.mixed, "feed_forward": stack.fed}[patch.site]
+        part = parts[patch.layer + (patch.site == "stream")]  # (T, D) or (T, H K)
+        length = len(part)
+        if patch.position == ALL:
+            pairs = [(t, t) for t in range(length)]
+        else:
+            origin = patch.position if patch.origin == ALL else patch.origin
+            if origin >= length:
+                raise ValueError(
+                    f"expected a place up to {length} in the other run, received {origin + 1}: it has no more tokens"
+                )
+            pairs = [(patch.position, origin)]
+        count = config.attention(patch.kind, patch.layer).heads if patch.site == "head" else 1
+        heads = range(count) if patch.head == ALL else [patch.head]
+        for position, origin in pairs:
+            rows = part[origin].reshape(count, -1)
+            for head in heads:
+                named = head if patch.site == "head" else ALL
+                places.append(
+                    (SITES.index(patch.site), KINDS.index(patch.kind), patch.layer, named, position)
+                )
+                vectors.append(rows[max(named, 0)])
+    if len(places) > MOST_VECTORS:
+        raise ValueError(f"expected at most {MOST_VECTORS} vectors to be put in, received {len(places)}")
+    found = np.zeros((len(places), patch_width(config)), np.float32)
+    for row, vector in zip(found, vectors, strict=True):
+        row[: len(vector)] = vector
+    return Patches(np.array(places, np.int32), found)
+
+
+def puts_of(patches: Any, kind: Kind, layer: int, steps: Any, *, heads: int, cross: int = 0) -> Puts:
+    """What is put into one block.
+
+    Args:
+        patches: `Patches` with rows for each input, or ().
+        kind: of the block's self-attention.
+        layer: its number.
+        steps: int32 (T,), the positions of its rows.
+        heads, cross: how many its self-attention has, and its cross-attention.
+    """
+    if absent(patches):
+        return NOTHING
+    site, own, at, head, position = (patches.places[:, :, i, None] for i in range(PATCH))
+
+    def put(what: Site, whose: Kind, count: int = 0) -> Put:
+        here = (site == SITES.index(what)) & (own == KINDS.index(whose)) & (at == layer)  # (B, P, 1)
+        rows = ops.logical_and(here, position == steps)  # (B, P, T)
+        if count:
+            rows = ops.logical_and(rows[:, :, None], (head == np.arange(count))[..., None])
+        return Put(rows, patches.vectors)
+
+    return Puts(
+        put("stream", kind),
+        put("feed_forward", kind),
+        put("head", kind, heads),
+        put("head", "cross", cross) if cross else None,
+    )

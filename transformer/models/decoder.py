@@ -11,9 +11,9 @@ from keras import ops
 from transformer.config import Attention, ModelConfig, present
 from transformer.formulas.positions import alibi_slopes
 from transformer.layers.attention import KeyValue, padding_mask
-from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput, Inside
+from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput, Inside, Puts
 from transformer.layers.rotary import turn
-from transformer.models.altering import absent, cuts_of, of_layer
+from transformer.models.altering import absent, cuts_of, of_layer, puts_of
 from transformer.models.encoder import build_stack, last_norm
 
 
@@ -26,7 +26,7 @@ class Decoder(keras.layers.Layer):
         memory_real: (B, S) booleans, false at the source's padding.
         real: (B, T) booleans, false at padding that stands before or between real tokens; None means none does.
         gates, cross_gates: (layers, H) or (B, layers, H); () leaves every head on.
-        edges: looks that are forbidden (B, E, 10), see `Alter`; () forbids none.
+        edges, patches: with rows for each input, see `Alter`; (): none.
         places: (B, T), the position of each, where padding stands before it; None counts from 0.
         position_scale: what positions that turn or lower scores are multiplied by, a number or (B,); () leaves them.
 
@@ -56,6 +56,7 @@ class Decoder(keras.layers.Layer):
         gates: Any = (),
         cross_gates: Any = (),
         edges: Any = (),
+        patches: Any = (),
         places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
@@ -74,6 +75,7 @@ class Decoder(keras.layers.Layer):
                 gate=of_layer(gates, i),
                 cross_gate=of_layer(cross_gates, i),
                 **self._cuts(edges, i, steps, steps, memory),
+                puts=self._puts(patches, i, steps),
                 training=training,
             )
             x = result.vectors
@@ -120,6 +122,7 @@ class Decoder(keras.layers.Layer):
         gates: Any = (),
         cross_gates: Any = (),
         edges: Any = (),
+        patches: Any = (),
         position_scale: Any = (),
     ) -> tuple[Any, tuple[DecoderCache, ...]]:
         """One position (B, 1, D) at `index` -> its vector (B, 1, D) and the caches after it."""
@@ -136,6 +139,7 @@ class Decoder(keras.layers.Layer):
                 gate=of_layer(gates, i),
                 cross_gate=of_layer(cross_gates, i),
                 **self._cuts(edges, i, here, steps, memory_real),
+                puts=self._puts(patches, i, here),
                 cache=cache,
                 index=index,
             )
@@ -156,6 +160,11 @@ class Decoder(keras.layers.Layer):
             source = ops.arange(ops.shape(memory)[1])
             told["cross_cuts"] = cuts_of(edges, "cross", layer, stack.cross.heads, queries, source)
         return told
+
+    def _puts(self, patches: Any, layer: int, steps: Any) -> Puts:
+        stack = present(self.config.decoder, "a decoder")
+        cross = stack.cross.heads if stack.cross else 0
+        return puts_of(patches, "decoder", layer, steps, heads=stack.attention_at(layer).heads, cross=cross)
 
     def _told(
         self, queries: Any, keys: Any, places: Any, scale: Any, real: Any = None

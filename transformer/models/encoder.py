@@ -13,7 +13,7 @@ from transformer.layers.blocks import EncoderBlock, EncoderOutput, Inside
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import RelativeTable
 from transformer.layers.rotary import turn
-from transformer.models.altering import absent, cuts_of, of_layer
+from transformer.models.altering import absent, cuts_of, of_layer, puts_of
 
 
 class Encoder(keras.layers.Layer):
@@ -26,7 +26,7 @@ class Encoder(keras.layers.Layer):
         places: (B, S), the position of each where it is not simply counted; only positions that turn read it.
         position_scale: positions that turn, or what is added to scores by distance, are multiplied by it, a number or
             (B,); () leaves them.
-        edges: looks that are forbidden (B, E, 10), see `Alter`; () forbids none.
+        edges, patches: with rows for each input, see `Alter`; (): none.
 
     Returns:
         `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections, inside)`.
@@ -64,6 +64,7 @@ class Encoder(keras.layers.Layer):
         real: Any,
         gates: Any = (),
         edges: Any = (),
+        patches: Any = (),
         places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
@@ -81,6 +82,7 @@ class Encoder(keras.layers.Layer):
                 real=real,
                 gate=of_layer(gates, i),
                 cuts=cuts_of(edges, "encoder", i, block.stack.attention.heads, steps, steps),
+                puts=puts_of(patches, "encoder", i, steps, heads=block.stack.attention.heads),
                 bias=bias,
                 training=training,
             )

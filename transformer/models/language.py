@@ -67,6 +67,7 @@ class LanguageModel(keras.Model):
             real=real,
             gates=alter.gates.decoder,
             edges=alter.edges,
+            patches=alter.patches,
             places=places,
             position_scale=alter.scale,
             training=training,
@@ -89,15 +90,27 @@ class LanguageModel(keras.Model):
         Padding after the real ids does no harm: its place in the caches is written over before anything looks at it.
         """
         x = self.embedding(ids, position_scale=alter.scale)
-        result = self.decoder(x, gates=alter.gates.decoder, edges=alter.edges, position_scale=alter.scale)
+        result = self.decoder(
+            x,
+            gates=alter.gates.decoder,
+            edges=alter.edges,
+            patches=alter.patches,
+            position_scale=alter.scale,
+        )
         caches = self.decoder.go_on(result.cache, length)
         return self.say(result.vectors), Written(caches, alter)
 
     def step(self, token: Any, index: Any, state: Written) -> tuple[Any, Written]:
         """ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        gates, scale, edges = state.alter
+        gates, scale, edges, patches = state.alter
         x = self.embedding(token[:, None], start=index, position_scale=scale)
         x, caches = self.decoder.step(
-            x, index, state.caches, gates=gates.decoder, edges=edges, position_scale=scale
+            x,
+            index,
+            state.caches,
+            gates=gates.decoder,
+            edges=edges,
+            patches=patches,
+            position_scale=scale,
         )
         return self.say(x)[:, 0], state._replace(caches=caches)

@@ -114,6 +114,7 @@ class Reader(keras.Model):
             real=real,
             gates=getattr(alter.gates, kind),
             edges=alter.edges,
+            patches=alter.patches,
             places=places,
             position_scale=alter.scale,
             training=training,

@@ -134,8 +134,15 @@ class Transformer(keras.Model):
         """The encoder's side of `forward`: its output, and which of its positions are real (B, S)."""
         real = self._real(source) if real is None else real
         x = self.source_embedding(source, position_scale=alter.scale, training=training)
-        gates, edges = alter.gates.encoder, alter.edges
-        return self.encoder(x, real=real, gates=gates, edges=edges, training=training), real
+        found = self.encoder(
+            x,
+            real=real,
+            gates=alter.gates.encoder,
+            edges=alter.edges,
+            patches=alter.patches,
+            training=training,
+        )
+        return found, real
 
     def look(
         self,
@@ -156,6 +163,7 @@ class Transformer(keras.Model):
             gates=alter.gates.decoder,
             cross_gates=alter.gates.cross,
             edges=alter.edges,
+            patches=alter.patches,
             position_scale=alter.scale,
             training=training,
         )
@@ -182,7 +190,7 @@ class Transformer(keras.Model):
 
     def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
         """Target ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        gates, scale, edges = state.alter
+        gates, scale, edges, patches = state.alter
         x, caches = self.decoder.step(
             self.target_embedding(token[:, None], start=index, position_scale=scale),
             index,
@@ -191,6 +199,7 @@ class Transformer(keras.Model):
             gates=gates.decoder,
             cross_gates=gates.cross,
             edges=edges,
+            patches=patches,
             position_scale=scale,
         )
         return self.say(x)[:, 0], state._replace(caches=caches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,17 +13,19 @@ from transformer.analysis.by_hand import Array, LayerWeights, Mask
 from transformer.analysis.handed import lengths
 from transformer.analysis.insides import Insides
 from transformer.analysis.lens import Lens
+from transformer.analysis.patching import Compared, Contest, Patched, Rows, TwoRuns
 from transformer.analysis.scores import Learned, cut_of, mask_of, spared
 from transformer.analysis.shares import Shares, scores, shares
 from transformer.ask import MAX_CHARACTERS, Ask, done_to, scale
 from transformer.config import NAMED, NO_ID, OF_TEXTS, ModelConfig, present
-from transformer.interventions import Interventions, Kind
+from transformer.interventions import NONE, Interventions, Kind, Site
 from transformer.layers.attention import MultiHeadAttention
-from transformer.models.altering import ALL_ON, Alter, absent, edges_of, gates_of
-from transformer.pipeline import reference
+from transformer.models.altering import ALL_ON, Alter, absent, edges_of, gates_of, patches_of
+from transformer.pipeline import patching, reference
 from transformer.pipeline.insides import answering, blocks_of, stack_of
 from transformer.pipeline.reference import Opinion
 from transformer.runtime import Projected
+from transformer.runtime.common import ids_row
 from transformer.text.tokenizer import clean
 from transformer.trace import KINDS, Alternative, FloatArray, Label, Step, Trace
 
@@ -40,6 +43,7 @@ class Model:
 
     WHAT: ClassVar[str] = "a network"
     READS: ClassVar[frozenset[str]] = frozenset()
+    SIDES: ClassVar[int] = 1  # rows of ids that say a run again
 
     runtime: Any
     network: Any
@@ -194,7 +198,8 @@ class Model:
         recording = self.runtime.insides.record(inputs, self._altered(trace))
         task = self.config.task.kind
         names = [Label(name, id=i) for i, name in enumerate(self.config.class_names)] if task in NAMED else []
-        return Insides(tuple(labels), tuple(targets), recording, task in OF_TEXTS, tuple(names))
+        swapped = any(patch.site == "stream" for patch in done_to(trace.options).patches)
+        return Insides(tuple(labels), tuple(targets), recording, task in OF_TEXTS, tuple(names), swapped)
 
     def lens(self, of: Trace | Insides, given: Any = None) -> Lens:
         """What the network would answer if it ended after each layer: see `analysis.lens`.
@@ -247,9 +252,13 @@ class Model:
             given: of `insides`.
 
         Raises:
-            ValueError: no such place, token or class.
+            ValueError: no such place, token or class, or a stream into which vectors of another run were put.
         """
         inside = of if isinstance(of, Insides) else self.insides(of, given)
+        if inside.swapped:
+            raise ValueError(
+                "expected a stream that adds up, received one into which another run's vectors were put"
+            )
         place, count = (0 if inside.classes else place), len(inside.targets)
         if not 0 <= place < count:
             raise ValueError(f"expected a place below {count}, received {place}")
@@ -292,6 +301,42 @@ class Model:
         best = [int(i) for i in np.argsort(-said, kind="stable")[:count]]
         labels = [of.names[i] if of.names else self.tokenizer.label(i) for i in best]
         return numbered(labels, best)
+
+    def two_runs(self, trace: Trace, other: str) -> TwoRuns:
+        """A trace's text and another one of as many tokens through the network, and what is asked of both; errors as of
+        `pipeline.patching.two_runs`."""
+        return patching.two_runs(self, trace, other)
+
+    def patched(
+        self,
+        runs: TwoRuns,
+        site: Site = "stream",
+        kind: Kind | None = None,
+        *,
+        noising: bool = False,
+        asked: Contest | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Patched:
+        """What becomes of the answer with one part of the other run at a time: see `pipeline.patching.patched`; `kind`
+        None: of the first map that the network has."""
+        shapes = self.config.attention_shapes()
+        own = next(each for each in KINDS if each == kind or (kind is None and each in shapes))
+        return patching.patched(self, runs, site, own, noising=noising, asked=asked, progress=progress)
+
+    @property
+    def answers_texts(self) -> bool:
+        """Whether there is one answer to a whole text."""
+        return self.config.task.kind in OF_TEXTS
+
+    def answer_label(self, i: int) -> Label:
+        """What an answer is called: a token, or a class."""
+        if self.config.task.kind in NAMED:
+            return Label(self.config.class_names[i], id=i)
+        return numbered([self.tokenizer.label(i)], [i])[0]
+
+    def _compared(self, trace: Trace, other: str) -> Compared:
+        """A trace's run and that of another text, up to where their answers are compared."""
+        raise ValueError(f"expected a network over text, received {self.WHAT}")
 
     def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
         """What a trace says, its ids, and the inputs of `runtime.insides` that say it; -1: what is foretold there."""
@@ -354,20 +399,69 @@ class Model:
         found = blocks[layer].cross_attention if kind == "cross" else blocks[layer].self_attention
         return found
 
-    def _alter(self, interventions: Interventions, position_scale: float) -> Alter:
+    def _alter(self, interventions: Interventions, position_scale: float, other: Rows = ()) -> Alter:
         """What is changed, as numbers for the network.
+
+        Args:
+            other: the ids of the run that patches come from, see `_other`.
 
         Raises:
             ValueError: a head that it does not have, or a change that it does not take.
         """
-        if interventions.patches:
+        if (interventions.edges or interventions.patches) and self.config.recurrent:
+            what = "edges" if interventions.edges else "patches"
+            raise ValueError(f"expected changes of heads alone of a recurrent network, received {what}")
+        if interventions.patches and not other:
             raise ValueError("expected changes of heads and looks alone, received patches")
-        if interventions.edges and self.config.recurrent:
-            raise ValueError("expected changes of heads alone of a recurrent network, received edges")
         shapes = self.config.attention_shapes()
         interventions.fits(shapes)
         gates = gates_of(interventions, shapes) if interventions else ALL_ON
-        return Alter(gates, () if position_scale == 1 else position_scale, edges_of(interventions))
+        found = Alter(gates, () if position_scale == 1 else position_scale, edges_of(interventions))
+        if not interventions.patches:
+            return found
+        given = self.runtime.insides.given(self._rows(other), Alter(scale=found.scale))
+        return found._replace(patches=patches_of(interventions, given, self.config))
+
+    def _patched(self, ask: Ask) -> tuple[Alter, dict[str, Any]]:
+        """What a question changes, as numbers for the network, and what a trace says of it.
+
+        Raises:
+            ValueError: as of `_alter`, or patches without a text that they come from.
+        """
+        interventions, scaled = ask.interventions, ask.position_scale
+        said: dict[str, Any] = dict(changes(interventions, scaled))
+        if not interventions.patches:
+            return self._alter(interventions, scaled), said
+        if not interventions.other:
+            raise ValueError("expected the other text that patches come from, received none")
+        if self.runtime.insides is None:
+            return self._alter(interventions, scaled), said  # says why not
+        as_it_is = dataclasses.replace(
+            ask, given=interventions.other, target=None, target_ids=(), choices=(), interventions=NONE
+        )
+        other = self._other(as_it_is)
+        return self._alter(interventions, scaled, other), said | {
+            "other": "|".join(" ".join(map(str, row)) for row in other)
+        }
+
+    def _other(self, ask: Ask) -> Rows:
+        """Rows of ids that say again what the network is given, and what it answers: see `_rows`."""
+        raise ValueError(f"expected changes of heads and looks alone of {self.WHAT}, received patches")
+
+    def _rows(self, rows: Rows) -> tuple[Any, ...]:
+        """The inputs of `runtime.insides` that stand for rows of ids."""
+        return tuple(ids_row(row, len(row), 0) for row in rows)
+
+    def _said_other(self, trace: Trace) -> Rows:
+        """The run that a trace's patches come from, which somebody else may have written."""
+        text: Any = trace.options.get("other", "")
+        if not isinstance(text, str) or not re.fullmatch(r"\d{1,8}(?:[ |]\d{1,8}){0,20000}", text):
+            raise ValueError("expected a trace with the ids of its other run, received one without")
+        rows = [[int(i) for i in row.split(" ")] for row in text.split("|")]
+        size, longest = max(self.config.vocabulary, self.config.source_vocabulary), self.config.longest
+        if len(rows) != self.SIDES or any(len(row) > longest or max(row) >= size for row in rows):
+            raise ValueError(f"expected {self.SIDES} rows of ids below {size}, received {text[:40]!r}")
+        return rows
 
     def _spared(self, interventions: Interventions, **sizes: tuple[int, int]) -> dict[str, int]:
         """In how many rows of how many heads nothing was barred because nothing else would have been left, as a trace
@@ -388,10 +482,9 @@ class Model:
 
     def _altered(self, trace: Trace) -> Alter:
         """What was changed when a trace was made, by its options, which somebody else may have written."""
-        return self._alter(
-            done_to(trace.options),
-            scale("position_scale", trace.options.get("position_scale", 1.0)),
-        )
+        done = done_to(trace.options)
+        other = self._said_other(trace) if done.patches else ()
+        return self._alter(done, scale("position_scale", trace.options.get("position_scale", 1.0)), other)
 
     def _table(self, embedding: Any, rows: int, options: Mapping[str, Any]) -> np.ndarray | None:
         """The first rows of an embedding's positions, scaled as a trace's options say; None where it has none."""

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from transformer.analysis.patching import Compared, Rows
 from transformer.ask import MAX_CHARACTERS, Ask
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.config import OF_TEXTS, OF_TOKENS
 from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter, absent, moved_up
-from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
+from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime, answers
 from transformer.runtime.common import ids_row
 from transformer.runtime.reader import Read
@@ -46,6 +47,7 @@ class TextReader(Model):
     of its positions, or fewer where memory is short."""
 
     WHAT = "a network that only reads"
+    SIDES = 3
     READS = frozenset(("second", "masked", "position_scale", "interventions"))
 
     def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
@@ -100,15 +102,48 @@ class TextReader(Model):
         )
 
     def _answer(self, ask: Ask, given: str) -> Trace:
-        alter = self._alter(ask.interventions, ask.position_scale)
+        alter, changed = self._patched(ask)
         encoded, types, begins = self._encode(given, ask.second)
         ids = self._hide(list(encoded.ids), ask.masked)
         options: dict[str, Any] = {"second": clean(ask.second)} if ask.second else {}
         if encoded.unknown:
             options["unknown"] = " ".join(dict.fromkeys(encoded.unknown))
-        options |= changes(ask.interventions, ask.position_scale)
+        options |= changed
         options |= self._spared(ask.interventions, encoder=(len(ids),) * 2, decoder=(len(ids),) * 2)
         return self._trace(clean(given), encoded.labels, ids, options, types, alter, begins)
+
+    def _compared(self, trace: Trace, other: str) -> Compared:
+        """The classes of both texts, or the word under the first mask."""
+        second: Any = trace.options.get("second", "")
+        ids, mask = ids_of(trace.source), self.config.mask_id
+        masked = [i for i, own in enumerate(ids) if own == mask >= 0]
+        if self.config.output == "masked_tokens" and not masked:
+            raise ValueError("expected a text with a hidden word to ask about, received one without")
+        if self.config.output not in ("masked_tokens", "classes"):
+            raise ValueError(
+                f"expected a network that answers by classes or hidden words, received one for {self.config.output}"
+            )
+        encoded, types, _ = self._encode(other, second if isinstance(second, str) else "")
+        theirs = list(encoded.ids)
+        if len(theirs) == len(ids):  # else it is refused
+            theirs = self._hide(theirs, masked)
+        rows = [
+            (each, kinds or [0] * len(each), each)
+            for each, kinds in ((ids, self._types(trace)), (theirs, types))
+        ]
+        place = masked[0] if self.config.output == "masked_tokens" else 0
+        return Compared((rows[0], rows[1]), place, {self.runtime.kind: trace.source})
+
+    def _other(self, ask: Ask) -> Rows:
+        encoded, types, _ = self._encode(ask.given, ask.second)
+        ids = self._hide(list(encoded.ids), ask.masked)
+        return ids, types or [0] * len(ids), ids
+
+    def _rows(self, rows: Rows) -> tuple[Any, ...]:
+        kinds = max(self.config.token_types, 1)
+        if len({len(row) for row in rows}) != 1 or max(rows[1]) >= kinds:
+            raise ValueError(f"expected rows of one length and segments below {kinds}, received others")
+        return super()._rows(rows)
 
     @property
     def joins(self) -> bool:
@@ -197,6 +232,10 @@ class TextReader(Model):
             for whole in (ids, types or [0] * len(ids))
         )
         alter = self._altered(trace)
+        if not absent(alter.patches):
+            raise ValueError(
+                "expected a trace without patches where words are taken out, received one with patches"
+            )
         if not absent(alter.edges):  # a look is between tokens, wherever they stand then
             alter = alter._replace(edges=np.stack([moved_up(alter.edges, places) for places in gone]))
         scores = self.runtime.scores(rows, progress, alter, kinds)

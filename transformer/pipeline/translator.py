@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.ask import MOST_BEAMS, Ask, choices_text, whole
-from transformer.interventions import NONE, Interventions
+from transformer.analysis.patching import Compared, Rows
+from transformer.ask import MOST_BEAMS, Ask, choices_text, done_to, scale, whole
+from transformer.interventions import NONE, Interventions, Kind
 from transformer.models.altering import Alter
-from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, several, steps_of
+from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, Recorded, Runtime
 from transformer.runtime.common import ids_row
 from transformer.text.tokenizer import clean
@@ -30,6 +32,7 @@ class Translator(Model):
     """An encoder-decoder network over text with its tokenizer."""
 
     WHAT = "a translator"
+    SIDES = 2
     READS = frozenset(
         ("target", "target_ids", "choices", "beams", "alpha", "position_scale", "interventions")
     )
@@ -86,7 +89,7 @@ class Translator(Model):
         )
 
     def _answer(self, ask: Ask, given: str) -> Trace:
-        alter = self._alter(ask.interventions, ask.position_scale)
+        alter, changed = self._patched(ask)
         source = self.tokenizer.encode(readable(given))
         self._fits(source.ids, self.config.max_source)
         options: dict[str, str | int | float] = {"decoding": "forced"}
@@ -105,7 +108,7 @@ class Translator(Model):
                 options = {"decoding": "beam", "beams": beams, "alpha": ask.alpha}
         if source.unknown:
             options["unknown"] = " ".join(dict.fromkeys(source.unknown))
-        options |= changes(ask.interventions, ask.position_scale)
+        options |= changed
         recorded = self.runtime.record(source.ids, ids, alter)
         for step, alternative in ask.choices:
             if not (0 <= step < len(ids) and 0 <= alternative < recorded.alternatives.shape[1]):
@@ -125,6 +128,35 @@ class Translator(Model):
         forced = ask.target is not None and not ask.choices
         output = clean(ask.target or "") if forced else self.tokenizer.decode(ids)
         return self._trace(clean(given), source.ids, source.labels, ids, recorded, output, options)
+
+    def _compared(self, trace: Trace, other: str) -> Compared:
+        """The first token that the translations do not share."""
+        if self.config.recurrent:
+            raise ValueError("expected a Transformer, received a recurrent network")
+        beams = trace.options.get("beams")
+        ask = Ask(
+            model=self.name,
+            given=other,
+            beams=beams if isinstance(beams, int) else None,
+            position_scale=scale("position_scale", trace.options.get("position_scale", 1.0)),
+            interventions=replace(done_to(trace.options), patches=(), other=""),
+        )
+        theirs = self.ask(ask)
+        own, others = ids_of(trace.target), ids_of(theirs.target)
+        place = next((i for i, pair in enumerate(zip(own, others, strict=False)) if pair[0] != pair[1]), None)
+        if place is None:
+            raise ValueError(
+                f"expected texts that are translated differently, received “{trace.output}” for both"
+            )
+        sources = ids_of(trace.source), ids_of(theirs.source)
+        rows = [(source, ids[: place + 1]) for source, ids in zip(sources, (own, others), strict=True)]
+        written = trace.target[: place + 1]
+        labels: dict[Kind, Sequence[Label]] = {"encoder": trace.source, "decoder": written, "cross": written}
+        return Compared((rows[0], rows[1]), place, labels)
+
+    def _other(self, ask: Ask) -> Rows:
+        found = self._answer(ask, ask.given)
+        return ids_of(found.source), ids_of(found.target)
 
     def trace_ids(self, source: Sequence[int], target: Sequence[int]) -> Trace:
         """The same for ready-made ids, the end token last in both.

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transformer.analysis.patching import Compared, Rows
 from transformer.ask import MAX_CHARACTERS, Ask, whole
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter
-from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
 from transformer.runtime.common import ids_row
 from transformer.runtime.language import Ends
@@ -125,7 +126,7 @@ class Writer(Model):
         )
 
     def _answer(self, ask: Ask, given: str) -> Trace:
-        alter = self._alter(ask.interventions, ask.position_scale)
+        alter, changed = self._patched(ask)
         text, target, tokens = given, ask.target, ask.tokens
         prompt, whole_text = self.encode(text), text
         written: list[int] = list(ask.target_ids)
@@ -143,13 +144,24 @@ class Writer(Model):
         typed = self.tokenizer.encode(whole_text)
         if typed.unknown:
             options["unknown"] = " ".join(dict.fromkeys(typed.unknown))
-        options |= changes(ask.interventions, ask.position_scale)
+        options |= changed
         output = clean(whole_text)
         if not target:
             output += self._after(output, prompt, written)
         ids = [*prompt, *written]
         options |= self._spared(ask.interventions, decoder=(len(ids), len(ids)))
         return self._trace(clean(text), output, ids, len(prompt), options, typed.labels, alter)
+
+    def _other(self, ask: Ask) -> Rows:
+        return [self.encode(ask.given)]
+
+    def _compared(self, trace: Trace, other: str) -> Compared:
+        """What comes after both texts."""
+        ids = ids_of(trace.source)
+        return Compared(([ids], [self.encode(other)]), len(ids) - 1, {"decoder": trace.source})
+
+    def _rows(self, rows: Rows) -> tuple[Any, ...]:
+        return super()._rows([[*rows[0], 0]])  # the last of the inputs is not read
 
     def trace_ids(self, ids: Sequence[int]) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them.
@@ -186,7 +198,8 @@ class Writer(Model):
             ValueError: nothing to read, no room for another word, a setting out of its range, or no such head.
         """
         how, count = drawing(temperature, top_k, top_p), whole("words", count, 1)
-        alter = self._alter(Interventions.of(interventions), 1.0)
+        ask = Ask(model=self.name, given=text, interventions=Interventions.of(interventions))
+        alter, _ = self._patched(ask)
         ids = self.encode(text)
         self._fits(ids, self.longest)
         joined: dict[str, Word] = {}
@@ -225,7 +238,10 @@ class Writer(Model):
         Raises:
             ValueError: nothing to read, a setting out of its range, or no such head.
         """
-        how, alter = drawing(temperature, top_k, top_p), self._alter(Interventions.of(interventions), 1.0)
+        how = drawing(temperature, top_k, top_p)
+        alter, _ = self._patched(
+            Ask(model=self.name, given=readable(text), interventions=Interventions.of(interventions))
+        )
         words = whole("words", words, 1, 200)
         first, new = self._first(readable(text)), ""
         left = LONG * words

@@ -17,7 +17,7 @@ from keras import ops
 
 from transformer import settings
 from transformer.config import ModelConfig
-from transformer.models.altering import AS_IT_IS, EDGE, Alter, Gates, absent
+from transformer.models.altering import AS_IT_IS, EDGE, PATCH, Alter, Gates, Patches, absent, patch_width
 from transformer.search.generate import permitted
 
 __all__ = ["tf"]
@@ -47,7 +47,7 @@ class Graphs:
         self._compiled: set[Any] = set()
 
     def __call__(self, *inputs: Any) -> Any:
-        if self.few is self.any or _cutting(inputs):
+        if self.few is self.any or beyond(inputs):
             return self.any(*inputs)
         shapes = tuple(tuple(part.shape) for part in tf.nest.flatten(inputs) if part is not None)
         if shapes in self._compiled:
@@ -63,24 +63,32 @@ class Graphs:
 
 
 class Plain:
-    """One function as a graph without XLA, and as a second one for what forbids looks: what that costs, nobody else
-    pays. Each is built when it is first asked for."""
+    """One function as a graph without XLA, and as others for what forbids looks and for what is put in: what that
+    costs, nobody else pays. Each is built when it is first asked for."""
 
     def __init__(self, function: Any, signature: Sequence[Any]) -> None:
-        cutting = [part._replace(edges=EDGES) if isinstance(part, Alter) else part for part in signature]
-        self.usual = tf.function(function, autograph=False, input_signature=signature)
-        self.cutting = tf.function(function, autograph=False, input_signature=cutting)
+        def graph(**without: Any) -> Any:
+            own = [part._replace(**without) if isinstance(part, Alter) else part for part in signature]
+            return tf.function(function, autograph=False, input_signature=own)
+
+        self.usual, self.cutting, self.patching = graph(edges=(), patches=()), graph(patches=()), graph()
 
     def __call__(self, *inputs: Any) -> Any:
-        return (self.cutting if _cutting(inputs) else self.usual)(*inputs)
+        if not beyond(inputs):
+            return self.usual(*inputs)
+        patched = any(isinstance(part, Alter) and not absent(part.patches) for part in inputs)
+        return (self.patching if patched else self.cutting)(*inputs)
 
     def experimental_get_tracing_count(self) -> int:
         """How many graphs have been built."""
-        return sum(int(graph.experimental_get_tracing_count()) for graph in (self.usual, self.cutting))
+        graphs = (self.usual, self.cutting, self.patching)
+        return sum(int(graph.experimental_get_tracing_count()) for graph in graphs)
 
 
-def _cutting(inputs: Sequence[Any]) -> bool:
-    return any(isinstance(part, Alter) and not absent(part.edges) for part in inputs)
+def beyond(inputs: Sequence[Any]) -> bool:
+    """Whether more is changed than numbers that go into every graph: looks are forbidden, or vectors put in."""
+    changed = [part for part in inputs if isinstance(part, Alter)]
+    return any(not absent(part.edges) or not absent(part.patches) for part in changed)
 
 
 _behind: ContextVar[Callable[[Callable[[], Any]], Any] | None] = ContextVar("behind", default=None)
@@ -152,10 +160,12 @@ EDGES = tf.TensorSpec((None, None, EDGE), tf.int32)  # see `Alter`
 
 
 def alter_signature(config: ModelConfig) -> Alter:
-    """The shapes of `alter_tensors`."""
+    """The shapes of `alter_tensors`, of all that can be changed."""
     shapes = config.attention_shapes()
     gates = Gates(**{kind: tf.TensorSpec((None, *shape), tf.float32) for kind, shape in shapes.items()})
-    return Alter(gates, tf.TensorSpec((None,), tf.float32))
+    vectors = tf.TensorSpec((None, None, patch_width(config)), tf.float32)
+    patches = Patches(tf.TensorSpec((None, None, PATCH), tf.int32), vectors)
+    return Alter(gates, tf.TensorSpec((None,), tf.float32), EDGES, patches)
 
 
 class Recorded(NamedTuple):
@@ -225,8 +235,8 @@ def alter_tensors(config: ModelConfig, alter: Alter = AS_IT_IS, rows: int = 1) -
 
     Args:
         config: of the network.
-        alter: gates (layers, H) or (B, layers, H), a scale, a number or (B,), and edges (E, 10) or (B, E, 10); one of
-            them stands for all rows.
+        alter: gates (layers, H) or (B, layers, H), a scale, a number or (B,), edges (E, 10) or (B, E, 10), and patches
+            alike; one of them stands for all rows.
         rows: how many inputs there are; one input takes as many rows as `alter` has.
 
     Raises:
@@ -250,7 +260,12 @@ def alter_tensors(config: ModelConfig, alter: Alter = AS_IT_IS, rows: int = 1) -
     )
     edges = np.zeros((1, 0, EDGE), np.int32) if absent(alter.edges) else np.asarray(alter.edges, np.int32)
     edges = edges[None] if edges.ndim == 2 else edges
-    rows = max(rows, len(scale), len(edges), *(len(gate) for gate in found.values()))
+    patches: Any = ()
+    if not absent(alter.patches):
+        places, vectors = (np.asarray(part) for part in alter.patches)
+        patches = Patches(places.reshape(-1, *places.shape[-2:]), vectors.reshape(-1, *vectors.shape[-2:]))
+    many = [scale, edges, *found.values(), *patches]
+    rows = max(rows, *(len(part) for part in many))
 
     def repeated(part: np.ndarray) -> Any:
         if len(part) not in (1, rows):
@@ -258,6 +273,8 @@ def alter_tensors(config: ModelConfig, alter: Alter = AS_IT_IS, rows: int = 1) -
         return tf.constant(part if len(part) == rows else np.repeat(part, rows, axis=0))
 
     gates = Gates(**{kind: repeated(gate) for kind, gate in found.items()})
+    if patches:  # what they run through takes looks that are forbidden, too, none or some
+        return Alter(gates, repeated(scale), repeated(edges), Patches(*(repeated(part) for part in patches)))
     return Alter(gates, repeated(scale), repeated(edges) if edges.size else ())
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from transformer.analysis.insides import Recording
 from transformer.config import ModelConfig
 from transformer.interventions import KINDS, Kind
-from transformer.models.altering import AS_IT_IS, Alter
+from transformer.models.altering import AS_IT_IS, Alter, Given, absent
 from transformer.runtime import answers
 from transformer.runtime.common import ALTERNATIVES, alter_signature, alter_tensors, plain, tf
 from transformer.search.generate import permitted
@@ -50,6 +50,7 @@ class Insides:
         self.config, self._run, self._hears = config, run, letters is not None
         self._kinds: tuple[Kind, ...] = ("decoder", "cross") if config.decoder else ("encoder",)
         self._recorded = plain(self._run_recorded, [*signature, alter_signature(config)])
+        self._given = plain(self._run_given, [*signature, alter_signature(config)])
         stream = tf.TensorSpec((1, None, config.width))
         self._scores = plain(lambda x: tf.cast(say(x), tf.float32), [stream])
         each = [stream, tf.TensorSpec((None,), tf.int32)]
@@ -67,6 +68,16 @@ class Insides:
             fed.numpy(),
             heard.numpy() if self._hears else None,
         )
+
+    def given(self, inputs: Sequence[Any], alter: Alter = AS_IT_IS) -> dict[Kind, Given]:
+        """What every stack had in one pass over inputs of one row, and what heads handed over: of each map, to be put
+        into another pass."""
+        found = self._given(*inputs, alter_tensors(self.config, alter))
+        return {
+            kind: Given(*(None if absent(part) else part.numpy() for part in parts))
+            for kind, parts in zip(KINDS, found, strict=True)
+            if parts
+        }
 
     def guesses(self, streams: np.ndarray, targets: np.ndarray, *, letters: bool = False) -> Guesses:
         """What each layer would answer.
@@ -102,6 +113,23 @@ class Insides:
         heard = tf.stack([part[0] for part in result.heard.streams]) if self._hears else tf.zeros(0)
         whole = [tf.cast(part, tf.float32) for part in (tf.stack(streams), tf.stack(fed), heard)]
         return whole[0], whole[1], tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), mixed), whole[2]
+
+    def _run_given(self, *given: Any) -> tuple[Any, ...]:
+        result = self._run(*given)
+        both = self.config.encoder and self.config.decoder
+        stacks = {"encoder": result.heard if both else result.inside, "decoder": result.inside}
+
+        def rows(parts: Any) -> Any:
+            return tf.cast(tf.stack([part[0] for part in parts]), tf.float32)
+
+        found = []
+        for kind, parts in zip(KINDS, result.projections, strict=True):
+            if not parts or parts[0] is None:
+                found.append(())
+                continue
+            inside = [rows(part) for part in stacks[kind]] if kind in stacks else [(), ()]
+            found.append((*inside, rows([own.mixed for own in parts])))
+        return tuple(found)
 
     def _run_guesses(self, scores: Any, target: Any, task: str) -> tuple[Any, ...]:
         chances = answers.chances(task, scores)  # (N, V)

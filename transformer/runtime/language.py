@@ -15,7 +15,6 @@ from keras import ops
 from transformer.models.altering import AS_IT_IS, Alter, absent
 from transformer.models.language import LanguageModel, Written
 from transformer.runtime.common import (
-    EDGES,
     IDS,
     Projected,
     Recorded,
@@ -62,9 +61,8 @@ class LanguageRuntime:
         self._forced = plain(self._run_forced, [IDS, altered])
         self._projections = plain(self._run_projections, [IDS, altered])
         self._start = plain(self._run_start, [IDS, tf.TensorSpec((), tf.int32), altered])
-        self._steps: dict[
-            tuple[int, bool], Any
-        ] = {}  # by the size of the caches, and whether looks are forbidden
+        # By the size of the caches, whether looks are forbidden, and whether vectors are put in.
+        self._steps: dict[tuple[int, bool, bool], Any] = {}
         self._scores = plain(self._run_scores, [IDS, IDS])
         self.effects = Effects(config, self._run_chances, [IDS])
         self.insides = Insides(config, self._run_inside, self._run_say, [IDS])
@@ -251,15 +249,20 @@ class LanguageRuntime:
     ) -> tuple[np.ndarray, Written]:
         """Put `tokens` (N,) at `index`, each after the row of the caches that `parents` names: what is foretold after
         them, natural log-probabilities (N, vocabulary), and the state."""
-        size, cuts = int(state.caches[0].self_attention.key.shape[2]), not absent(state.alter.edges)
-        if (size, cuts) not in self._steps:
+        changed, size = state.alter, int(state.caches[0].self_attention.key.shape[2])
+        how = size, not absent(changed.edges), not absent(changed.patches)
+        if how not in self._steps:
             rows = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), state)
-            if cuts:
-                rows = rows._replace(alter=rows.alter._replace(edges=EDGES))
+            whole = alter_signature(self.network.config)  # with any number of looks, or vectors
+            edges, patches = (
+                () if absent(part) else spec
+                for part, spec in ((changed.edges, whole.edges), (changed.patches, whole.patches))
+            )
+            rows = rows._replace(alter=rows.alter._replace(edges=edges, patches=patches))
             several, one = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
-            self._steps[size, cuts] = plain(self._run_step, [rows, several, several, one])
+            self._steps[how] = plain(self._run_step, [rows, several, several, one])
         given = (tf.constant(np.asarray(part, np.int32)) for part in (parents, tokens, index))
-        log_p, state = self._steps[size, cuts](state, *given)
+        log_p, state = self._steps[how](state, *given)
         return log_p.numpy(), state
 
     def _run_forced(self, ids: Any, alter: Alter) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from transformer.analysis.compare import Pair, log_probability, paired, times
 from transformer.ask import Ask
 from transformer.config import OF_TOKENS
 from transformer.figures.labels import display
-from transformer.interventions import NONE, Edge, Interventions, Kind
+from transformer.interventions import NONE, Edge, Interventions, Kind, Patch
 from transformer.trace import Answer, AttentionMap, Trace, spelt, word_starts
 from transformer.ui.instruments import looks
 from transformer.ui.models import calls
@@ -108,6 +108,13 @@ def cut(edge: Edge) -> None:
     change(lambda: replace(now, edges=edges if len(edges) < len(now.edges) else (*edges, edge)))
 
 
+def take_out(patch: Patch) -> None:
+    """From now on what the run itself has at that place."""
+    now = asked()
+    left = tuple(other for other in now.patches if other != patch)
+    change(lambda: replace(now, patches=left, other=now.other if left else ""))
+
+
 def change(made: Callable[[], Interventions]) -> None:
     """Change what `made` returns from now on; where those are more changes than there may be, what was there stays, and
     the page says why. Called inside a fragment that begins with `whole_page_if_switched`."""
@@ -185,10 +192,11 @@ def _holds() -> bool:
 def panel(found: Changed, offset: float = 0.0) -> None:
     """What is changed and what came of it, in words, and the ways back; inside a fragment that begins with
     `whole_page_if_switched`. `offset`: seconds that lie before the sound that it is about."""
-    edges = found.interventions.edges
+    edges, patches = found.interventions.edges, found.interventions.patches
     with st.container(key="change", border=True):
         heads = f"**{said(found.interventions)}** " if found.interventions.heads else ""
-        st.markdown(f":material/{'tune' if heads else 'content_cut'}: {heads}{effect(found)}")
+        icon = "tune" if heads else "content_cut" if edges else "move_item"
+        st.markdown(f":material/{icon}: {heads}{effect(found)}")
         for edge in edges[:MOST_LOOKS]:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 cut_said = f"{looks.where(edge)}: {looks.look(edge, found.after, offset)}"
@@ -206,6 +214,20 @@ def panel(found: Changed, offset: float = 0.0) -> None:
                 )
         if len(edges) > MOST_LOOKS:
             st.caption(f"And {len(edges) - MOST_LOOKS} more looks.")
+        for patch in patches[:MOST_LOOKS]:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                said_of = f"From “{line(found.interventions.other, 60)}”: {looks.put(patch, found.after)}."
+                st.markdown(said_of, width="stretch")
+                st.button(
+                    "Take out",
+                    icon=":material/undo:",
+                    type="tertiary",
+                    key=f"take-out-{Interventions(patches=(patch,)).text()}",
+                    on_click=take_out,
+                    args=(patch,),
+                )
+        if len(patches) > MOST_LOOKS:
+            st.caption(f"And {len(patches) - MOST_LOOKS} more places.")
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             if found.own and found.writes:
                 st.session_state["held"] = _holds()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from transformer.analysis.scores import cut_of, mask_of, spared
 from transformer.ask import done_to
 from transformer.figures.labels import MAP_NAMES, shown
-from transformer.interventions import ALL, Edge, Head
+from transformer.interventions import ALL, Edge, Head, Patch
 from transformer.trace import Label, Trace
 from transformer.ui.shell.markdown import plain
 
@@ -17,6 +17,22 @@ def where(change: Head | Edge) -> str:
     layer = "all layers" if change.layer == ALL else f"layer {change.layer + 1}"
     which = "all heads" if change.head == ALL else f"head {change.head + 1}"
     return f"{MAP_NAMES[change.kind].lower()}, {layer}, {which}"
+
+
+def put(patch: Patch, trace: Trace) -> str:
+    """What another run had is put in where, as Markdown: "the stream behind layer 2 of the decoder at “on”"."""
+    layer = f"layer {patch.layer + 1}"
+    if patch.site == "head":
+        head = "all heads" if patch.head == ALL else f"head {patch.head + 1}"
+        what = f"what {head} of {MAP_NAMES[patch.kind].lower()}, {layer}, hands over"
+    elif patch.site == "stream":
+        what = f"the stream behind {layer} of the {patch.kind}"
+    else:
+        what = f"what the feed-forward of {layer} of the {patch.kind} writes"
+    if patch.position == ALL:
+        return f"{what}, everywhere"
+    there = "" if patch.origin == ALL else f", from its token {patch.origin + 1}"
+    return f"{what}, at {span(trace[patch.kind].queries, patch.position, patch.position)}{there}"
 
 
 def look(edge: Edge, trace: Trace, offset: float = 0.0) -> str:

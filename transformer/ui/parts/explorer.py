@@ -22,7 +22,7 @@ from transformer.ask import done_to
 from transformer.figures.heatmap import CONFIG, Marks, heatmap
 from transformer.figures.labels import MAP_NAMES
 from transformer.trace import AttentionMap, FloatArray, Label, Trace
-from transformer.ui.instruments import cutting, lens, ranking, shares
+from transformer.ui.instruments import cutting, lens, patching, ranking, shares
 from transformer.ui.instruments.heads import Changed, asked, panel, switch, tokens, whole_page_if_switched
 from transformer.ui.models import calls
 from transformer.ui.parts.sentence import Beside, Choice, Cut, sentence
@@ -107,6 +107,7 @@ def explore(
     on_choose: Callable[[Choice], None] | None = None,
     words: Words | None = None,
     changed: Changed | None = None,
+    pair: patching.Pair | None = None,
 ) -> None:
     """Input and output, all heads, and the chosen one: everything that a click on a head changes.
 
@@ -117,6 +118,7 @@ def explore(
         on_choose: called with the alternative that was clicked, before the whole page runs again.
         words: draws the words itself, in the place of input and output.
         changed: what becomes of it with heads changed.
+        pair: two texts to put parts of one into the other.
     """
     whole_page_if_switched()
     above = st.container()  # the pickers, whose view it shows
@@ -161,6 +163,7 @@ def explore(
     lens.panel(shown.trace)
     shares.panel(shown.trace)
     ranking.panel(trace)
+    patching.panel(trace, pair)
     check_numbers(shown.trace, kind, layer, head)
 
 

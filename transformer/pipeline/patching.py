@@ -1,0 +1,121 @@
+"""Two texts of equally many tokens through one network, and each of them with parts of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from transformer.analysis.by_hand import Array
+from transformer.analysis.patching import ALIKE, Compared, Contest, Patched, TwoRuns, contest
+from transformer.ask import done_to, scale
+from transformer.interventions import ALL, Interventions, Kind, Patch, Site
+from transformer.models.altering import Patches, patches_of
+from transformer.trace import Trace
+
+TOGETHER = 2**24  # numbers of the largest tensor that a batch of patched runs may make
+
+
+def two_runs(model: Any, trace: Trace, other: str) -> TwoRuns:
+    """Both texts through the network.
+
+    Args:
+        model: a `Model` whose kind can be compared.
+        trace: of it; heads that are changed and looks that are cut in it are so in both runs.
+        other: the other text.
+
+    Raises:
+        ValueError: a text of another number of tokens, or one that is answered alike, in one line.
+    """
+    model._own(trace)
+    compared: Compared = model._compared(trace, other)
+    first, second = compared.rows
+    for mine, theirs in zip(first, second, strict=True):
+        if len(mine) != len(theirs):
+            raise ValueError(
+                f"expected two texts of equally many tokens, received {len(mine)} and {len(theirs)}"
+            )
+    done = replace(done_to(trace.options), patches=(), other="")
+    alter = model._alter(done, scale("position_scale", trace.options.get("position_scale", 1.0)))
+    kind: Kind = "decoder" if model.config.decoder else "encoder"
+    given, scores = [], []
+    for rows in compared.rows:
+        found = model.runtime.insides.given(model._rows(rows), alter)
+        stream = found[kind].streams[-1]
+        of_text = model.answers_texts
+        said = model.runtime.insides.scores(
+            stream if of_text else stream[compared.place : compared.place + 1]
+        )[0]
+        given.append(found)
+        scores.append(_log_softmax(said.astype(np.float64)))
+    if first == second or np.abs(scores[0] - scores[1]).max() < ALIKE:
+        raise ValueError(
+            "expected two texts that are answered differently, received one that changes nothing"
+        )
+    asked = contest(compared.place, scores[0], scores[1])
+    likely = {int(i) for row in scores for i in np.argsort(-row, kind="stable")[:5]} | {*asked[1:]}
+    names = {i: model.answer_label(i) for i in sorted(likely)}
+    return TwoRuns(compared, alter, (given[0], given[1]), (scores[0], scores[1]), asked, names)
+
+
+def patched(
+    model: Any,
+    runs: TwoRuns,
+    site: Site,
+    kind: Kind,
+    *,
+    noising: bool = False,
+    asked: Contest | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Patched:
+    """What becomes of the answer with one part put in at a time: at every layer and place, or of every head at all
+    places together.
+
+    Args:
+        model, runs: see `two_runs`.
+        site, kind: what is put in, and in which map.
+        noising: parts of the first text go into the second one's run; else the other way (Heimersheim and Nanda 2024,
+            section 2: denoising says what is enough for the answer, noising what is needed for it).
+        asked: what is asked of both; None: what suits them.
+        progress: told how many runs are done, and of how many; what it raises ends this.
+
+    Raises:
+        ValueError: a map that the network does not have, or two answers whose odds are the same in both runs.
+    """
+    asked = asked or runs.asked
+    count = model.config.attention_shapes()[kind]
+    own, giver = (1, 0) if noising else (0, 1)
+    inputs = model._rows(runs.compared.rows[own])
+    labels = tuple(runs.compared.labels[kind])
+    columns = count[1] if site == "head" else len(labels)
+    cells = [
+        Patch(site, kind, layer, ALL, i) if site == "head" else Patch(site, kind, layer, i)
+        for layer in range(count[0])
+        for i in range(columns)
+    ]
+    both = np.array([[row[asked.answer], row[asked.against]] for row in runs.scores])[[own, giver]]
+    if abs(np.subtract(*(both[:, 0] - both[:, 1]))) < ALIKE:
+        raise ValueError("expected answers whose odds differ between the texts, received two that stay alike")
+    places, ids = [asked.place] * 2, [asked.answer, asked.against]
+    longest = max(len(row) for row in runs.compared.rows[own])
+    together = max(1, TOGETHER // (longest * max(4 * model.config.width, count[1] * longest)))
+    found = []
+    for first in range(0, len(cells), together):
+        chosen = [
+            patches_of(Interventions(patches=(cell,)), runs.given[giver], model.config)
+            for cell in cells[first : first + together]
+        ]
+        patches = Patches(*(np.stack(parts) for parts in zip(*chosen, strict=True)))
+        found.append(model.runtime.effects.chances(inputs, places, ids, runs.alter._replace(patches=patches)))
+        if progress:
+            progress(min(first + together, len(cells)), len(cells))
+    chances = np.concatenate(found).astype(np.float64).reshape(count[0], columns, 2)
+    return Patched(site, kind, noising, () if site == "head" else labels, chances, both)
+
+
+def _log_softmax(scores: Array) -> Array:
+    shifted = scores - scores.max()
+    found: Array = shifted - np.log(np.exp(shifted).sum())
+    return found
