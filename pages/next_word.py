@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from transformer.ask import Ask
-from transformer.ui.instruments import heads
+from transformer.ui.instruments import heads, patching
 from transformer.ui.models import calls
 from transformer.ui.next_word import page as next_word
 from transformer.ui.next_word.replay import replay
@@ -40,4 +40,5 @@ if shown:
         about=about_model(shown.model),
         words=partial(replay, key="replay"),
         changed=heads.changed(trace, heads.read_again(question), writes="text", own=False),
+        pair=patching.Pair("The man said that", "The woman said that", next_word.take),
     )

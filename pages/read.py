@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from transformer.ui.instruments import heads
+from transformer.ui.instruments import heads, patching
 from transformer.ui.models import calls
 from transformer.ui.parts import explorer
 from transformer.ui.read import page as read
@@ -70,4 +70,5 @@ if reading:
         about=f"{about_model(reading.trace.model)} It reads at most {most} tokens at once; this text has {tokens}.",
         words=read_text.drawn(reading),
         changed=heads.changed(reading.trace, heads.read_again(reading.question)),
+        pair=patching.Pair("The film is good.", "The film is bad.", read.take),
     )

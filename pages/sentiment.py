@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from transformer.ui.instruments import heads
+from transformer.ui.instruments import heads, patching
 from transformer.ui.parts import explorer
 from transformer.ui.sentiment import page as sentiment
 from transformer.ui.shell.about import about_model
@@ -38,4 +38,5 @@ if reading:
         about=f"{about_model(reading.trace.model)} It reads at most {most} tokens at once; this text has {tokens}.",
         words=sentiment.drawn(reading),
         changed=changed,
+        pair=patching.Pair("The film is good.", "The film is bad.", sentiment.take),
     )

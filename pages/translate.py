@@ -3,7 +3,7 @@
 import streamlit as st
 
 from transformer.ask import Ask
-from transformer.ui.instruments import heads
+from transformer.ui.instruments import heads, patching
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.shell.about import about_model
@@ -67,5 +67,6 @@ if trace:
         about=about_model(trace.model),
         on_choose=steering.take_choice,
         changed=heads.changed(trace, heads.translated_again(trace), writes="translation", own=own),
+        pair=patching.Pair("Ela comprou uma casa azul.", "Ela comprou uma casa branca.", steering.take_text),
     )
 calls.start()

@@ -21,7 +21,7 @@ from transformer.trace import Trace
 from transformer.ui.models import calls
 from transformer.ui.next_word import bars
 from transformer.ui.next_word import page as next_word
-from transformer.ui.parts import sheet
+from transformer.ui.parts import matrix, sheet
 
 Visit = Callable[..., AppTest]
 PAGE = "pages/next_word.py"
@@ -310,6 +310,53 @@ def test_layers_and_parts_are_asked_and_the_sheet_is_coloured(
     page.run()
     assert not page.exception and page.session_state["shared"][1].heads["decoder"][0, 0] == 0, "it is off"
     assert any("Here with the change." in caption.value for caption in page.caption)
+
+
+def test_what_another_text_had_is_put_in_by_a_click(
+    open_page: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, Any] = {}
+    monkeypatch.setattr(matrix, "_MATRIX", lambda **call: sent.update(call))
+    page = open_page(text=TEXT, other="the dog sat")
+    assert not sent, "nothing is computed while the box is closed"
+    page.session_state["patching"] = True
+    page.run()
+    assert not page.exception and not page.info
+    model = calls.network("toy")
+    runs = model.two_runs(read(page), "the dog sat")
+    found = model.patched(runs, "stream", "decoder")
+    header, values = unpacked(sent["data"])
+    assert header["labels"] == ["start", "the", "cat / dog", "sat"] and header["names"] == ["token", "layer"]
+    np.testing.assert_allclose(values, found.moved.T, atol=1e-4)
+    page.session_state["patch-cell"] = (2, 0)
+    page.run()
+    assert f"That is **{found.moved[0, 2]:.2f}** of the way".replace("-", "−") in page.markdown[-1].value
+    next(item for item in page.button if item.label == "Put it in and answer again").click().run()
+    assert not page.exception and not page.warning
+    assert page.query_params["change"] in ("p:sd1.3;o:the%20dog%20sat", ["p:sd1.3;o:the%20dog%20sat"])
+    assert any(
+        "From “the dog sat”: the stream behind layer 1 of the decoder, at “cat”." in m.value
+        for m in page.markdown
+    )
+    trace = model.trace(TEXT, interventions="p:sd1.3;o:the%20dog%20sat")
+    np.testing.assert_allclose(drawn(page), trace["decoder"].weights[0, 0], atol=1e-6)
+    next(item for item in page.button if item.label == "Take out").click().run()
+    assert not page.exception and "change" not in page.query_params
+    page.segmented_control(key="patch-site").set_value("Heads").run()
+    assert not page.exception and "at all tokens" in page.markdown[-1].value
+    page.segmented_control(key="patch-way").set_value("Into the other text (noising)").run()
+    assert not page.exception and any("Noising" in item.value for item in page.caption)
+    page.text_input(key="other").set_value("the").run()
+    assert "equally many tokens, received 4 and 2" in said(page)
+
+
+def unpacked(data: bytes) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
+    """What a component is sent: its header, and the numbers of its matrix."""
+    size = int.from_bytes(data[:4], "little")
+    header = json.loads(data[4 : 4 + size])
+    return header, np.frombuffer(data[-4 * int(np.prod(header["shape"])) :], np.float32).reshape(
+        header["shape"]
+    )
 
 
 def test_all_heads_are_followed_through_the_layers(open_page: Visit) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import toy
-from tests.pipeline.test_altered import CLIP, TEXT, ids_of, model
+from tests.pipeline.test_altered import CLIP, TEXT, config, ids_of, model, opened
 from transformer.analysis.check import check_layer, mask_of
 from transformer.checkpoints import folder
 from transformer.config import START
@@ -180,3 +180,73 @@ def test_a_place_behind_the_end_is_about_nothing() -> None:
     made = model("encoder")
     found = made.trace(TEXT, interventions="p:se1.900<1;o:a")
     np.testing.assert_array_equal(found["encoder"].weights, made.trace(TEXT)["encoder"].weights)
+
+
+@cache
+def masking() -> Any:
+    """The network that guesses, with an id that hides words."""
+    return opened("encoder", toy.network(toy.changed(config("encoder"), special__mask=5)), "off")
+
+
+@pytest.mark.parametrize("noising", [False, True])
+@pytest.mark.parametrize(
+    ("family", "site", "kind"),
+    [
+        ("seq2seq", "stream", "encoder"),
+        ("seq2seq", "head", "cross"),
+        ("decoder", "feed_forward", "decoder"),
+        ("encoder", "head", "encoder"),
+        ("classes", "stream", "encoder"),
+    ],
+)
+def test_every_cell_is_a_run_with_that_part_put_in(family: str, site: Any, kind: Any, noising: bool) -> None:
+    made = masking() if family == "encoder" else model(family)
+    masked = {"masked": [0]} if family == "encoder" else {}
+    texts = TEXT, OTHER
+    trace = made.trace(texts[0], **masked)
+    runs = made.two_runs(trace, texts[1])
+    found = made.patched(runs, site, kind, noising=noising)
+    assert found.chances.shape[:2] == (2, 2 if site == "head" else len(runs.compared.labels[kind]))
+    run, giver = texts[::-1] if noising else texts
+    asked = runs.asked
+    for layer, column in [(0, 1), (1, 0)]:
+        change = found.change(layer, column, giver)
+        if family == "seq2seq":
+            prefix = runs.compared.rows[int(noising)][1][:-1]
+            own = [
+                made.trace(run, target_ids=[*prefix, i], interventions=change).steps[-1].log_probability
+                for i in (asked.answer, asked.against)
+            ]
+        elif family == "decoder":
+            own = [
+                made.trace(run, target_ids=[i], interventions=change).steps[-1].log_probability
+                for i in (asked.answer, asked.against)
+            ]
+        else:
+            again = made.trace(run, interventions=change, **masked)
+            scores = made.scores_again(made.insides(again), asked.place)[-1]
+            p = np.log(toy.softmax(scores))
+            own = [p[asked.answer], p[asked.against]]
+        np.testing.assert_allclose(found.chances[layer, column], own, atol=1e-5)
+    # The stream behind the last layer at the place that answers is all there is.
+    if site == "stream" and family == "seq2seq":
+        assert np.abs(found.moved).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("family", "text", "other", "said"),
+    [
+        ("seq2seq", TEXT, "the cat", "equally many tokens, received 5 and 3|translated differently"),
+        ("seq2seq", TEXT, TEXT, "translated differently"),
+        ("decoder", TEXT, "the cat", "equally many tokens, received 5 and 3"),
+        ("decoder", TEXT, TEXT, "answered differently"),
+        ("encoder", TEXT, OTHER, "a hidden word"),
+        ("recurrent", TEXT, OTHER, "a recurrent network"),
+    ],
+)
+def test_texts_that_cannot_be_compared_are_refused_in_one_line(
+    family: str, text: str, other: str, said: str
+) -> None:
+    made = model(family)
+    with pytest.raises(ValueError, match=said):
+        made.two_runs(made.trace(text), other)

@@ -8,6 +8,7 @@ natural log-probabilities, which is that of their scores.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,14 @@ class Compared(NamedTuple):
     rows: tuple[Rows, Rows]
     place: int
     labels: Mapping[Kind, Sequence[Label]]
+
+
+def both(labels: Sequence[Label], others: Sequence[Label]) -> tuple[Label, ...]:
+    """What the places of two texts of equally many tokens are called: where they differ, by both."""
+    return tuple(
+        own if own.text == other.text else replace(own, text=f"{own.text.strip()} / {other.text.strip()}")
+        for own, other in zip(labels, others, strict=False)
+    )
 
 
 class TwoRuns(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from transformer.analysis.patching import Compared, Rows
+from transformer.analysis.patching import Compared, Rows, both
 from transformer.ask import MAX_CHARACTERS, Ask
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.config import OF_TEXTS, OF_TOKENS
@@ -132,7 +132,8 @@ class TextReader(Model):
             for each, kinds in ((ids, self._types(trace)), (theirs, types))
         ]
         place = masked[0] if self.config.output == "masked_tokens" else 0
-        return Compared((rows[0], rows[1]), place, {self.runtime.kind: trace.source})
+        labels = both(trace.source, self._marked(encoded.labels, theirs))
+        return Compared((rows[0], rows[1]), place, {self.runtime.kind: labels})
 
     def _other(self, ask: Ask) -> Rows:
         encoded, types, _ = self._encode(ask.given, ask.second)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.analysis.patching import Compared, Rows
+from transformer.analysis.patching import Compared, Rows, both
 from transformer.ask import MOST_BEAMS, Ask, choices_text, done_to, scale, whole
 from transformer.interventions import NONE, Interventions, Kind
 from transformer.models.altering import Alter
@@ -151,7 +151,11 @@ class Translator(Model):
         sources = ids_of(trace.source), ids_of(theirs.source)
         rows = [(source, ids[: place + 1]) for source, ids in zip(sources, (own, others), strict=True)]
         written = trace.target[: place + 1]
-        labels: dict[Kind, Sequence[Label]] = {"encoder": trace.source, "decoder": written, "cross": written}
+        labels: dict[Kind, Sequence[Label]] = {
+            "encoder": both(trace.source, theirs.source),
+            "decoder": written,
+            "cross": written,
+        }
         return Compared((rows[0], rows[1]), place, labels)
 
     def _other(self, ask: Ask) -> Rows:

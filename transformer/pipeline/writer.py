@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transformer.analysis.patching import Compared, Rows
+from transformer.analysis.patching import Compared, Rows, both
 from transformer.ask import MAX_CHARACTERS, Ask, whole
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.interventions import NONE, Interventions
@@ -157,8 +157,9 @@ class Writer(Model):
 
     def _compared(self, trace: Trace, other: str) -> Compared:
         """What comes after both texts."""
-        ids = ids_of(trace.source)
-        return Compared(([ids], [self.encode(other)]), len(ids) - 1, {"decoder": trace.source})
+        ids, theirs = ids_of(trace.source), self.encode(other)
+        labels = both(trace.source, self._read_as(theirs, ()))
+        return Compared(([ids], [theirs]), len(ids) - 1, {"decoder": labels})
 
     def _rows(self, rows: Rows) -> tuple[Any, ...]:
         return super()._rows([[*rows[0], 0]])  # the last of the inputs is not read

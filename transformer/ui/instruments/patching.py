@@ -18,13 +18,14 @@ from transformer.analysis.patching import Contest, Patched, TwoRuns
 from transformer.ask import MAX_CHARACTERS
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.interventions import Kind, Site
-from transformer.trace import Label, Trace
+from transformer.trace import Label, Trace, spelt
 from transformer.ui.instruments import heads
 from transformer.ui.models import calls
 from transformer.ui.parts.matrix import matrix
 from transformer.ui.shell.markdown import line, plain
 
 OTHER, CELL = "other", "patch-cell"  # in the session: the other text, and the cell that was clicked last
+NEARLY = 0.9
 AT_ONCE = 3e10  # products of numbers that nobody is asked to wait for: well below a second
 SITES: dict[str, Site] = {"Stream": "stream", "Heads": "head", "Feed-forward": "feed_forward"}
 MEANT = {
@@ -164,15 +165,12 @@ def _say(trace: Trace, other: str, runs: TwoRuns, asked: Contest) -> None:
     said = []
     for text, scores in zip((trace.input, other), runs.scores, strict=True):
         chances = " and ".join(
-            f"{_name(runs, i)} {np.exp(scores[i]):.1%}" for i in (asked.answer, asked.against)
+            f"{_name(runs, i)} {_percent(scores[i])}" for i in (asked.answer, asked.against)
         )
-        said.append(f"- {plain(line(text, 120))}: {chances}")
-    written = (
-        [label for label in trace.target[: asked.place] if not label.special] if "cross" in trace else []
-    )
+        said.append(f"- “{plain(line(text, 120))}”: {chances}")
+    written = trace.target[: asked.place] if "cross" in trace else ()
     if written:
-        begin = plain("".join(shown(label) for label in written).strip())
-        st.markdown(f"Both begin with “{begin}”. Then the network says:")
+        st.markdown(f"Both begin with “{plain(spelt(written).strip())}”. Then the network says:")
     st.markdown("\n".join(said))
 
 
@@ -220,6 +218,16 @@ def _picture(found: Patched) -> None:
         marked=_chosen(found),
         on_pick=_pick,
     )
+    with st.expander("The same as a table", key="patch-table", on_change="rerun") as table:
+        if table.open:
+            columns = {
+                f"{'head' if of_heads else 'layer'} {j + 1}": values[:, j].round(4)
+                for j in range(values.shape[1])
+            }
+            names = [label.text for label in rows]
+            st.dataframe(
+                {"layer" if of_heads else "token": names} | columns, hide_index=True, width="stretch"
+            )
 
 
 def _pick(row: int, column: int) -> None:
@@ -227,13 +235,15 @@ def _pick(row: int, column: int) -> None:
 
 
 def _chosen(found: Patched) -> tuple[int, int]:
-    """Row and column of the picture: what was clicked, or the cell that moved the answer most."""
+    """Row and column of the picture: what was clicked, or of the first layer that moves the answer nearly most."""
     values = found.moved if found.site == "head" else found.moved.T
     row, column = st.session_state.get(CELL, (-1, -1))
     if 0 <= row < values.shape[0] and 0 <= column < values.shape[1]:
         return row, column
-    best = np.unravel_index(int(np.abs(values).argmax()), values.shape)
-    return int(best[0]), int(best[1])
+    size = np.abs(found.moved)
+    layer = int((size.max(-1) >= NEARLY * size.max()).argmax())  # the first where it goes nearly that far
+    best = int(size[layer].argmax())
+    return (layer, best) if found.site == "head" else (best, layer)
 
 
 def _cell(found: Patched, runs: TwoRuns, asked: Contest, other: str) -> None:
@@ -246,11 +256,11 @@ def _cell(found: Patched, runs: TwoRuns, asked: Contest, other: str) -> None:
         layer, place = column, row
         name = "the stream behind" if found.site == "stream" else "the feed-forward of"
         what = f"{name} {found.kind} layer {layer + 1} at “{_text(found.rows[place])}” (token {place + 1})"
-    chances = np.exp(found.chances[layer, place])
-    own, giver = np.exp(found.runs[0]), np.exp(found.runs[1])
     told = "; ".join(
-        f"{_name(runs, i)} {now:.1%} (without it {was:.1%}, in the other run {end:.1%})"
-        for i, now, was, end in zip((asked.answer, asked.against), chances, own, giver, strict=True)
+        f"{_name(runs, i)} {_percent(now)} (without it {_percent(was)}, in the other run {_percent(end)})"
+        for i, now, was, end in zip(
+            (asked.answer, asked.against), found.chances[layer, place], *found.runs, strict=True
+        )
     )
     st.markdown(
         f"With {what} from {'this text' if found.noising else 'the other text'}: {told}. "
@@ -265,6 +275,11 @@ def _cell(found: Patched, runs: TwoRuns, asked: Contest, other: str) -> None:
         heads.change(lambda: dataclasses.replace(heads.asked(), patches=change.patches, other=change.other))
 
     st.button("Put it in and answer again", icon=":material/move_item:", on_click=made, key="patch-put")
+
+
+def _percent(log_probability: float) -> str:
+    chance = 100 * float(np.exp(log_probability))
+    return f"{chance:.1f} %" if chance >= 0.05 else "under 0.1 %"
 
 
 def _name(runs: TwoRuns, i: int) -> str:

@@ -190,7 +190,7 @@ def full(text: str) -> bool:
     return len(text) > calls.LONGEST - ROOM
 
 
-def _change(text: str) -> None:
+def take(text: str) -> None:
     """Put another text into the box, and the one that was there aside."""
     earlier = st.session_state.setdefault("earlier", [])
     earlier.append(st.session_state["text"])
@@ -200,13 +200,13 @@ def _change(text: str) -> None:
 
 
 def _take(left_out: str, text: str) -> None:
-    _change(left_out + text)
+    take(left_out + text)
 
 
 def _take_example() -> None:
     if chosen := st.session_state["example"]:
         st.session_state["example"] = None
-        _change(EXAMPLES[chosen])
+        take(EXAMPLES[chosen])
 
 
 def _take_back() -> None:
@@ -217,7 +217,7 @@ def _take_back() -> None:
 
 def _go_on(model: str, text: str, how: Drawing, seed: int) -> None:
     try:
-        _change(calls.go_on(model, text, WORDS, how, seed, heads.asked()))
+        take(calls.go_on(model, text, WORDS, how, seed, heads.asked()))
     except (ValueError, calls.Unavailable) as error:
         st.session_state["not_written"] = str(error)
 

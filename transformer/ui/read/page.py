@@ -114,6 +114,12 @@ def take_example(examples: Mapping[str, str]) -> None:
         unmask()
 
 
+def take(text: str) -> None:
+    """Put a text into the box."""
+    st.session_state["text"] = text
+    unmask()
+
+
 def put_in(reading: Reading, number: int, guess: str) -> None:
     """Write a guess into the text where a masked word stands; the masks after it stay with their words."""
     word, (first, second) = reading.words[number], (reading.first, reading.second)

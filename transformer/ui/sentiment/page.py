@@ -283,7 +283,7 @@ def shuffled(text: str, seed: int) -> str:
     return " ".join(split)
 
 
-def _change(text: str) -> None:
+def take(text: str) -> None:
     earlier = st.session_state.setdefault("earlier", [])
     earlier.append(st.session_state["text"])
     del earlier[:-KEPT]
@@ -292,7 +292,7 @@ def _change(text: str) -> None:
 
 def _shuffle(text: str) -> None:
     st.session_state["shuffles"] = st.session_state.get("shuffles", 0) + 1
-    _change(shuffled(text, st.session_state["shuffles"]))
+    take(shuffled(text, st.session_state["shuffles"]))
 
 
 def _take_back() -> None:
@@ -303,4 +303,4 @@ def _take_back() -> None:
 def _take_example() -> None:
     if chosen := st.session_state["example"]:
         st.session_state["example"] = None
-        _change(EXAMPLES[chosen])
+        take(EXAMPLES[chosen])

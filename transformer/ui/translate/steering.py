@@ -42,6 +42,12 @@ def take_example(examples: Mapping[str, str]) -> None:
         forget_answer()
 
 
+def take_text(text: str) -> None:
+    """Put a text into the box."""
+    st.session_state["text"] = text
+    forget_answer()
+
+
 def take_choice(choice: Choice) -> None:
     """Let the network go on from the alternative that was clicked."""
     taken = st.query_params.get("choices", "")
