@@ -18,7 +18,7 @@ from transformer.analysis.patching import Contest, Patched, TwoRuns
 from transformer.ask import MAX_CHARACTERS
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.interventions import Kind, Site
-from transformer.trace import Label, Trace, spelt
+from transformer.trace import Label, Trace
 from transformer.ui.instruments import heads
 from transformer.ui.models import calls
 from transformer.ui.parts.matrix import matrix
@@ -168,9 +168,10 @@ def _say(trace: Trace, other: str, runs: TwoRuns, asked: Contest) -> None:
             f"{_name(runs, i)} {_percent(scores[i])}" for i in (asked.answer, asked.against)
         )
         said.append(f"- “{plain(line(text, 120))}”: {chances}")
-    written = trace.target[: asked.place] if "cross" in trace else ()
+    written = [label.id for label in trace.target[: asked.place]] if "cross" in trace else []
     if written:
-        st.markdown(f"Both begin with “{plain(spelt(written).strip())}”. Then the network says:")
+        begin = calls.network(trace.model).tokenizer.decode(written)
+        st.markdown(f"Both answers begin with “{plain(begin)}”. Then the network says:")
     st.markdown("\n".join(said))
 
 
@@ -274,12 +275,17 @@ def _cell(found: Patched, runs: TwoRuns, asked: Contest, other: str) -> None:
     def made() -> None:
         heads.change(lambda: dataclasses.replace(heads.asked(), patches=change.patches, other=change.other))
 
-    st.button("Put it in and answer again", icon=":material/move_item:", on_click=made, key="patch-put")
+    if heads.asked() and change.patches[0] in heads.asked().patches and heads.asked().other == other:
+        st.caption("It is in: both answers stand beside each other above.")
+        take = partial(heads.take_out, change.patches[0])
+        st.button("Take it out", icon=":material/undo:", on_click=take, key="patch-take")
+    else:
+        st.button("Put it in and answer again", icon=":material/move_item:", on_click=made, key="patch-put")
 
 
 def _percent(log_probability: float) -> str:
     chance = 100 * float(np.exp(log_probability))
-    return f"{chance:.1f} %" if chance >= 0.05 else "under 0.1 %"
+    return f"{chance:.1f}\u00a0%" if chance >= 0.05 else "under 0.1\u00a0%"
 
 
 def _name(runs: TwoRuns, i: int) -> str:
