@@ -1,4 +1,4 @@
-"""Translate: which words did each head look at while the network translated this sentence?"""
+"""Translate: which words did each head look at while what goes in came out otherwise, translated or shortened?"""
 
 import streamlit as st
 
@@ -30,21 +30,30 @@ text = st.text_input(
     bind="query-params",
     on_change=steering.forget_answer,
 )
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.pills(
-        "Examples",
-        list(EXAMPLES),
-        key="example",
-        on_change=steering.take_example,
-        args=(EXAMPLES,),
-        wrap=True,
-    )
+above = st.container(horizontal=True, vertical_alignment="bottom")
+with above:
+    place = st.container(width="content")
     model = choose_model("seq2seq", steering.forget_choices)
     search = explorer.segments("Search", list(calls.SEARCHES), "search", steering.forget_choices)
-    target = steering.own_output(calls.LONGEST)
-# What an opened network reads, only whoever opened it knows.
-language = "" if opened.get(model) else " in Portuguese or Spanish"
-intro.markdown(f"Type a sentence{language} and press Enter. Then look at the heads that translated it.")
+    published = opened.get(model)
+    writes = "output" if published else "translation"
+    target = steering.own_output(calls.LONGEST, writes)
+examples = steering.examples(published.future.result().tasks) if published else EXAMPLES
+place.pills(
+    "Tasks" if published and published.future.result().tasks else "Examples",
+    list(examples),
+    key="example",
+    on_change=steering.take_example,
+    args=(examples,),
+    wrap=True,
+)
+# What an opened network reads and writes, only whoever opened it knows.
+intro.markdown(
+    "What goes in comes out otherwise: translated, shortened or answered, whatever this network has learned. Type a text "
+    "and press Enter. Then look at the heads that wrote what came of it."
+    if published
+    else "Type a sentence in Portuguese or Spanish and press Enter. Then look at the heads that translated it."
+)
 missing_model()
 
 choices = st.query_params.get("choices", "")
@@ -57,16 +66,16 @@ trace = calls.answer(
         choices=calls.parse_choices(choices),
     )
 )
-steering.way_back(target, choices)
+steering.way_back(target, choices, writes)
 if trace:
     forced = trace.options.get("decoding") == "forced"
     own = not forced and "choices" not in trace.options
     explorer.explore(
         trace,
-        titles=("Input", "Your translation" if forced else "Translation"),
+        titles=("Input", f"Your {writes}" if forced else writes.capitalize()),
         about=about_model(trace.model),
         on_choose=steering.take_choice,
-        changed=heads.changed(trace, heads.translated_again(trace), writes="translation", own=own),
+        changed=heads.changed(trace, heads.translated_again(trace), writes=writes, own=own),
         pair=patching.Pair("Ela comprou uma casa azul.", "Ela comprou uma casa branca.", steering.take_text),
     )
 calls.start()

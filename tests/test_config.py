@@ -194,7 +194,7 @@ def stack(**changes: Any) -> Stack:
         (lambda: Attention(heads=4, head_width=2, dropout=float("nan")), r"expected dropout in \[0, 1\)"),
         (lambda: Rotary(share=0.0), "expected a share above 0 and at most 1, received 0.0"),
         (lambda: Rotary(theta=-1.0), "expected theta above 0, received -1.0"),
-        (lambda: Relative(buckets=0), "expected buckets of at least 1, received 0"),
+        (lambda: Relative(buckets=0), "expected buckets of at least 4, received 0"),
         (lambda: Norm(epsilon=0.0), "expected epsilon between 0 and 1, received 0.0"),
         (lambda: FeedForward(width=0), "expected width of at least 1, received 0"),
         (lambda: FeedForward(width=1, first_kernel=0), "expected first_kernel of at least 1, received 0"),
@@ -386,7 +386,6 @@ AHEAD: list[dict[str, Any]] = [
     dict(decoder__attention__sink=True),
     dict(encoder__attention__alibi=True),
     dict(decoder__norm__first=False),
-    dict(decoder__relative={}),
     dict(encoder__residual="parallel"),
     dict(decoder__shared_layers=True),
 ]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import decoders
+import encdec
 import fallback
 import heads
 import numpy as np
@@ -99,6 +100,9 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
 VARIANTS |= {
     name: partial(decoders.decoder, name=kind, **fields) for name, (kind, fields) in decoders.VARIANTS.items()
 } | heads.VARIANTS
+VARIANTS |= {
+    name: partial(encdec.encdec, name=kind, **fields) for name, (kind, fields) in encdec.VARIANTS.items()
+}
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from transformers import (
     MarianTokenizer,
     PreTrainedTokenizerFast,
     RobertaTokenizer,
+    T5Tokenizer,
     WhisperTokenizer,
 )
 
@@ -98,7 +99,14 @@ def _json(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _record(folder: Path, tokenizer: Any, texts: tuple[str, ...], *, special: bool = True) -> None:
+def _record(
+    folder: Path,
+    tokenizer: Any,
+    texts: tuple[str, ...],
+    *,
+    special: bool = True,
+    typed: tuple[str, ...] = TYPED,
+) -> None:
     """Write expected_tokens.json: for each text its ids and what they decode to."""
 
     def rows(texts: tuple[str, ...], side: str = "text", **options: Any) -> list[dict[str, Any]]:
@@ -115,7 +123,7 @@ def _record(folder: Path, tokenizer: Any, texts: tuple[str, ...], *, special: bo
     # Marian decodes by the source's file unless told otherwise.
     options_of_decode = {"use_source_tokenizer": False} if isinstance(tokenizer, MarianTokenizer) else {}
     recorded = {"versions": versions(), "class": type(tokenizer).__name__, "source": rows(texts)}
-    recorded["typed_markers"] = rows(TYPED, split_special_tokens=True)
+    recorded["typed_markers"] = rows(typed, split_special_tokens=True)
     if isinstance(tokenizer, MarianTokenizer):
         recorded["target"] = rows(TEXTS, "text_target")
     _json(folder / "expected_tokens.json", recorded)
@@ -318,6 +326,28 @@ def marian(folder: Path, *, separate: bool) -> tuple[int, int]:
     codes = (">>por<< The cat sat.", ">>xyz<<The cat sat.", "The >>por<< cat >>")
     _record(folder, tokenizer, TEXTS if separate else (*TEXTS, *codes))
     return len(ours), len(theirs)
+
+
+def gaps(folder: Path) -> int:
+    """The tokenizer of a T5 with three gaps, as its library makes it of a SentencePiece model."""
+    folder.mkdir(exist_ok=True)
+    spm = folder / "trained.spm"
+    pieces = _sentencepiece(spm, (*ENGLISH, *PORTUGUESE), 100)
+    scores = sentencepiece.SentencePieceProcessor(model_file=str(spm)).get_score
+    spm.unlink()
+    special = ["<pad>", "</s>", "<unk>"]
+    ranked = [
+        (piece, scores(index)) for index, piece in enumerate(pieces) if piece not in (*special, "<s>")
+    ]
+    rows = [
+        *((name, 0.0) for name in special),
+        *ranked,
+        *((f"<extra_id_{i}>", 0.0) for i in (2, 1, 0)),
+    ]
+    whole = T5Tokenizer(vocab=rows, extra_ids=3)
+    whole.save_pretrained(folder)
+    _record(folder, whole, (*TEXTS, "The <extra_id_0> sat on <extra_id_1> mat."), typed=())
+    return len(whole)
 
 
 def unigram(folder: Path) -> int:

@@ -115,7 +115,9 @@ def plausible(config: ModelConfig, numbers: int) -> None:
             f"expected at least {config.width * rows:,} numbers for the sizes in {CONFIG}, received {numbers:,}"
         )
     stacked = ((config.encoder, config.max_source), (config.decoder, config.max_target))
-    computed = [length for stack, length in stacked if stack and stack.table.kind != "none"]
+    computed = [
+        length for stack, length in stacked if stack and (stack.table.kind != "none" or stack.relative)
+    ]
     longest = max(computed, default=0)
     if longest > MOST_POSITIONS or config.bins > MOST_BINS:
         raise ValueError(
@@ -136,6 +138,9 @@ def inspect(folder: Path) -> Checkpoint:
     found = {_plain(name, family): header for name, header in stored.items()}
     if len(found) != len(stored):
         raise ValueError(f"expected each tensor once, received {len(stored) - len(found)} of them twice")
+    for copy, of in family.copies.items():  # of tensors that are one, files may hold any
+        if of not in found and copy in found:
+            found[of] = found.pop(copy)
     config = family.settings(settings, found.keys())
     plausible(config, size(found.values()))
     return Checkpoint(folder, kind, config, settings, found)

@@ -48,7 +48,9 @@ class Relative(Record):
     farthest: int = 128
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "buckets", "farthest")
+        at_least(self, 4, "buckets")  # to either side one for each distance, and one beyond
+        fine = self.farthest > self.buckets // 2
+        need(fine, f"farthest beyond {self.buckets // 2} of {self.buckets} buckets", self.farthest)
 
 
 @dataclass(frozen=True, kw_only=True)

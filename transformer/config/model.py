@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from transformer.config.attention import Attention
+from transformer.config.attention import Attention, Relative
 from transformer.config.block import Stack
 from transformer.config.flat import v2
 from transformer.config.records import Record, at_least, need, shares
@@ -123,6 +123,10 @@ class ModelConfig(Record):
         need(kind in found, f"one of {', '.join(found)}", repr(kind))
         cross = found[kind].cross if kind == "cross" else None
         return cross or found[kind].attention_at(layer)
+
+    def relative(self, kind: str) -> Relative | None:
+        """How distances are scored in one map; None: they are not, as from one side to the other."""
+        return None if kind == "cross" else self._stacks()[kind].relative
 
     def _stacks(self) -> dict[str, Stack]:
         """The stack of each map."""

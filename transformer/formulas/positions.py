@@ -119,7 +119,9 @@ def rotate(vectors: np.ndarray, angles: Reals) -> np.ndarray:
     return turned
 
 
-def relative_buckets(distances: npt.NDArray[np.int64], buckets: int, farthest: int) -> npt.NDArray[np.int64]:
+def relative_buckets(
+    distances: npt.NDArray[np.int64], buckets: int, farthest: int, *, causal: bool = False
+) -> npt.NDArray[np.int64]:
     """The row of a table that a distance between two positions takes, both ways apart (Raffel et al. 2020,
     arXiv:1910.10683, section 2.1): the first half of a side has a row each, the second grows by logarithms and ends
     at `farthest`, beyond which all share the last.
@@ -128,13 +130,15 @@ def relative_buckets(distances: npt.NDArray[np.int64], buckets: int, farthest: i
         distances: of a key from its query, negative where it stands before it.
         buckets: rows of the table, half of them a side.
         farthest: the distance from which on all are one.
+        causal: all rows are for what stands before; what stands behind takes the row of its own place.
     """
-    half = buckets // 2
-    exact, size = half // 2, np.abs(distances)
+    half = buckets if causal else buckets // 2
+    exact, size = half // 2, np.maximum(-distances, 0) if causal else np.abs(distances)
     # In float32, as those who trained such tables cut them.
     share = np.log(np.maximum(size, 1).astype(np.float32) / exact) / np.float32(np.log(farthest / exact))
     far = np.minimum(exact + (share * np.float32(half - exact)).astype(np.int64), half - 1)
-    return np.where(distances > 0, half, 0) + np.where(size < exact, size, far)
+    behind = np.where(distances > 0, 0 if causal else half, 0)
+    return behind + np.where(size < exact, size, far)
 
 
 def alibi_slopes(heads: int) -> Reals:

@@ -434,7 +434,7 @@ class DecoderBlock(_Sublayers):
         self, config: ModelConfig, layer: int = 0, *, name: str | None = None, **kwargs: Any
     ) -> None:
         stack = present(config.decoder, "decoder")
-        implemented(stack, relative=None, shared_layers=False)
+        implemented(stack, shared_layers=False)
         implemented(stack.norm, first=True)
         crossing = ("cross_attention",) if stack.cross else ()
         if stack.cross:

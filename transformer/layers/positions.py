@@ -89,14 +89,23 @@ class RelativeTable(keras.layers.Layer):
         spec: how distances become rows of the table.
         heads: H.
         length: S of the longest text.
+        causal: whether queries see only what stands before them.
     """
 
     def __init__(
-        self, spec: Relative, heads: int, length: int, *, name: str | None = None, **kwargs: Any
+        self,
+        spec: Relative,
+        heads: int,
+        length: int,
+        *,
+        causal: bool,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
         self.spec, self.heads, self.length = spec, heads, length
-        self.rows = relative_buckets(np.arange(1 - length, length), spec.buckets, spec.farthest)
+        distances = np.arange(1 - length, length)
+        self.rows = relative_buckets(distances, spec.buckets, spec.farthest, causal=causal)
 
     def build(self, input_shape: Any = None) -> None:
         self.table = self.add_weight(
@@ -110,8 +119,11 @@ class RelativeTable(keras.layers.Layer):
         """(2 S - 1, H) for the longest text: of each distance of a key from its query, the most negative first."""
         return ops.take(self.table, ops.convert_to_tensor(self.rows), axis=0)
 
-    def between(self, count: Any) -> Any:
-        """(1, H, S, S) of each query and key among `count` positions, a number or a scalar tensor."""
-        steps = ops.arange(count)
-        apart = steps[None, :] - steps[:, None] + (self.length - 1)
-        return ops.transpose(ops.take(self.by_distance(), apart, axis=0), (2, 0, 1))[None]
+    def between(self, queries: Any, keys: Any, scale: Any = ()) -> Any:
+        """(1, H, T, S) of queries and keys at these places, (T,) and (S,); times a `scale`, see `PositionTable`: then
+        (B, H, T, S)."""
+        apart = keys[None, :] - queries[:, None] + (self.length - 1)
+        bias = ops.transpose(ops.take(self.by_distance(), apart, axis=0), (2, 0, 1))[None]
+        if isinstance(scale, tuple) and not scale:
+            return bias
+        return bias * ops.reshape(ops.cast(scale, bias.dtype), (-1, 1, 1, 1))

@@ -14,7 +14,7 @@ from transformer.layers.attention import KeyValue, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput, Inside, Puts
 from transformer.layers.rotary import turn
 from transformer.models.altering import absent, cuts_of, of_layer, puts_of
-from transformer.models.encoder import build_stack, last_norm
+from transformer.models.encoder import build_stack, last_norm, relative_table
 
 
 class Decoder(keras.layers.Layer):
@@ -28,7 +28,7 @@ class Decoder(keras.layers.Layer):
         gates, cross_gates: (layers, H) or (B, layers, H); () leaves every head on.
         edges, patches: with rows for each input, see `Alter`; (): none.
         places: (B, T), the position of each, where padding stands before it; None counts from 0.
-        position_scale: what positions that turn or lower scores are multiplied by, a number or (B,); () leaves them.
+        position_scale: what positions that turn, or are added to scores, are multiplied by, a number or (B,); () leaves them.
 
     Returns:
         `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S), and the caches of T steps.
@@ -41,6 +41,7 @@ class Decoder(keras.layers.Layer):
         self.blocks = [
             DecoderBlock(config, i, dtype=self.dtype_policy, name=f"block_{i}") for i in range(stack.layers)
         ]
+        self.relative = relative_table(stack, config.max_target, self.dtype_policy, causal=True)
         self.norm = last_norm(stack.norm, self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
@@ -182,7 +183,7 @@ class Decoder(keras.layers.Layer):
         told: dict[Attention, dict[str, Any]] = {}
         for spec in dict.fromkeys(block.self_attention.spec for block in self.blocks):
             seen = ops.logical_and(causal, distance < spec.window) if spec.window else causal
-            bias = None
+            bias = self.relative.between(queries, keys, scale) if self.relative else None
             if spec.alibi:
                 slopes = ops.convert_to_tensor(-alibi_slopes(spec.heads).astype(np.float32))
                 bias = slopes[:, None, None] * ops.cast(distance, "float32")[None]  # (H, T, S)

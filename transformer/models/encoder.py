@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from transformer.config import Attention, ModelConfig, Norm, present
+from transformer.config import Attention, ModelConfig, Norm, Stack, present
 from transformer.layers.attention import padding_mask
 from transformer.layers.blocks import EncoderBlock, EncoderOutput, Inside
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import RelativeTable
 from transformer.layers.rotary import turn
-from transformer.models.altering import absent, cuts_of, of_layer, puts_of
+from transformer.models.altering import cuts_of, of_layer, puts_of
 
 
 class Encoder(keras.layers.Layer):
@@ -39,22 +39,10 @@ class Encoder(keras.layers.Layer):
         own = 1 if stack.shared_layers else stack.layers
         blocks = [EncoderBlock(config, i, dtype=self.dtype_policy, name=f"block_{i}") for i in range(own)]
         self.blocks = blocks * (stack.layers // own)
-        self.relative = (
-            RelativeTable(
-                stack.relative,
-                stack.attention.heads,
-                config.max_source,
-                dtype=self.dtype_policy,
-                name="relative",
-            )
-            if stack.relative
-            else None
-        )
+        self.relative = relative_table(stack, config.max_source, self.dtype_policy, causal=False)
         self.norm = last_norm(stack.norm, self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
-        if self.relative:
-            self.relative.build()
         build_stack(self, self.config.width)
 
     def call(
@@ -70,11 +58,9 @@ class Encoder(keras.layers.Layer):
         training: bool | None = None,
     ) -> EncoderOutput:
         x, results, streams = inputs, [], [inputs]
-        bias = self.relative.between(ops.shape(inputs)[1]) if self.relative else None
-        if bias is not None and not absent(position_scale):
-            bias = bias * ops.reshape(ops.cast(position_scale, bias.dtype), (-1, 1, 1, 1))
         told = self._told(real, places, position_scale)
         steps = ops.arange(ops.shape(inputs)[1])
+        bias = self.relative.between(steps, steps, position_scale) if self.relative else None
         for i, block in enumerate(self.blocks):
             result = block(
                 x,
@@ -120,8 +106,18 @@ def last_norm(spec: Norm, dtype: Any) -> keras.layers.Layer | None:
     return normalisation(spec, dtype, "last_norm") if spec.last else None
 
 
+def relative_table(stack: Stack, length: int, dtype: Any, *, causal: bool) -> RelativeTable | None:
+    """What a stack adds to the scores of its self-attention by distance, where it does."""
+    if not stack.relative:
+        return None
+    heads = stack.attention.heads
+    return RelativeTable(stack.relative, heads, length, causal=causal, dtype=dtype, name="relative")
+
+
 def build_stack(stack: Any, width: int) -> None:
-    """Build the blocks and the last norm of an encoder or decoder stack."""
+    """Build the blocks, the last norm and the table of distances of an encoder or decoder stack."""
+    if stack.relative:
+        stack.relative.build()
     # One block may stand in several layers.
     for layer in dict.fromkeys((*stack.blocks, *([stack.norm] if stack.norm else []))):
         layer.build((None, None, width))

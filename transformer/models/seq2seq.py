@@ -140,6 +140,7 @@ class Transformer(keras.Model):
             gates=alter.gates.encoder,
             edges=alter.edges,
             patches=alter.patches,
+            position_scale=alter.scale,
             training=training,
         )
         return found, real

@@ -16,8 +16,11 @@ from transformer.kinds import kind_of, named
 from transformer.models.assembly import assemble
 from transformer.pipeline.listener import Listener, Spoken
 from transformer.pipeline.model import Model
+from transformer.pipeline.translator import Translator
 from transformer.text.numbers import Numbers
 from transformer.untrusted import shown
+
+MOST_TASKS, LONGEST_TASK = 12, 80
 
 
 def open_checkpoint(path: Path, name: str = "") -> Model:
@@ -41,8 +44,20 @@ def open_checkpoint(path: Path, name: str = "") -> Model:
     tokenizer = tokenizer or Numbers(config.vocabulary)
     if config.family == "speech":
         return Listener(name or path.name, network, tokenizer, spoken(checkpoint.settings, tokenizer))
+    if config.family == "seq2seq":
+        return Translator(name or path.name, network, tokenizer, tasks(checkpoint.settings))
     model: Model = named(kind_of(config.family).model)(name or path.name, network, tokenizer)
     return model
+
+
+def tasks(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a text may begin with for a T5 to know what to do with it, by its config.json."""
+    found = settings.get("task_specific_params")
+    rows = found.values() if isinstance(found, dict) else ()
+    named = (row.get("prefix") for row in rows if isinstance(row, dict))
+    return tuple(dict.fromkeys(p for p in named if isinstance(p, str) and 0 < len(p) <= LONGEST_TASK))[
+        :MOST_TASKS
+    ]
 
 
 def spoken(settings: Mapping[str, Any], tokenizer: Any) -> Spoken:

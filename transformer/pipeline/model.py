@@ -371,10 +371,10 @@ class Model:
         stack = self.config.encoder if kind == "encoder" else self.config.decoder
         found = self._attention_layer(kind, layer)
         norms = reference.learned_norms(found, present(stack, f"a stack of {kind}").norm)
-        table = self.network.encoder.relative if kind == "encoder" else None
-        return (
-            norms if table is None else norms._replace(relative=np.asarray(table.by_distance(), np.float32))
-        )
+        blocks = self.network.encoder if kind == "encoder" else self.network.decoder
+        if kind == "cross" or blocks.relative is None:
+            return norms
+        return norms._replace(relative=np.asarray(blocks.relative.by_distance(), np.float32))
 
     def _windows(self, kind: str) -> tuple[int, ...]:
         """How far each layer of a map sees."""
@@ -495,10 +495,11 @@ class Model:
         if not 1 <= len(ids) <= longest:
             raise ValueError(f"expected a text of at most {longest} tokens, received {len(ids)}")
 
-    def _known(self, ids: Sequence[int], longest: int) -> None:
+    def _known(self, ids: Sequence[int], longest: int, *, written: bool = False) -> None:
         self._fits(ids, longest)
-        # Where an id stands for padding alone, it stands for no token.
+        # Where an id stands for padding alone, it stands for no token; but nothing keeps a T5 from writing it.
         padding = self.config.pad_id if self.config.pad_id != self.config.end_id else NO_ID
+        padding = NO_ID if written and padding not in self.config.suppressed else padding
         beyond = [int(i) for i in ids if not 0 <= int(i) < self.config.vocabulary or int(i) == padding]
         if beyond:
             lowest, last = 1 if padding == 0 else 0, self.config.vocabulary - 1

@@ -29,7 +29,10 @@ class Embedded(NamedTuple):
 
 
 class Translator(Model):
-    """An encoder-decoder network over text with its tokenizer."""
+    """An encoder-decoder network over text with its tokenizer.
+
+    `tasks` are what a text may begin with for the network to know what to do with it, such as "summarize: ".
+    """
 
     WHAT = "a translator"
     SIDES = 2
@@ -37,9 +40,9 @@ class Translator(Model):
         ("target", "target_ids", "choices", "beams", "alpha", "position_scale", "interventions")
     )
 
-    def __init__(self, name: str, network: Any, tokenizer: Any) -> None:
+    def __init__(self, name: str, network: Any, tokenizer: Any, tasks: Sequence[str] = ()) -> None:
         super().__init__(name, network, tokenizer)
-        self.runtime = Runtime(network)
+        self.runtime, self.tasks = Runtime(network), tuple(tasks)
 
     def trace(
         self,
@@ -96,7 +99,7 @@ class Translator(Model):
         own = ask.target is None and not ask.target_ids
         if ask.target_ids:
             ids = list(ask.target_ids)
-            self._known(ids, self.config.max_target)
+            self._known(ids, self.config.max_target, written=True)
         elif ask.target is not None:
             ids = self.tokenizer.encode_target(readable(ask.target) if ask.target else "").ids
             self._fits(ids, self.config.max_target)
@@ -168,8 +171,8 @@ class Translator(Model):
         Raises:
             ValueError: an empty side, one that is too long, or an id that the vocabulary lacks.
         """
-        for side, longest in ((source, self.config.max_source), (target, self.config.max_target)):
-            self._known(side, longest)
+        self._known(source, self.config.max_source)
+        self._known(target, self.config.max_target, written=True)
         source, target = [int(i) for i in source], [int(i) for i in target]
         recorded = self.runtime.record(source, target)
         text, output = self.tokenizer.decode(source), self.tokenizer.decode(target)

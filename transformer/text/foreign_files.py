@@ -17,6 +17,7 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from transformer.text.foreign_labels import (
+    GAP,
     LANGUAGE,
     ROLES,
     TIMESTAMP,
@@ -95,6 +96,8 @@ class LibrarySide(Side):
         self.joined = joined
         if family == "decoder":
             self.around = around or _said(settings, roles)
+        elif family == "seq2seq":
+            self.around = around
         elif family == "bert" and joined is None:
             first, last = roles["start"], roles["end"]
             if first is not None and last is not None:
@@ -136,7 +139,7 @@ def whole_file(path: Path, family: str, settings: Settings) -> Side:
     with suppress(ValueError, TypeError, AttributeError):  # texts by themselves are read all the same
         joined = pair(values.get("post_processor"))
     with reading(f"a tokenizer in {path.name}"):
-        if family == "decoder":
+        if family in ("decoder", "seq2seq"):
             around = template(values.get("post_processor"))
         values |= {"padding": None, "truncation": None, "post_processor": None}
         check(values, path.name)
@@ -145,7 +148,8 @@ def whole_file(path: Path, family: str, settings: Settings) -> Side:
         for row in values.get("added_tokens") or []:
             if row["special"] or TIMESTAMP.fullmatch(row["content"]):
                 special.add(row["content"])
-            row["special"] = row["content"] in special and row["content"] not in gap
+            leaves_gap = row["content"] in gap or GAP.fullmatch(row["content"])
+            row["special"] = row["content"] in special and not leaves_gap
         tokenizer = Tokenizer.from_str(json.dumps(values))
         return LibrarySide(tokenizer, family, settings, special, path.name, around, joined)
 

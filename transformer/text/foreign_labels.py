@@ -44,6 +44,12 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "pad": ("pad_token", "<pad>"),
         "unknown": ("unk_token", "<unk>"),
     },
+    "seq2seq": {
+        "start": ("bos_token", "<s>"),
+        "end": ("eos_token", "</s>"),
+        "pad": ("pad_token", "<pad>"),
+        "unknown": ("unk_token", "<unk>"),
+    },
     "whisper": {
         "start": ("", "<|startoftranscript|>"),
         "end": ("eos_token", "<|endoftext|>"),
@@ -57,6 +63,7 @@ AROUND: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "bert": (("start",), ("end",)),
     "gpt2": ((), ()),
     "marian": ((), ("end",)),
+    "seq2seq": ((), ("end",)),
     "whisper": ((), ()),
 }
 
@@ -79,6 +86,7 @@ SHOWN = {
     "<|nocaptions|>": "no speech",
 }
 TIMESTAMP = re.compile(r"<\|(\d+\.\d\d)\|>")
+GAP = re.compile(r"<extra_id_\d+>")  # of T5, which leaves several
 FALLBACK = re.compile(r"<0x([0-9A-F]{2})>")
 LANGUAGE = re.compile(r">>(.+?)<<")
 BRACKETS = re.compile(r"<\|(.+)\|>|>>(.+)<<|\[(.+)\]|<(.+)>")

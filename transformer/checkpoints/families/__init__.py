@@ -1,6 +1,6 @@
 """The families of published checkpoints that can be opened, by their `model_type`."""
 
-from transformer.checkpoints.families import bart, bert, bloom, gpt2, llama, modernbert, neox, opt, whisper
+from transformer.checkpoints.families import bart, bert, bloom, gpt2, llama, modernbert, neox, opt, t5, whisper
 from transformer.checkpoints.families.heads import beside_writing, outside, prefix_of
 from transformer.checkpoints.families.table import Family, Part, Row
 
@@ -11,6 +11,6 @@ _TOKENS = {"gpt2": "classifier", "gpt_neox": "classifier", "gpt_neo": "classifie
 
 FAMILIES: dict[str, Family] = {
     name: beside_writing(family, _TOKENS.get(name, "score")) if family.kind == "decoder" else family
-    for module in (bert, modernbert, gpt2, llama, neox, opt, bloom, bart, whisper)
+    for module in (bert, modernbert, gpt2, llama, neox, opt, bloom, bart, t5, whisper)
     for name, family in module.FAMILIES.items()
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from transformer.checkpoints.families.heads import BODY, kind_of
 from transformer.checkpoints.families.table import (
     Family,
     Row,
@@ -29,6 +30,7 @@ from transformer.config import (
     Table,
     Task,
 )
+from transformer.untrusted import shown
 
 
 def both_stacks(query: Callable[[str, str], list[Row]]) -> list[Row]:
@@ -97,6 +99,21 @@ def seq2seq(
         ),
         **more,
     )
+
+
+def writing(config: Mapping[str, Any], names: Collection[str], title: str) -> None:
+    """Refuse an encoder-decoder with a head that does not write, and an encoder alone.
+
+    Raises:
+        ValueError: names its architecture, and one that would open.
+    """
+    beheaded = bool(names) and not any(name.startswith("decoder.") for name in names)
+    if beheaded or kind_of(config) not in (None, BODY, "ConditionalGeneration"):
+        what = "an encoder alone" if beheaded else "one with another head"
+        raise ValueError(
+            f"expected a {title} that writes, received {what}, {shown(config.get('architectures'))}: open one for "
+            "ConditionalGeneration, such as it was made from"
+        )
 
 
 def scale(config: Mapping[str, Any]) -> float:

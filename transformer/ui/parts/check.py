@@ -41,7 +41,7 @@ def check_panel(trace: Trace, kind: str, layer: int | None, head: int | None, *,
         return
     (at_layer, at_head), worst = max(checks.items(), key=lambda item: item[1].largest)
     config = calls.network(trace.model).config
-    spec, relative = config.attention(kind, at_layer), kind == "encoder" and bool(config.encoder.relative)
+    spec, relative = config.attention(kind, at_layer), config.relative(kind) is not None
     st.latex(formula(spec, relative))
     if said := meaning(spec, relative, kind == "encoder"):
         st.caption(said)

@@ -7,11 +7,14 @@ is a callback, run before the page runs again: what was forced or chosen belongs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from transformer.ui.models import calls
 from transformer.ui.parts.sentence import Choice
+
+TEXT = "The train was late again this morning. Nobody on the platform knew why, and the next one was full."
 
 
 def forget_choices() -> None:
@@ -32,6 +35,13 @@ def take_answer() -> None:
     if not st.session_state["target"]:
         st.query_params["emptied"] = "true"
     forget_choices()
+
+
+def examples(tasks: Sequence[str]) -> dict[str, str]:
+    """Texts to try on an opened network: one for each task that it is told by how a text begins, where it knows any."""
+    if not tasks:
+        return {"In English": TEXT, "In Portuguese": calls.FIRST.given}
+    return {task.strip().rstrip(":"): task + TEXT for task in tasks}
 
 
 def take_example(examples: Mapping[str, str]) -> None:
@@ -61,9 +71,9 @@ def edit_answer() -> None:
         take_answer()
 
 
-def own_output(most: int) -> str | None:
-    """The box for an output of one's own; None: the network writes its own."""
-    with st.popover("Your own translation", icon=":material/edit:"):
+def own_output(most: int, writes: str) -> str | None:
+    """The box for an output of one's own; None: the network writes its own. `writes`: what it does, "translation"."""
+    with st.popover(f"Your own {writes}", icon=":material/edit:"):
         target = st.text_input(
             "Force this output, and see what the heads would look at",
             max_chars=most,
@@ -76,11 +86,12 @@ def own_output(most: int) -> str | None:
     return target or ("" if st.query_params.get("emptied") == "true" else None)
 
 
-def way_back(target: str | None, choices: str) -> None:
-    """Says whose words stand there where they are not the network's own, and leads back."""
+def way_back(target: str | None, choices: str, writes: str) -> None:
+    """Says whose words stand there where they are not the network's own, and leads back; `writes`: see `own_output`."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if target is not None or choices:
-            wrote = "You wrote this translation." if target else "You forced a translation of nothing."
+            a = "an" if writes[0] in "aeiou" else "a"
+            wrote = f"You wrote this {writes}." if target else f"You forced {a} {writes} of nothing."
             whose = wrote if target is not None else "You chose a word; the network went on from it."
             st.caption(whose, width="content")
             st.button("Back to the network's own", on_click=forget_answer, icon=":material/undo:")
