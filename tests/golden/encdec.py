@@ -4,6 +4,7 @@ Heads of another width than the width shared among them, stacks of different dep
 calls `encdec` with the fields that a variant changes.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from transformers import GenerationConfig
 T5: dict[str, Any] = dict(vocab_size=60, d_model=20, d_kv=6, d_ff=28, num_layers=2, num_decoder_layers=1)
 T5 |= dict(num_heads=3, relative_attention_num_buckets=8, relative_attention_max_distance=12)
 T5 |= dict(decoder_start_token_id=0, pad_token_id=0, eos_token_id=1)
+BART: dict[str, Any] = dict(vocab_size=60, d_model=24, max_position_embeddings=40, encoder_layers=2)
+BART |= dict(decoder_layers=1, encoder_attention_heads=3, decoder_attention_heads=2, encoder_ffn_dim=28)
+BART |= dict(decoder_ffn_dim=20, pad_token_id=1, bos_token_id=0, eos_token_id=2, decoder_start_token_id=2)
+
 TASKS = {
     "summarization": {"prefix": "summarize: ", "num_beams": 4},
     "translation_en_to_de": {"prefix": "translate English to German: "},
@@ -27,7 +32,7 @@ def encdec(
     folder: Path,
     name: str,
     *,
-    words: bool = False,
+    words: str = "",
     own_table: bool = False,
     old: dict[str, Any] | None = None,
     rules: dict[str, Any] | None = None,
@@ -38,7 +43,7 @@ def encdec(
 
     Args:
         name: of the library's class.
-        words: with a tokenizer.
+        words: with this tokenizer of `vocabularies`.
         own_table: another table of the output than that of tokens, though settings of T5 call them one.
         old: fields of config.json as it is published; the folder is opened again with them.
         rules: of its generation_config.json.
@@ -47,7 +52,8 @@ def encdec(
     kind = getattr(transformers, name)
     folder.mkdir(exist_ok=True)
     if words:
-        fields |= dict(vocab_size=vocabularies.gaps(folder))
+        written = {"gaps": vocabularies.gaps, "bart": partial(vocabularies.roberta, whole=True)}[words]
+        fields |= dict(vocab_size=written(folder))
     config = kind.config_class(**fields)
     pad, end, start = config.pad_token_id, config.eos_token_id, config.decoder_start_token_id
     size, kept = config.vocab_size, dict[str, Any]()
@@ -120,7 +126,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "t5-relu": (
         "T5ForConditionalGeneration",
         T5
-        | dict(words=True, feed_forward_proj="relu", n_positions=64)
+        | dict(words="gaps", feed_forward_proj="relu", n_positions=64)
         | dict(old=dict(task_specific_params=TASKS)),
     ),
     "t5-gated": (
@@ -130,6 +136,26 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         | dict(num_layers=1, num_decoder_layers=2, relative_attention_num_buckets=32)
         | dict(relative_attention_max_distance=128, lengths=(40, 21))
         | dict(old=dict(tie_word_embeddings=False, scale_decoder_outputs=None, dense_act_fn=None)),
+    ),
+    # Forced to begin with <s>; post-normalised; 2 and 1 layers of 3 and 2 heads.
+    "bart-tied": (
+        "BartForConditionalGeneration",
+        BART | dict(words="bart", activation_function="gelu", rules=dict(forced_bos_token_id=0)),
+    ),
+    "bart-untied": (
+        "BartForConditionalGeneration",
+        BART | dict(tie_word_embeddings=False, activation_function="relu", scale_embedding=True),
+    ),
+    "mbart-forced": ("MBartForConditionalGeneration", BART | dict(rules=dict(forced_bos_token_id=5))),
+    "m2m-scaled": (
+        "M2M100ForConditionalGeneration",
+        BART | dict(activation_function="relu", scale_embedding=True, rules=dict(forced_bos_token_id=7)),
+    ),
+    "pegasus-scaled": (
+        "PegasusForConditionalGeneration",
+        BART
+        | dict(pad_token_id=0, eos_token_id=1, decoder_start_token_id=0, scale_embedding=True)
+        | dict(activation_function="relu"),
     ),
     "mt5-tied": ("MT5ForConditionalGeneration", T5 | dict(feed_forward_proj="gated-silu", num_decoder_layers=2)),
 }  # fmt: skip

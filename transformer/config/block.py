@@ -57,11 +57,11 @@ class Table(Record):
     """Positions that are added to embeddings: one of three conventions of sinusoids, learned rows, or none."""
 
     kind: TableKind = "none"
-    offset: int = 0  # the row of a learned table that the first position takes (2 in RoBERTa)
+    offset: int = 0  # the row that the first position takes (2 in RoBERTa)
 
     def __post_init__(self) -> None:
         at_least(self, 0, "offset")
-        need(not self.offset or self.kind == "learned", "a learned table where there is an offset", self.kind)
+        need(not self.offset or self.kind != "none", "a table where there is an offset", self.kind)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ class PositionTable(keras.layers.Layer):
         if kind not in (*SINUSOIDS, "learned", "none"):
             raise ValueError(f"expected {', '.join(SINUSOIDS)}, learned or none, received {kind!r}")
         self.length, self.width, self.kind, self.offset = length, width, kind, offset
-        self.fixed = sinusoids(length, width, kind) if kind in SINUSOIDS else None
+        self.fixed = sinusoids(offset + length, width, kind) if kind in SINUSOIDS else None
 
     def build(self, input_shape: Any) -> None:
         if self.kind == "learned":
@@ -60,7 +60,7 @@ class PositionTable(keras.layers.Layer):
         if self.kind == "none":
             return None
         if self.fixed is not None:
-            return self.fixed
+            return self.fixed[self.offset :]
         return np.asarray(self.learned, np.float32)[self.offset :]
 
     def call(self, inputs: Any, start: Any = None, places: Any = None, scale: Any = ()) -> Any:

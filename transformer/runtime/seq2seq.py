@@ -124,8 +124,7 @@ class Runtime:
             for row, i in enumerate(chosen):
                 batch[row, : len(sources[i])] = sources[i]
             limit = bucket(min(2 * longest + 8, config.max_target), config.max_target)
-            prefix = config.prefix if beams > 1 else ()
-            found = self._decoded(tf.constant(batch), prefix, beams, alpha, tensors, limit, few=True)
+            found = self._decoded(tf.constant(batch), config.prefix, beams, alpha, tensors, limit, few=True)
             for row, i in enumerate(chosen):
                 results[i] = found[row]
         return results

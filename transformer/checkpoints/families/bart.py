@@ -1,9 +1,13 @@
-"""Encoder-decoders in the code of BART: what they share, and Marian."""
+"""Encoder-decoders in the code of BART: what they share; Marian; BART (Lewis et al. 2020, arXiv:1910.13461), mBART (Liu
+et al. 2020, arXiv:2001.08210), M2M-100 and NLLB (Fan et al. 2020, arXiv:2010.11125; NLLB Team 2022, arXiv:2207.04672),
+and PEGASUS (Zhang et al. 2020, arXiv:1912.08777)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 from transformer.checkpoints.families.heads import BODY, kind_of
 from transformer.checkpoints.families.table import (
@@ -11,6 +15,8 @@ from transformer.checkpoints.families.table import (
     Row,
     activation,
     dense,
+    flag,
+    ids,
     need,
     norm,
     optional,
@@ -29,6 +35,7 @@ from transformer.config import (
     Stack,
     Table,
     Task,
+    present,
 )
 from transformer.untrusted import shown
 
@@ -62,7 +69,9 @@ def seq2seq(
     table: Table,
     suppressed: tuple[int, ...],
     suppressed_first: tuple[int, ...] = (),
+    prefix: tuple[int, ...] = (),
     key_bias: bool = True,
+    embedding_norm: bool = False,
     **more: Any,
 ) -> ModelConfig:
     """An encoder-decoder; `more` are fields of `ModelConfig`."""
@@ -86,7 +95,7 @@ def seq2seq(
     encoder, decoder = stack("encoder"), stack("decoder", cross=attention("decoder"))
     return ModelConfig(
         width=width,
-        target=Embedding(vocabulary=vocabulary, scale=scale(config)),
+        target=Embedding(vocabulary=vocabulary, scale=scale(config), norm=embedding_norm),
         encoder=encoder,
         decoder=decoder,
         special=Special(
@@ -96,6 +105,7 @@ def seq2seq(
             unknown=NO_ID,
             suppressed=suppressed,
             suppressed_first=suppressed_first,
+            prefix=prefix,
         ),
         **more,
     )
@@ -138,9 +148,138 @@ def _marian(config: Mapping[str, Any], names: Collection[str]) -> ModelConfig:
         norm=Norm(epsilon=1e-5),  # not a setting there
         table=Table(kind="halves"),
         task=Task(bias=True, tied=config.get("tie_word_embeddings") is not False),
-        # A rule against several tokens in a row is one of search: here single tokens are barred.
-        suppressed=tuple(word[0] for word in rows_of_ids(config, "bad_words_ids") if len(word) == 1),
+        suppressed=_barred(config),
     )
+
+
+def _barred(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """A rule against several tokens in a row is one of search: here single tokens are barred."""
+    words = rows_of_ids(config, "bad_words_ids")
+    return tuple(dict.fromkeys([*(w[0] for w in words if len(w) == 1), *ids(config, "suppress_tokens")]))
+
+
+class _Way(NamedTuple):
+    """What the library does in one way for all networks of a family, and what it takes where settings are silent."""
+
+    title: str
+    norm: Norm
+    table: Table
+    embedding_norm: bool
+    usual: Mapping[str, Any]
+
+
+def _bart(config: Mapping[str, Any], names: Collection[str], *, way: _Way) -> ModelConfig:
+    writing(config, names, way.title)
+    config = way.usual | config
+    if config.get("decoder_start_token_id") is None:  # as the library begins then
+        config |= {"decoder_start_token_id": config.get("bos_token_id")}
+    vocabulary, longest = need(config, "vocab_size"), need(config, "max_position_embeddings")
+    tied = flag(config, "tie_word_embeddings", True)
+    first, pad = token(config, "forced_bos_token_id"), token(config, "pad_token_id")
+    # Sinusoids of M2M-100 begin behind the row of padding.
+    table = way.table if way.table.kind != "halves_minus_one" else replace(way.table, offset=pad + 1)
+    return seq2seq(
+        config,
+        vocabulary=vocabulary,
+        source=Embedding(vocabulary=vocabulary, scale=scale(config), norm=way.embedding_norm),
+        # Without one table for all, each side may have its own.
+        shared_embeddings=tied or not set(TABLES) <= set(names),
+        max_source=longest,
+        max_target=longest,
+        norm=way.norm,
+        table=table,
+        embedding_norm=way.embedding_norm,
+        task=Task(bias="final_logits_bias" in names, tied=tied),
+        suppressed=_barred(config),
+        suppressed_first=ids(config, "begin_suppress_tokens"),
+        prefix=() if first == NO_ID else (first,),
+    )
+
+
+TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+
+
+def _bart_rows(config: ModelConfig) -> list[Row]:
+    table = both_stacks(dense)
+    if config.task.bias:
+        table.append(Row("final_logits_bias", "output_projection/bias", "squeeze"))
+    table += untied(config, "lm_head.weight", "output_projection/kernel")
+    for side, ours, stack in (
+        ("encoder", "source_embedding", config.encoder),
+        ("decoder", "target_embedding", config.decoder),
+    ):
+        spec = present(stack, side)
+        if not config.shared_embeddings:
+            table.append(Row(f"{side}.embed_tokens.weight", f"{ours}/tokens/embeddings"))
+        if spec.table.kind == "learned":
+            table.append(Row(f"{side}.embed_positions.weight", f"{ours}/positions/table"))
+        if present(config.source, "a source").norm:
+            table += norm(f"{side}.layernorm_embedding", f"{ours}/embedding_norm")
+        if spec.norm.last:
+            table += norm(f"{side}.layer_norm", f"{side}/last_norm")
+    if config.shared_embeddings:
+        table.append(Row("shared.weight", "source_embedding/tokens/embeddings"))
+    return table
+
+
+def _family(way: _Way, tokenizer: str) -> Family:
+    return Family(
+        "model.",
+        partial(_bart, way=way),
+        _bart_rows,
+        {"is_encoder_decoder": (True, None), "is_decoder": (False, None)},
+        (*(f"{side}.{name}" for side in ("encoder", "decoder") for name in SPARE), "shared.weight"),
+        {name: "shared.weight" for name in ("lm_head.weight", *TABLES)},
+        title=way.title,
+        kind="seq2seq",
+        tokenizer=tokenizer,
+    )
+
+
+SPARE = ("embed_positions.weight", "version")  # sinusoids, where they are stored
+POST, PRE = Norm(epsilon=1e-5), Norm(place="pre", last=True, epsilon=1e-5)  # not a setting there
+FAIRSEQ = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+WAYS = {
+    "bart": (
+        _Way(
+            "BART",
+            POST,
+            Table(kind="learned", offset=2),
+            True,
+            FAIRSEQ | {"decoder_start_token_id": 2, "activation_function": "gelu"},
+        ),
+        "bert",
+    ),
+    "mbart": (
+        _Way("mBART", PRE, Table(kind="learned", offset=2), True, FAIRSEQ | {"activation_function": "gelu"}),
+        "seq2seq",
+    ),
+    "m2m_100": (
+        _Way(
+            "M2M-100, NLLB",
+            PRE,
+            Table(kind="halves_minus_one"),
+            False,
+            FAIRSEQ | {"decoder_start_token_id": 2, "activation_function": "relu", "scale_embedding": True},
+        ),
+        "seq2seq",
+    ),
+    "pegasus": (
+        _Way(
+            "PEGASUS",
+            PRE,
+            Table(kind="halves"),
+            False,
+            {
+                "pad_token_id": 0,
+                "eos_token_id": 1,
+                "decoder_start_token_id": 0,
+                "activation_function": "gelu",
+            },
+        ),
+        "seq2seq",
+    ),
+}
 
 
 def _marian_rows(config: ModelConfig) -> list[Row]:
@@ -177,4 +316,4 @@ FAMILIES = {
         title="Marian",
         kind="seq2seq",
     ),
-}
+} | {name: _family(*way) for name, way in WAYS.items()}
