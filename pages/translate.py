@@ -37,6 +37,7 @@ with above:
     search = explorer.segments("Search", list(calls.SEARCHES), "search", steering.forget_choices)
     published = opened.get(model)
     writes = "output" if published else "translation"
+    language, into = steering.languages(published.future.result()) if published else ("", "")
     target = steering.own_output(calls.LONGEST, writes)
 examples = steering.examples(published.future.result().tasks) if published else EXAMPLES
 place.pills(
@@ -64,6 +65,8 @@ trace = calls.answer(
         beams=calls.SEARCHES[search] if target is None else None,
         target=target,
         choices=calls.parse_choices(choices),
+        language=language,
+        into=into,
     )
 )
 steering.way_back(target, choices, writes)

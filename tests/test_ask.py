@@ -23,6 +23,7 @@ WHOLE = Ask(
     alpha=0.25,
     tokens=7,
     language="en",
+    into="de",
     task="translate",
     name="clip.wav",
     whole=True,

@@ -39,7 +39,9 @@ class Ask:
         beams: how many hypotheses a search follows, 1 to 8, 1 being greedy; None: as the model does by itself.
         alpha: length penalty of a search, 0 to 10 (Wu et al. 2016, arXiv:1609.08144, equation 14).
         tokens: how many to write on, as far as there is room.
-        language, task: of speech.
+        language: of speech, or of the text that a translator of several languages is given; "": the usual one.
+        into: the language that such a translator writes.
+        task: of speech.
         name: what the trace calls a clip.
         whole: keep attention to the silence that a clip is padded with.
         words: find the times of words.
@@ -61,6 +63,7 @@ class Ask:
     alpha: float = 0.6
     tokens: int = 0
     language: str = ""
+    into: str = ""
     task: str = "transcribe"
     name: str = ""
     whole: bool = False
@@ -69,7 +72,7 @@ class Ask:
     interventions: Interventions = NONE
 
     def __post_init__(self) -> None:
-        for name in ("model", "given", "second", "language", "task", "name"):
+        for name in ("model", "given", "second", "language", "into", "task", "name"):
             _text(name, getattr(self, name))
         if self.target is not None:
             _text("target", self.target)

@@ -52,7 +52,12 @@ def encdec(
     kind = getattr(transformers, name)
     folder.mkdir(exist_ok=True)
     if words:
-        written = {"gaps": vocabularies.gaps, "bart": partial(vocabularies.roberta, whole=True)}[words]
+        written = {
+            "gaps": vocabularies.gaps,
+            "bart": partial(vocabularies.roberta, whole=True),
+            "mbart50": partial(vocabularies.languages, kind="mbart50"),
+            "nllb": partial(vocabularies.languages, kind="nllb"),
+        }[words]
         fields |= dict(vocab_size=written(folder))
     config = kind.config_class(**fields)
     pad, end, start = config.pad_token_id, config.eos_token_id, config.decoder_start_token_id
@@ -146,10 +151,16 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "BartForConditionalGeneration",
         BART | dict(tie_word_embeddings=False, activation_function="relu", scale_embedding=True),
     ),
-    "mbart-forced": ("MBartForConditionalGeneration", BART | dict(rules=dict(forced_bos_token_id=5))),
+    # As mBART-50 and NLLB: told by its first token which language to write.
+    "mbart-forced": (
+        "MBartForConditionalGeneration",
+        BART | dict(words="mbart50", rules=dict(forced_bos_token_id=54)),
+    ),
     "m2m-scaled": (
         "M2M100ForConditionalGeneration",
-        BART | dict(activation_function="relu", scale_embedding=True, rules=dict(forced_bos_token_id=7)),
+        BART
+        | dict(words="nllb", activation_function="relu", scale_embedding=True)
+        | dict(rules=dict(forced_bos_token_id=50)),
     ),
     "pegasus-scaled": (
         "PegasusForConditionalGeneration",

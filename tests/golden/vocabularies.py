@@ -26,6 +26,8 @@ from transformers import (
     BertTokenizer,
     GPT2Tokenizer,
     MarianTokenizer,
+    MBart50Tokenizer,
+    NllbTokenizer,
     PreTrainedTokenizerFast,
     RobertaTokenizer,
     T5Tokenizer,
@@ -347,6 +349,35 @@ def gaps(folder: Path) -> int:
     whole = T5Tokenizer(vocab=rows, extra_ids=3)
     whole.save_pretrained(folder)
     _record(folder, whole, (*TEXTS, "The <extra_id_0> sat on <extra_id_1> mat."), typed=())
+    return len(whole)
+
+
+def languages(folder: Path, kind: str) -> int:
+    """A tokenizer that is told languages: of mBART-50, by pieces, or of NLLB, by letters and with three of them."""
+    folder.mkdir(exist_ok=True)
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    if kind == "mbart50":
+        spm = folder / "trained.spm"
+        pieces = _sentencepiece(spm, ENGLISH[:3], 60)
+        scores = sentencepiece.SentencePieceProcessor(model_file=str(spm)).get_score
+        spm.unlink()
+        ranked = [(piece, scores(index)) for index, piece in enumerate(pieces) if piece not in special]
+        whole: Any = MBart50Tokenizer(vocab=[*((name, 0.0) for name in special), *ranked])
+        codes = ("en_XX", "pt_XX", "fr_XX")
+    else:
+        letters = sorted({letter for text in ENGLISH for letter in text if letter != " "})
+        codes = ("eng_Latn", "por_Latn", "zho_Hans")
+        vocabulary = {token: i for i, token in enumerate([*special, "▁", *letters])}
+        whole = NllbTokenizer(vocab=vocabulary, merges=[], extra_special_tokens=list(codes))
+    whole.save_pretrained(folder)
+    texts = []
+    for code in codes:
+        whole.src_lang = code
+        texts += [
+            {"text": text, "language": code, "ids": whole(text)["input_ids"]} for text in (*TEXTS[:4], "x")
+        ]
+    known = {code: whole.convert_tokens_to_ids(code) for code in codes}
+    _json(folder / "expected_languages.json", {"versions": versions(), "codes": known, "texts": texts})
     return len(whole)
 
 

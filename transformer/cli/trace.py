@@ -20,6 +20,7 @@ FIELDS = {
     "beam": "beams",
     "tokens": "tokens",
     "language": "language",
+    "into": "into",
     "change": "interventions",
 }
 TOKENS = 20
@@ -36,7 +37,10 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--language",
         metavar="CODE",
-        help="of the clip, for a network that knows several; one that knows English alone takes en",
+        help="of the clip or text, for a network that knows several; a listener that knows English alone takes en",
+    )
+    parser.add_argument(
+        "--into", metavar="CODE", help="the language to write, for a translator that knows several"
     )
     parser.add_argument("--target", metavar="TEXT", help="force this output instead of the network's own")
     parser.add_argument(

@@ -92,7 +92,9 @@ class Stack(Record):
         need(len(shapes) == 1, "local and global attention of one shape", f"{len(shapes)} of them")
         fine = self.residual == "serial" or (self.norm.place == "pre" and self.cross is None)
         need(fine, "normalisations pre and no cross where a residual is parallel", self.norm.place)
-        need(not (self.relative and self.attention.alibi), "distances scored in one way", "relative and alibi")
+        need(
+            not (self.relative and self.attention.alibi), "distances scored in one way", "relative and alibi"
+        )
 
     def attention_at(self, layer: int) -> Attention:
         """What the self-attention of one layer is made of; layers count from 0."""

@@ -15,6 +15,7 @@ from transformer.models.altering import Alter
 from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, Recorded, Runtime
 from transformer.runtime.common import ids_row
+from transformer.text.languages import ENGLISH, Languages
 from transformer.text.tokenizer import clean
 from transformer.trace import AttentionMap, Label, Trace
 
@@ -37,7 +38,10 @@ class Translator(Model):
     WHAT = "a translator"
     SIDES = 2
     READS = frozenset(
-        ("target", "target_ids", "choices", "beams", "alpha", "position_scale", "interventions")
+        (
+            *("target", "target_ids", "choices", "beams", "alpha", "position_scale", "interventions"),
+            *("language", "into"),
+        )
     )
 
     def __init__(self, name: str, network: Any, tokenizer: Any, tasks: Sequence[str] = ()) -> None:
@@ -55,6 +59,8 @@ class Translator(Model):
         alpha: float = 0.6,
         position_scale: float = 1.0,
         interventions: Interventions | str = NONE,
+        language: str = "",
+        into: str = "",
     ) -> Trace:
         """Translate `text`, then record what every head looked at.
 
@@ -72,10 +78,12 @@ class Translator(Model):
                 it writes as while it is recorded. An output that does not end is cut off soon, and the trace says so as
                 "stopped"; a row that would have nothing else to look at is not barred, and the trace says of how many
                 as "spared".
+            language, into: codes of the text's language and of the one to write, of a network that knows several, see
+                `languages`; "" is the usual one.
 
         Raises:
             ValueError: no text, or more than the network can read; a setting out of its range (see `Ask`); no such
-                choice or head.
+                choice, head or language.
         """
         return self.ask(
             Ask(
@@ -88,12 +96,19 @@ class Translator(Model):
                 alpha=alpha,
                 position_scale=position_scale,
                 interventions=Interventions.of(interventions),
+                language=language,
+                into=into,
             )
         )
 
     def _answer(self, ask: Ask, given: str) -> Trace:
         alter, changed = self._patched(ask)
-        source = self.tokenizer.encode(readable(given))
+        named, begin = self._told(ask.language, ask.into)
+        source = (
+            self.tokenizer.encode(readable(given), named["language"])
+            if named
+            else self.tokenizer.encode(readable(given))
+        )
         self._fits(source.ids, self.config.max_source)
         options: dict[str, str | int | float] = {"decoding": "forced"}
         own = ask.target is None and not ask.target_ids
@@ -102,16 +117,17 @@ class Translator(Model):
             self._known(ids, self.config.max_target, written=True)
         elif ask.target is not None:
             ids = self.tokenizer.encode_target(readable(ask.target) if ask.target else "").ids
+            ids = ids if tuple(ids[: len(begin)]) == begin else [*begin, *ids]
             self._fits(ids, self.config.max_target)
         else:
             beams = ask.beams or 1
-            ids = self.runtime.decode(source.ids, beams=beams, alpha=ask.alpha, alter=alter)
+            ids = self.runtime.decode(source.ids, beams=beams, alpha=ask.alpha, begin=begin, alter=alter)
             options = {"decoding": "greedy"}
             if beams > 1:
                 options = {"decoding": "beam", "beams": beams, "alpha": ask.alpha}
         if source.unknown:
             options["unknown"] = " ".join(dict.fromkeys(source.unknown))
-        options |= changed
+        options |= named | changed
         recorded = self.runtime.record(source.ids, ids, alter)
         for step, alternative in ask.choices:
             if not (0 <= step < len(ids) and 0 <= alternative < recorded.alternatives.shape[1]):
@@ -136,11 +152,14 @@ class Translator(Model):
         """The first token that the translations do not share."""
         if self.config.recurrent:
             raise ValueError("expected a Transformer, received a recurrent network")
-        beams = trace.options.get("beams")
+        beams: Any = trace.options.get("beams")
+        language, into = (str(trace.options.get(name, "")) for name in ("language", "into"))
         ask = Ask(
             model=self.name,
             given=other,
             beams=beams if isinstance(beams, int) else None,
+            language=language,
+            into=into,
             position_scale=scale("position_scale", trace.options.get("position_scale", 1.0)),
             interventions=replace(done_to(trace.options), patches=(), other=""),
         )
@@ -164,6 +183,52 @@ class Translator(Model):
     def _other(self, ask: Ask) -> Rows:
         found = self._answer(ask, ask.given)
         return ids_of(found.source), ids_of(found.target)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages that it is told; () where it is told none."""
+        return tuple(self._known_languages.codes) if self._known_languages else ()
+
+    @property
+    def language(self) -> str:
+        """The language that a text is taken to be in where nobody says another; "" where it is told none."""
+        return self._known_languages.source if self._known_languages else ""
+
+    @property
+    def into(self) -> str:
+        """The language that it writes where nobody chooses another; "" where that cannot be chosen, as it is not told
+        at the beginning of what is written."""
+        known, config = self._known_languages, self.config
+        if known is None or config.start_id != config.end_id:
+            return ""
+        forced = known.name(config.prefix[0]) if config.prefix else ""
+        others = (code for code in (*ENGLISH, *known.codes) if code in known.codes and code != known.source)
+        return forced or known.target or next(others)
+
+    @property
+    def _known_languages(self) -> Languages | None:
+        found: Languages | None = getattr(self.tokenizer, "languages", None)
+        return found
+
+    def _told(self, language: str, into: str) -> tuple[dict[str, str], tuple[int, ...]]:
+        """The languages of a text and of what is written, by the names of a trace's options, and the ids that this
+        begins with."""
+        known, config = self._known_languages, self.config
+        if known is None:
+            if given := language or into:
+                raise ValueError(
+                    f"expected no language for {self.name}, which is told none, received {given[:40]!r}"
+                )
+            return {}, config.prefix
+        known.id(language or known.source)
+        named = {"language": language or known.source}
+        if not self.into:
+            if into:
+                raise ValueError(
+                    f"expected no language to write for {self.name}, which knows one, received {into[:40]!r}"
+                )
+            return named, config.prefix
+        return named | {"into": into or self.into}, (known.id(into or self.into),)
 
     def trace_ids(self, source: Sequence[int], target: Sequence[int]) -> Trace:
         """The same for ready-made ids, the end token last in both.

@@ -59,6 +59,7 @@ class Runtime:
         beams: int = 1,
         alpha: float = 0.6,
         prefix: Sequence[int] = (),
+        begin: Sequence[int] | None = None,
         alter: Alter = AS_IT_IS,
     ) -> list[int]:
         """The output for one source: ids up to and with the end token (without, where it was cut off: at `max_target`,
@@ -68,13 +69,15 @@ class Runtime:
             source: ids, the end token last.
             beams: 1 is greedy.
             alpha: length penalty of beam search.
-            prefix: ids the output must begin with; greedy only. What the configuration's `prefix` forces is part of it.
+            prefix: ids the output must begin with; greedy only. What `begin` forces is part of it.
+            begin: what every output begins with; None: the configuration's `prefix`.
             alter: what is changed in the network meanwhile.
 
         Raises:
             ValueError: a source or prefix longer than the network's positions, or a prefix with beam search.
         """
-        return self.decode_rows([source], beams=beams, alpha=alpha, prefix=prefix, alter=alter)[0]
+        rows = self.decode_rows([source], beams=beams, alpha=alpha, prefix=prefix, begin=begin, alter=alter)
+        return rows[0]
 
     def decode_rows(
         self,
@@ -83,6 +86,7 @@ class Runtime:
         beams: int = 1,
         alpha: float = 0.6,
         prefix: Sequence[int] = (),
+        begin: Sequence[int] | None = None,
         alter: Alter = AS_IT_IS,
     ) -> list[list[int]]:
         """`decode` for several rows at once: sources, one of which may stand for all rows of `alter`."""
@@ -91,7 +95,7 @@ class Runtime:
             raise ValueError(f"expected greedy decoding after a prefix, received {beams} beams")
         if len(prefix) >= config.max_target:
             raise ValueError(f"expected a prefix below {config.max_target} tokens, received {len(prefix)}")
-        prefix = prefix or config.prefix
+        prefix = prefix or (config.prefix if begin is None else begin)
         length = max(bucket(len(source), config.max_source) for source in sources)
         tensors = alter_tensors(config, alter, len(sources))
         rows = len(tensors.scale)

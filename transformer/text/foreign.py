@@ -18,11 +18,14 @@ from transformer.text.foreign_files import (
     words,
 )
 from transformer.text.foreign_labels import AROUND, ROLES
+from transformer.text.languages import Languages
 from transformer.text.tokenizer import Encoded
 from transformer.trace import Label
 
 # Names that published settings give to one family.
 FAMILY = {"roberta": "bert", "distilbert": "bert"}
+
+Markers = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class ForeignTokenizer:
@@ -39,6 +42,7 @@ class ForeignTokenizer:
         self.size = max(target.vocabulary.tokens) + 1
         self.start_id, self.end_id, self.pad_id = roles["start"], roles["end"], roles["pad"]
         self.mask_id, self.unknown_id = roles.get("mask"), roles["unknown"]
+        self.languages: Languages | None = source.languages
 
     def within(self, vocabulary: int) -> None:
         """Leave out markers beyond the `vocabulary` of a network, such as those of pictures that its kin reads: what is
@@ -47,9 +51,13 @@ class ForeignTokenizer:
         if all(i in known.markers for i in known.tokens if i >= vocabulary):
             self.size = min(self.size, vocabulary)
 
-    def encode(self, text: str) -> Encoded:
-        """Text -> ids, special tokens around as the family has them. Unknown pieces keep their own text as label."""
-        return self._encode(self._source, text)
+    def encode(self, text: str, language: str = "") -> Encoded:
+        """Text -> ids, special tokens around as the family has them. Unknown pieces keep their own text as label.
+
+        Raises:
+            ValueError: a language that is not known, where it knows any; "" is the usual one.
+        """
+        return self._encode(self._source, text, self._markers(self._source, language))
 
     @property
     def joins(self) -> bool:
@@ -79,8 +87,11 @@ class ForeignTokenizer:
         return row, types, begins
 
     def encode_target(self, text: str) -> Encoded:
-        """The same on the side of the output."""
-        return self._encode(self._target, text)
+        """The same on the side of the output, without its language."""
+        after = self._markers(self._target)
+        if self.languages and self.end_id is not None:
+            after = ((), (self.end_id,))
+        return self._encode(self._target, text, after)
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """ids of many texts, as `encode` gives them."""
@@ -103,15 +114,18 @@ class ForeignTokenizer:
             raise ValueError(f"expected an id from 0 on, received {index}")
         return self._target.vocabulary.label(int(index))
 
-    def _markers(self, side: Side) -> list[list[int]]:
+    def _markers(self, side: Side, language: str = "") -> Markers:
         """The ids before and after a text."""
+        if self.languages and self.end_id is not None:
+            return self.languages.around(self.end_id, language)
         if side.around is not None:
-            return [list(part) for part in side.around]
+            return side.around
         roles = side.vocabulary.roles
-        return [[i for role in part if (i := roles[role]) is not None] for part in self._around]
+        before, after = (tuple(i for role in part if (i := roles[role]) is not None) for part in self._around)
+        return before, after
 
-    def _encode(self, side: Side, text: str) -> Encoded:
-        known, (before, after) = side.vocabulary, self._markers(side)
+    def _encode(self, side: Side, text: str, markers: Markers) -> Encoded:
+        known, (before, after) = side.vocabulary, markers
         ids, labels, unknown = self._plain(side, text)
         return Encoded(
             [*before, *ids, *after], [*map(known.label, before), *labels, *map(known.label, after)], unknown

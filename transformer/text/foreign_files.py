@@ -31,6 +31,7 @@ from transformer.text.foreign_labels import (
     word_piece,
 )
 from transformer.text.growth import check, check_tokens
+from transformer.text.languages import Languages, languages_of
 from transformer.text.template import Around, Joined, joined_by, pair, template
 from transformer.text.tokenizer import WORD_START
 from transformer.trace import Label
@@ -67,6 +68,7 @@ class Side:
     vocabulary: Vocabulary
     around: Around | None = None  # the ids around a text where the folder says them
     joined: Joined | None = None  # how two texts are joined, likewise
+    languages: Languages | None = None  # that a text is said to be in, where it is
 
     def pieces(self, text: str) -> list[Piece]:
         """The subwords of a text, without special tokens around."""
@@ -98,6 +100,8 @@ class LibrarySide(Side):
             self.around = around or _said(settings, roles)
         elif family == "seq2seq":
             self.around = around
+            codes = {token: ids[token] for token in special if token in ids}
+            self.languages = languages_of(codes, settings, around.after if around else ())
         elif family == "bert" and joined is None:
             first, last = roles["start"], roles["end"]
             if first is not None and last is not None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from transformer.text.languages import CODE, written
 from transformer.text.tokenizer import WORD_START
 from transformer.trace import Label
 from transformer.trace.labels import PART
@@ -152,6 +153,8 @@ def short(token: str) -> str:
         return SHOWN[token]
     if time := TIMESTAMP.fullmatch(token):
         return f"{time[1]} s"
+    if CODE.fullmatch(token):
+        return written(token)
     inside = BRACKETS.fullmatch(token)
     return next(filter(None, inside.groups())) if inside else token
 

@@ -1,6 +1,17 @@
 """The families of published checkpoints that can be opened, by their `model_type`."""
 
-from transformer.checkpoints.families import bart, bert, bloom, gpt2, llama, modernbert, neox, opt, t5, whisper
+from transformer.checkpoints.families import (
+    bart,
+    bert,
+    bloom,
+    gpt2,
+    llama,
+    modernbert,
+    neox,
+    opt,
+    t5,
+    whisper,
+)
 from transformer.checkpoints.families.heads import beside_writing, outside, prefix_of
 from transformer.checkpoints.families.table import Family, Part, Row
 

@@ -265,7 +265,13 @@ def tokens(found: Changed) -> None:
 def translated_again(trace: Trace) -> Again:
     """Asks for a translation again, as its trace says that it was made."""
     beams = trace.options.get("beams")
-    question = Ask(model=trace.model, given=trace.input, beams=beams if isinstance(beams, int) else 1)
+    question = Ask(
+        model=trace.model,
+        given=trace.input,
+        beams=beams if isinstance(beams, int) else 1,
+        language=str(trace.options.get("language", "")),
+        into=str(trace.options.get("into", "")),
+    )
 
     def again(interventions: Interventions, ids: tuple[int, ...]) -> Trace:
         asked = replace(question, interventions=interventions)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from typing import Any
+
 import streamlit as st
 
 from transformer.ui.models import calls
@@ -42,6 +44,32 @@ def examples(tasks: Sequence[str]) -> dict[str, str]:
     if not tasks:
         return {"In English": TEXT, "In Portuguese": calls.FIRST.given}
     return {task.strip().rstrip(":"): task + TEXT for task in tasks}
+
+
+def languages(network: Any) -> tuple[str, str]:
+    """Pickers for the languages that an opened network is told: of the text, and the one to write; "" where it is not
+    told one."""
+    chosen = []
+    for label, key, codes, usual in (
+        ("From", "from", network.languages, network.language),
+        ("Into", "into", network.languages if network.into else (), network.into),
+    ):
+        if codes and st.session_state.get(key, usual) not in codes:
+            st.session_state.pop(key, None)  # of another network
+        chosen.append(
+            st.selectbox(
+                label,
+                codes,
+                index=codes.index(usual),
+                key=key,
+                bind="query-params",
+                on_change=forget_answer,
+                width=120,
+            )
+            if codes
+            else ""
+        )
+    return chosen[0], chosen[1]
 
 
 def take_example(examples: Mapping[str, str]) -> None:
