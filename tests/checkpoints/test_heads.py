@@ -242,7 +242,9 @@ def test_an_answer_is_the_best_stretch_of_the_second_text() -> None:
     off = model.without_each(trace, np.ones(2))["encoder"]
     changed = model._trace("", trace.source, ids, {}, types, model._alter(Interventions.parse("h:e1.2"), 1.0))
     there = model.runtime.record(ids, types, model._alter(Interventions.parse("h:e1.2"), 1.0)).scores
-    chance = [s - np.logaddexp.reduce(s, axis=0) for s in (logits, there.astype(np.float64))]
+    # As the probability that is shown: of the places where an answer may stand.
+    chance = [s - np.logaddexp.reduce(s[places], axis=0) for s in (logits, there.astype(np.float64))]
+    assert np.exp(chance[0][best.begin, 0] + chance[0][best.end - 1, 1]) == pytest.approx(best.probability)
     lost = [c[best.begin, 0] + c[best.end - 1, 1] for c in chance]
     assert off[0, 1] == pytest.approx(lost[0] - lost[1], abs=1e-4) and changed.answers
 

@@ -12,6 +12,16 @@ from transformer.trace import Kind
 Effects = Mapping[Kind, np.ndarray]  # (layers, heads) of each map, in nats
 
 
+class Against(NamedTuple):
+    """One answer against another: the log-probability of `token` minus that of `against`, which for one of several is
+    the difference of their scores. Both are ids at a `place` of what a trace says, or classes or labels of a text, of
+    which the place is no matter."""
+
+    place: int
+    token: int
+    against: int
+
+
 class HeadEffect(NamedTuple):
     """A head, counted from 0, and by how much the log-probability of an answer falls without it, in nats: by the slope
     at its gate, and measured, where that was done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,27 @@ def lens() -> Iterator[Row]:
         insides.guesses(streams, np.array(ids[1:]))
 
     yield {"name": "lens/gpt2-128", "median_ms": median(guess, 5)}
+
+
+def rank() -> Iterator[Row]:
+    """Each of the 144 heads of GPT-2 small off by itself at 32 and 128 tokens: what comes next without it, and at 32
+    the whole text, which is scored at each of its tokens."""
+    from transformer.runtime import LanguageRuntime
+    from transformer.runtime.common import ids_row
+
+    effects = LanguageRuntime(_network(GPT2_SMALL)).effects
+
+    def measure(length: int, places: range) -> Callable[[], object]:
+        inputs = (ids_row(range(1000, 1000 + length), length, 0),)
+        size = length * max(3072, 12 * length)  # of a feed-forward, or of a layer's weights
+        return lambda: list(effects.without_each(inputs, places, [7] * len(places), size))
+
+    for length in (32, 128):
+        yield {
+            "name": f"rank/gpt2-{length}",
+            "median_ms": median(measure(length, range(length - 1, length)), 1),
+        }
+    yield {"name": "rank/gpt2-32-text", "median_ms": median(measure(32, range(32)), 1)}
 
 
 def speech() -> Iterator[Row]:

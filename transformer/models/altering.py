@@ -49,18 +49,39 @@ class Patches(NamedTuple):
     vectors: Any
 
 
+class Later(NamedTuple):
+    """Rows of one pass over a stack that are as a recorded row up to some block, and begin only there: what is the same
+    in all of them is not run again.
+
+    streams: (layers + 1, T, D), what went into each block of that row, and what came out of the last.
+    counts: (layers + 1,) int32, how many rows begin there; in gates and vectors they stand in that order.
+    """
+
+    streams: Any
+    counts: Any
+
+
+class Begins(NamedTuple):
+    """The `Later` of either stack; (): all rows are run through all of it."""
+
+    encoder: Any = ()
+    decoder: Any = ()
+
+
 class Alter(NamedTuple):
     """Gates of the heads, what position vectors are multiplied by, which looks are forbidden, and what is put in.
 
     scale: a number, or one a row (B,), as in the state of a decoding; (): positions are left.
     edges: int32 (E, 10) or (B, E, 10), see `edges_of`; (): none.
     patches: `Patches`; (): none.
+    begins: of a pass over finished inputs of one row alone, where its rows begin.
     """
 
     gates: Gates = ALL_ON
     scale: Any = ()
     edges: Any = ()
     patches: Any = ()
+    begins: Begins = Begins()
 
 
 AS_IT_IS = Alter()
@@ -76,9 +97,24 @@ def gated(alter: Alter) -> bool:
     return not all(absent(gate) for gate in alter.gates)
 
 
-def of_layer(gates: Any, layer: int) -> Any:
-    """The gate (H,) or (B, H) of one layer; None where there is none."""
-    return None if absent(gates) else gates[..., layer, :]
+def of_layer(gates: Any, layer: int, count: Any = None) -> Any:
+    """The gate (H,) or (B, H) of one layer, of the first `count` rows where it is said; None where there is none."""
+    return None if absent(gates) else gates[..., layer, :][:count]
+
+
+def nobody(inputs: Any, rows: Any) -> Any:
+    """What a pass over `inputs` (B, T, D) begins with: none of them (0, T, D) where all its `Later` begin later."""
+    return inputs if absent(rows) else rows.streams[:0]
+
+
+def begun(x: Any, rows: Any, layer: int) -> tuple[Any, Any]:
+    """What goes into a block, x (B, T, D) and below it the `Later` that begin there, and how many that are by now; None
+    where nothing begins later."""
+    if absent(rows):
+        return x, None
+    own = rows.streams[layer]
+    x = ops.concatenate([x, ops.broadcast_to(own[None], (rows.counts[layer], *ops.shape(own)))])
+    return x, ops.shape(x)[0]
 
 
 def gates_of(interventions: Interventions, shapes: dict[str, tuple[int, int]]) -> Gates:

@@ -13,7 +13,7 @@ from transformer.formulas.positions import alibi_slopes
 from transformer.layers.attention import KeyValue, padding_mask
 from transformer.layers.blocks import DecoderBlock, DecoderCache, DecoderOutput, Inside, Puts
 from transformer.layers.rotary import turn
-from transformer.models.altering import absent, cuts_of, of_layer, puts_of
+from transformer.models.altering import absent, begun, cuts_of, nobody, of_layer, puts_of
 from transformer.models.encoder import build_stack, last_norm, relative_table
 
 
@@ -27,6 +27,7 @@ class Decoder(keras.layers.Layer):
         real: (B, T) booleans, false at padding that stands before or between real tokens; None means none does.
         gates, cross_gates: (layers, H) or (B, layers, H); () leaves every head on.
         edges, patches: with rows for each input, see `Alter`; (): none.
+        rows: see `Later`; with them nothing of `inputs` is run, and no weights are returned.
         places: (B, T), the position of each, where padding stands before it; None counts from 0.
         position_scale: what positions that turn, or are added to scores, are multiplied by, a number or (B,); () leaves them.
 
@@ -58,34 +59,40 @@ class Decoder(keras.layers.Layer):
         cross_gates: Any = (),
         edges: Any = (),
         patches: Any = (),
+        rows: Any = (),
         places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
     ) -> DecoderOutput:
-        x, results, streams = inputs, [], [inputs]
+        inputs = nobody(inputs, rows)
+        x, results, streams = inputs, [], []
         steps = ops.arange(ops.shape(inputs)[1])
         told = self._told(steps, steps, steps[None] if places is None else places, position_scale, real)
         cross_mask = None if memory_real is None else padding_mask(memory_real)
         for i, block in enumerate(self.blocks):
+            x, count = begun(x, rows, i)
+            streams.append(x)
             result = block(
                 x,
                 memory,
                 **told[block.self_attention.spec],
                 cross_mask=cross_mask,
                 real=real,
-                gate=of_layer(gates, i),
-                cross_gate=of_layer(cross_gates, i),
+                gate=of_layer(gates, i, count),
+                cross_gate=of_layer(cross_gates, i, count),
                 **self._cuts(edges, i, steps, steps, memory),
                 puts=self._puts(patches, i, steps),
                 training=training,
             )
             x = result.vectors
             results.append(result)
-            streams.append(x)
+        x, count = begun(x, rows, len(self.blocks))
+        streams.append(x)
+        whole = count is None
         return DecoderOutput(
             self.finish(x),
-            ops.stack([result.attention for result in results], axis=1),
-            None if memory is None else ops.stack([result.cross for result in results], axis=1),
+            ops.stack([result.attention for result in results], axis=1) if whole else None,
+            ops.stack([result.cross for result in results], axis=1) if whole and memory is not None else None,
             tuple(result.cache for result in results),
             tuple(result.projections for result in results),
             tuple(result.cross_projections for result in results),

@@ -13,7 +13,7 @@ from transformer.layers.blocks import EncoderBlock, EncoderOutput, Inside
 from transformer.layers.norms import normalisation
 from transformer.layers.positions import RelativeTable
 from transformer.layers.rotary import turn
-from transformer.models.altering import cuts_of, of_layer, puts_of
+from transformer.models.altering import begun, cuts_of, nobody, of_layer, puts_of
 
 
 class Encoder(keras.layers.Layer):
@@ -27,6 +27,7 @@ class Encoder(keras.layers.Layer):
         position_scale: positions that turn, or what is added to scores by distance, are multiplied by it, a number or
             (B,); () leaves them.
         edges, patches: with rows for each input, see `Alter`; (): none.
+        rows: see `Later`; with them nothing of `inputs` is run, and no weights are returned.
 
     Returns:
         `EncoderOutput(vectors (B, S, D), attention (B, layers, H, S, S), projections, inside)`.
@@ -53,20 +54,24 @@ class Encoder(keras.layers.Layer):
         gates: Any = (),
         edges: Any = (),
         patches: Any = (),
+        rows: Any = (),
         places: Any = None,
         position_scale: Any = (),
         training: bool | None = None,
     ) -> EncoderOutput:
-        x, results, streams = inputs, [], [inputs]
+        inputs = nobody(inputs, rows)
+        x, results, streams = inputs, [], []
         told = self._told(real, places, position_scale)
         steps = ops.arange(ops.shape(inputs)[1])
         bias = self.relative.between(steps, steps, position_scale) if self.relative else None
         for i, block in enumerate(self.blocks):
+            x, count = begun(x, rows, i)
+            streams.append(x)
             result = block(
                 x,
                 **told[block.self_attention.spec],
                 real=real,
-                gate=of_layer(gates, i),
+                gate=of_layer(gates, i, count),
                 cuts=cuts_of(edges, "encoder", i, block.stack.attention.heads, steps, steps),
                 puts=puts_of(patches, "encoder", i, steps, heads=block.stack.attention.heads),
                 bias=bias,
@@ -74,10 +79,11 @@ class Encoder(keras.layers.Layer):
             )
             x = result.vectors
             results.append(result)
-            streams.append(x)
+        x, count = begun(x, rows, len(self.blocks))
+        streams.append(x)
         return EncoderOutput(
             self.finish(x),
-            ops.stack([result.attention for result in results], axis=1),
+            ops.stack([result.attention for result in results], axis=1) if count is None else None,
             tuple(result.projections for result in results),
             Inside(tuple(streams), tuple(result.inside for result in results)),
         )

@@ -68,6 +68,7 @@ class LanguageModel(keras.Model):
             gates=alter.gates.decoder,
             edges=alter.edges,
             patches=alter.patches,
+            rows=alter.begins.decoder,
             places=places,
             position_scale=alter.scale,
             training=training,
@@ -102,7 +103,7 @@ class LanguageModel(keras.Model):
 
     def step(self, token: Any, index: Any, state: Written) -> tuple[Any, Written]:
         """ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        gates, scale, edges, patches = state.alter
+        gates, scale, edges, patches = state.alter[:4]
         x = self.embedding(token[:, None], start=index, position_scale=scale)
         x, caches = self.decoder.step(
             x,

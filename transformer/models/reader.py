@@ -115,6 +115,7 @@ class Reader(keras.Model):
             gates=getattr(alter.gates, kind),
             edges=alter.edges,
             patches=alter.patches,
+            rows=getattr(alter.begins, kind),
             places=places,
             position_scale=alter.scale,
             training=training,

@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from transformer.config import ModelConfig, present
-from transformer.layers.blocks import Logits, TokenEmbedding
+from transformer.layers.blocks import Inside, Logits, TokenEmbedding
 from transformer.layers.recurrent import GRU, over_time
 from transformer.layers.scores import Alignment
 from transformer.models.altering import AS_IT_IS, Alter, absent
@@ -130,8 +130,8 @@ class RecurrentTranslator(keras.Model):
             states = self.decoder(words, first=read.first)
             weights = self.alignment(states, read.keys, read.real)
             seen = self._seen(weights, read) * gate[:, None]
-        logits = self._say(states, seen, words, training=training)
-        return Forward(logits, cross=weights[:, None, None])
+        said = self._said(states, seen, words, training=training)
+        return Forward(self.say(said), cross=weights[:, None, None], inside=Inside((said,), ()))
 
     def encode(self, source: Any, real: Any = None, *, training: bool | None = None) -> Source:
         """Read a source (B, S) in both directions."""
@@ -159,8 +159,8 @@ class RecurrentTranslator(keras.Model):
         else:
             after = self.decoder.step(self.decoder.project(word)[:, 0], before)
             seen = self._seen(self.alignment(after[:, None], source.keys, source.real), source)[:, 0] * gate
-        logits = self._say(after[:, None], seen[:, None], word)
-        return logits[:, 0], state._replace(state=after)
+        said = self._said(after[:, None], seen[:, None], word)
+        return self.say(said)[:, 0], state._replace(state=after)
 
     def _gate(self, alter: Alter) -> Any:
         """(1, 1) or (B, 1)."""
@@ -190,7 +190,11 @@ class RecurrentTranslator(keras.Model):
         """The mean of the source's vectors by these weights: (B, T, D)."""
         return ops.matmul(ops.cast(weights, read.vectors.dtype), read.vectors)
 
-    def _say(self, states: Any, seen: Any, words: Any, training: bool | None = None) -> Any:
+    def say(self, vectors: Any, many: bool = False) -> Any:
+        """What vectors (B, T, D) answer, of which `Forward.inside` has the one stream: logits (B, T, vocabulary);
+        `many`: see `Logits`."""
+        return self.output_projection(vectors, many=many)
+
+    def _said(self, states: Any, seen: Any, words: Any, training: bool | None = None) -> Any:
         parts = [ops.cast(states, self.compute_dtype), seen, *([words] if self.feeds else [])]
-        said = self.readout(ops.concatenate(parts, axis=-1))
-        return self.output_projection(self.dropout(said, training=training))
+        return self.dropout(self.readout(ops.concatenate(parts, axis=-1)), training=training)

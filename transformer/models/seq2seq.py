@@ -141,6 +141,7 @@ class Transformer(keras.Model):
             edges=alter.edges,
             patches=alter.patches,
             position_scale=alter.scale,
+            rows=alter.begins.encoder,
             training=training,
         )
         return found, real
@@ -165,6 +166,7 @@ class Transformer(keras.Model):
             cross_gates=alter.gates.cross,
             edges=alter.edges,
             patches=alter.patches,
+            rows=alter.begins.decoder,
             position_scale=alter.scale,
             training=training,
         )
@@ -191,7 +193,7 @@ class Transformer(keras.Model):
 
     def step(self, token: Any, index: Any, state: State) -> tuple[Any, State]:
         """Target ids (B,) at position `index` -> logits (B, vocabulary) for the next one, and the state after it."""
-        gates, scale, edges, patches = state.alter
+        gates, scale, edges, patches = state.alter[:4]
         x, caches = self.decoder.step(
             self.target_embedding(token[:, None], start=index, position_scale=scale),
             index,

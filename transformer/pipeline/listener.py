@@ -23,7 +23,7 @@ from transformer.audio.quiet import pauses
 from transformer.interventions import NONE, Interventions
 from transformer.layers.stem import STRIDES
 from transformer.models.altering import AS_IT_IS, Alter
-from transformer.pipeline.model import Model, changes, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import Model, Sayings, changes, ids_of, numbered, readable, steps_of
 from transformer.runtime import Projected, SpeechRuntime, others_wait
 from transformer.runtime.common import ids_row
 from transformer.search.ngram import NGram
@@ -460,7 +460,7 @@ class Listener(Model):
         blank = max(self.config.pad_id, 0)
         return lens._replace(names={**lens.names, blank: Label("blank", special=True, id=blank)})
 
-    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+    def _sayings(self, trace: Trace, given: Any = None) -> Sayings:
         self._own(trace)
         if given is not None:
             features, frames = self.log_mel(given)
@@ -470,7 +470,8 @@ class Listener(Model):
             features, frames = trace.spectrogram.values, len(trace.spectrogram.values)
         ids = ids_of(trace.target)
         inputs = (*self.runtime.sound(features, frames), ids_row(ids, len(ids), max(self.config.pad_id, 0)))
-        return list(trace.target), inputs, self._largest(len(ids), inputs[0].shape[1] // self.runtime.stride)
+        size = self._largest(len(ids), inputs[0].shape[1] // self.runtime.stride)
+        return Sayings(list(trace.target), inputs, range(len(ids)), ids, size)
 
     def warm(self, lengths: Sequence[float] = (4,)) -> None:
         """Compile ahead for clips of up to these many seconds."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from transformer.analysis.by_hand import Array, LayerWeights, Mask
 from transformer.analysis.handed import lengths
+from transformer.analysis.importance import Against
 from transformer.analysis.insides import Insides
 from transformer.analysis.lens import Lens
 from transformer.analysis.patching import Compared, Contest, Patched, Rows, TwoRuns
@@ -30,6 +32,17 @@ from transformer.text.tokenizer import clean
 from transformer.trace import KINDS, Alternative, FloatArray, Label, Step, Trace
 
 PIECE = 8192  # columns of a table of tokens that are in float64 at once
+
+
+class Sayings(NamedTuple):
+    """What a trace says, a label each (N,); the inputs of `runtime.effects` that say it, and by which id (N,) at which
+    place (N,) it does; and the numbers of the largest tensor that one row of a pass makes."""
+
+    labels: list[Label]
+    inputs: tuple[Any, ...]
+    places: Sequence[int]
+    ids: Sequence[int]
+    size: int
 
 
 class Model:
@@ -132,52 +145,59 @@ class Model:
         Raises:
             ValueError: a trace of another model, or one that says nothing.
         """
-        return self._sayings(trace)[0]
+        return self._sayings(trace).labels
 
-    def slopes(self, trace: Trace, weights: np.ndarray, given: Any = None) -> dict[Kind, np.ndarray]:
+    def slopes(self, trace: Trace, about: np.ndarray | Against, given: Any = None) -> dict[Kind, np.ndarray]:
         """An estimate of how much each head matters, from one backward pass: see `runtime.effects.Effects.slopes`.
 
         Args:
             trace: of this model; what was changed when it was made is changed here, too.
-            weights: (N,) of the `sayings`, whose log-probabilities are added up so.
+            about: weights (N,) of the `sayings`, whose log-probabilities are added up so; or one answer against
+                another, at the place of one of them.
             given: for sound, the samples; None: what the trace has of them.
 
         Returns:
-            (layers, H) of each map: by how much that sum would fall without the head, in nats.
+            (layers, H) of each map: by how much that sum, or difference, would fall without the head, in nats.
 
         Raises:
-            ValueError: as of `sayings`, or weights that do not fit.
+            ValueError: as of `sayings`, weights that do not fit, or no such place or answer.
         """
-        inputs, _, weights = self._weighed(trace, weights, given)
-        found: dict[Kind, np.ndarray] = self.runtime.effects.slopes(inputs, weights, self._altered(trace))
+        said, weights = self._weighed(trace, about, given)
+        found: dict[Kind, np.ndarray] = self.runtime.effects.slopes(
+            said.inputs, said.places, said.ids, weights, self._altered(trace)
+        )
         return found
 
     def without_each(
         self,
         trace: Trace,
-        weights: np.ndarray,
+        about: np.ndarray | Against,
         given: Any = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[Kind, np.ndarray]:
         """How much each head matters, measured: the network says the same again with each head off by itself.
 
         Args:
-            trace, weights, given: see `slopes`.
+            trace, about, given: see `slopes`.
             progress: told how many heads are done, and of how many; what it raises ends this.
 
         Returns:
-            (layers, H) of each map: by how much the weighted sum of log-probabilities falls without the head, in nats.
+            (layers, H) of each map: by how much that sum, or difference, falls without the head, in nats.
         """
-        inputs, size, weights = self._weighed(trace, weights, given)
-        effects, alter = self.runtime.effects, self._altered(trace)
-        whole = float(effects.chances(inputs, alter)[0].astype(np.float64) @ weights)
-        shapes = effects.shapes
-        found: dict[Kind, np.ndarray] = {kind: np.zeros(shape) for kind, shape in shapes.items()}
-        done, count = 0, sum(layers * heads for layers, heads in shapes.values())
-        for places, chances in effects.without_each(inputs, size, alter):
-            for (kind, layer, head), row in zip(places, chances.astype(np.float64) @ weights, strict=True):
+        said, weights = self._weighed(trace, about, given)
+        effects = self.runtime.effects
+        found: dict[Kind, np.ndarray] = {kind: np.zeros(shape) for kind, shape in effects.shapes.items()}
+        done, count, whole = 0, sum(values.size for values in found.values()), 0.0
+        for heads, chances in effects.without_each(
+            said.inputs, said.places, said.ids, said.size, self._altered(trace)
+        ):
+            sums = chances.astype(np.float64) @ weights
+            if not heads:  # as it is
+                whole = float(sums[0])
+                continue
+            for (kind, layer, head), row in zip(heads, sums, strict=True):
                 found[kind][layer, head] = whole - row
-            done += len(places)
+            done += len(heads)
             if progress:
                 progress(done, count)
         return found
@@ -338,28 +358,84 @@ class Model:
         """A trace's run and that of another text, up to where their answers are compared."""
         raise ValueError(f"expected a network over text, received {self.WHAT}")
 
+    def token(self, word: str, goes_on: bool = False) -> int:
+        """The id of a word that the network says as one token.
+
+        Args:
+            word: as it is typed.
+            goes_on: where the vocabulary has it twice, as the beginning of a word and as what goes on with one, it is
+                the second that is meant.
+
+        Raises:
+            ValueError: nothing, a word that the vocabulary lacks, or one of several tokens.
+        """
+        word = readable(word).strip()
+        tokenizer = self.tokenizer
+        if not (found := self._spelled.get(word, [])):
+            # As it is typed within a text: without capitals, perhaps, or spelt in another way.
+            encoded = getattr(tokenizer, "encode_target", tokenizer.encode)(f" {word}")
+            found = [i for i in encoded.ids if not tokenizer.label(i).special]
+            if encoded.unknown or not found:
+                raise ValueError(f"expected a word that {self.name} knows, received “{word}”")
+            if len(found) > 1:
+                parts = " + ".join(tokenizer.label(i).text for i in found)
+                raise ValueError(f"expected a word of one token, received “{word}”, which is {parts}")
+        return next((i for i in found if tokenizer.label(i).joins == goes_on), found[0])
+
+    @cached_property
+    def _spelled(self) -> dict[str, list[int]]:
+        """The ids of each text that a token stands for."""
+        found: dict[str, list[int]] = {}
+        for i in range(self.tokenizer.size):
+            if not (label := self.tokenizer.label(i)).special:
+                found.setdefault(label.text, []).append(i)
+        return found
+
     def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
         """What a trace says, its ids, and the inputs of `runtime.insides` that say it; -1: what is foretold there."""
-        labels, inputs, _ = self._sayings(trace, given)
-        return labels, [-1 if label.id is None else label.id for label in labels], inputs
+        said = self._sayings(trace, given)
+        return said.labels, [-1 if label.id is None else label.id for label in said.labels], said.inputs
 
-    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
-        """What a trace says, the inputs of `runtime.effects` that say it, and the numbers of their largest tensor."""
+    def _sayings(self, trace: Trace, given: Any = None) -> Sayings:
         raise NotImplementedError
 
-    def _weighed(
-        self, trace: Trace, weights: np.ndarray, given: Any
-    ) -> tuple[tuple[Any, ...], int, np.ndarray]:
-        labels, inputs, size = self._sayings(trace, given)
-        weights = np.asarray(weights, np.float64)
-        if weights.shape != (len(labels),) or not np.isfinite(weights).all():
-            raise ValueError(f"expected {len(labels)} finite weights, received shape {weights.shape}")
-        return inputs, size, weights
+    def _weighed(self, trace: Trace, about: np.ndarray | Against, given: Any) -> tuple[Sayings, np.ndarray]:
+        """What is asked about alone, with its weights."""
+        said = self._sayings(trace, given)
+        count = len(said.labels)
+        if isinstance(about, Against):
+            return self._set_against(said, about), np.array([1.0, -1.0])
+        weights = np.asarray(about, np.float64)
+        if weights.shape != (count,) or not np.isfinite(weights).all():
+            raise ValueError(f"expected {count} finite weights, received shape {weights.shape}")
+        # What weighs nothing is not computed, unless nothing else would be left.
+        kept = [int(i) for i in np.flatnonzero(weights)] or [0]
+        places, ids = ([part[i] for i in kept] for part in (said.places, said.ids))
+        return said._replace(places=places, ids=ids), weights[kept]
+
+    def _set_against(self, said: Sayings, about: Against) -> Sayings:
+        config = self.config
+        if config.output == "spans":
+            raise ValueError(
+                "expected a network that answers by words or classes, received one that marks a text"
+            )
+        answers = config.classes if config.task.kind in NAMED else config.vocabulary
+        place = 0 if config.task.kind in OF_TEXTS else about.place
+        if not 0 <= place < len(said.places):
+            raise ValueError(f"expected a place below {len(said.places)}, received {place}")
+        for answer in (about.token, about.against):
+            if not 0 <= answer < answers:
+                raise ValueError(f"expected an answer from 0 to {answers - 1}, received {answer}")
+        return said._replace(places=[said.places[place]] * 2, ids=[about.token, about.against])
 
     def _largest(self, queries: int, keys: int) -> int:
-        """The numbers of the largest tensor that a row of a pass makes: its scores, or the weights of a layer."""
+        """The numbers of the largest tensor that a row of a pass makes below its scores: the weights of a layer, or
+        what a feed-forward expands to."""
         heads = max(heads for _, heads in self.config.attention_shapes().values())
-        return max(queries * self.config.vocabulary, heads * max(queries, keys) ** 2)
+        stacks = [stack for stack in (self.config.encoder, self.config.decoder) if stack]
+        widest = max([self.config.width, *(stack.feed_forward.width for stack in stacks)])
+        longest = max(queries, keys)
+        return max(longest * widest, heads * longest**2)
 
     def layer_weights(self, kind: str, layer: int) -> LayerWeights:
         """What one attention layer has learned; `layer` counts from 0."""

@@ -17,7 +17,7 @@ from transformer.checkpoints.look import at_once, free_memory
 from transformer.config import OF_TEXTS, OF_TOKENS
 from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter, absent, moved_up
-from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of
+from transformer.pipeline.model import Model, Sayings, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime, answers
 from transformer.runtime.common import ids_row
 from transformer.runtime.reader import Read
@@ -329,22 +329,30 @@ class TextReader(Model):
         self._own(trace)
         return self.runtime.projections(ids_of(trace.source), self._types(trace), self._altered(trace))
 
-    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+    def _sayings(self, trace: Trace, given: Any = None) -> Sayings:
         """The classes, labels or scores; of an answer in the text, where it begins and where it ends; or of each place
         the token that stands there, under a mask the best guess, or the token's class."""
         self._own(trace)
         ids, config = ids_of(trace.source), self.config
         if config.output == "vectors":
             raise ValueError("expected a network that guesses words or classes, received one that only reads")
-        target, labels = list(ids), list(trace.source)
+        target, labels, places = list(ids), list(trace.source), list(range(len(ids)))
+        types = self._types(trace)
+        allowed = [True] * len(ids)
         if config.output in OF_TEXTS:
             labels = [Label(name) for name in config.class_names]
+            places, target = [0] * len(labels), list(range(len(labels)))
         elif config.output == "spans":
-            if not trace.answers or trace.answers[0].end is None or len(ids) < 2:
+            second = str(trace.options.get("second", ""))
+            begins = self._encode(trace.input, second)[2] if second else 0
+            allowed = self._stands(trace.source, types, begins)
+            answer = trace.answers[0] if trace.answers else None
+            places = [] if answer is None else [answer.begin or 0, (answer.end or 0) - 1]
+            if not places or not all(0 <= place < len(ids) and allowed[place] for place in places):
                 raise ValueError("expected a trace with an answer in its text, received one without")
-            target[:2] = found = trace.answers[0].begin or 0, trace.answers[0].end - 1
+            target = [0, 1]
             labels = [
-                Label(f"{way} at {labels[i].text}") for way, i in zip(("begins", "ends"), found, strict=True)
+                Label(f"{way} at {labels[i].text}") for way, i in zip(("begins", "ends"), places, strict=True)
             ]
         elif config.output in OF_TOKENS:
             if len(trace.steps) != len(ids) or {step.token for step in trace.steps} - set(config.class_names):
@@ -359,9 +367,14 @@ class TextReader(Model):
                 if ids[place] == config.mask_id and step.alternatives and step.alternatives[0].id is not None:
                     target[place] = step.alternatives[0].id
                     labels[place] = numbered([self.tokenizer.label(target[place])], [target[place]])[0]
-        rows = self._types(trace) or [0] * len(ids)
-        inputs = (ids_row(row, len(ids), 0) for row in (ids, rows, target))
-        return labels, tuple(inputs), self._largest(len(ids), len(ids))
+        rows = ids, types or [0] * len(ids), allowed
+        inputs = tuple(ids_row(row, len(ids), 0) for row in rows)
+        return Sayings(labels, inputs, places, target, self._largest(len(ids), len(ids)))
+
+    def _stands(self, source: Sequence[Label], types: Sequence[int] | None, begins: int) -> list[bool]:
+        """Where in a text (S,) an answer may stand: in the second of two, which begins there, and on no marker."""
+        first = begins or (list(types).index(1) if types is not None and 1 in types else 0)
+        return [place >= first and not label.special for place, label in enumerate(source)]
 
     def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
         """The classes, labels or scores; or of each place its token, and the id that stands there or its class."""
@@ -369,10 +382,10 @@ class TextReader(Model):
             raise ValueError(
                 "expected a network that answers by words or classes, received one that marks where an answer stands"
             )
-        labels, ids, inputs = super()._forced(trace, given)
         if self.config.output in OF_TOKENS:
-            return list(trace.source), [int(i) for i in inputs[2][0]], inputs
-        return labels, ids, inputs
+            said = self._sayings(trace, given)
+            return list(trace.source), list(said.ids), said.inputs
+        return super()._forced(trace, given)
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Compile ahead for texts of up to these many tokens."""
@@ -414,8 +427,7 @@ class TextReader(Model):
                 f"{_text(source[answer.begin : answer.end])} ({answer.name})" for answer in given
             )
         elif self.config.output == "spans":
-            first = begins or (list(types).index(1) if types is not None and 1 in types else 0)
-            allowed = [place >= first and not label.special for place, label in enumerate(source)]
+            allowed = self._stands(source, types, begins)
             given = [
                 Answer(
                     _text(source[span.begin : span.end]), span.score, span.probability, span.begin, span.end

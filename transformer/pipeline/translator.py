@@ -12,7 +12,7 @@ from transformer.analysis.patching import Compared, Rows, both
 from transformer.ask import MOST_BEAMS, Ask, choices_text, done_to, scale, whole
 from transformer.interventions import NONE, Interventions, Kind
 from transformer.models.altering import Alter
-from transformer.pipeline.model import Model, ids_of, numbered, readable, several, steps_of
+from transformer.pipeline.model import Model, Sayings, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, Recorded, Runtime
 from transformer.runtime.common import ids_row
 from transformer.text.languages import ENGLISH, Languages
@@ -274,11 +274,12 @@ class Translator(Model):
         self._own(trace)
         return self.runtime.projections(ids_of(trace.source), ids_of(trace.target), self._altered(trace))
 
-    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+    def _sayings(self, trace: Trace, given: Any = None) -> Sayings:
         self._own(trace)
         source, target = ids_of(trace.source), ids_of(trace.target)
-        inputs = (ids_row(ids, len(ids), self.config.pad_id) for ids in (source, target))
-        return list(trace.target), tuple(inputs), self._largest(len(target), len(source))
+        inputs = tuple(ids_row(ids, len(ids), self.config.pad_id) for ids in (source, target))
+        size = self._largest(len(target), len(source))
+        return Sayings(list(trace.target), inputs, range(len(target)), target, size)
 
     def translate(
         self, texts: Sequence[str], *, beams: int = 1, alpha: float = 0.6, size: int = 32

@@ -16,7 +16,7 @@ from transformer.ask import MAX_CHARACTERS, Ask, whole
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.interventions import NONE, Interventions
 from transformer.models.altering import AS_IT_IS, Alter
-from transformer.pipeline.model import Model, ids_of, numbered, readable, steps_of
+from transformer.pipeline.model import Model, Sayings, ids_of, numbered, readable, steps_of
 from transformer.runtime import LanguageRuntime, Projected
 from transformer.runtime.common import ids_row
 from transformer.runtime.language import Ends
@@ -161,9 +161,6 @@ class Writer(Model):
         labels = both(trace.source, self._read_as(theirs, ()))
         return Compared(([ids], [theirs]), len(ids) - 1, {"decoder": labels})
 
-    def _rows(self, rows: Rows) -> tuple[Any, ...]:
-        return super()._rows([[*rows[0], 0]])  # the last of the inputs is not read
-
     def trace_ids(self, ids: Sequence[int]) -> Trace:
         """The same for ready-made ids, exactly as the network is to read them.
 
@@ -269,25 +266,23 @@ class Writer(Model):
         self._own(trace)
         return self.runtime.projections(ids_of(trace["decoder"].keys), self._altered(trace))
 
-    def _sayings(self, trace: Trace, given: Any = None) -> tuple[list[Label], tuple[Any, ...], int]:
+    def _sayings(self, trace: Trace, given: Any = None) -> Sayings:
         """The tokens that were foretold, and where there is room the likeliest that comes next."""
         self._own(trace)
         ids = ids_of(trace["decoder"].keys)
-        labels = list(trace["decoder"].keys[1:])
-        if len(ids) < self.config.max_target:
+        labels, said, count = list(trace["decoder"].keys[1:]), ids[1:], len(ids)
+        if count < self.config.max_target:
             (new,) = self.runtime.write(ids, 1, top_k=1, alter=self._altered(trace))
-            ids = [*ids, new]
-            labels += numbered([self.tokenizer.label(new)], [new])
-        if len(ids) < 2:
+            labels, said = [*labels, *numbered([self.tokenizer.label(new)], [new])], [*said, new]
+        if not said:
             raise ValueError("expected a text in which something is foretold, received one token")
-        return labels, (ids_row(ids, len(ids), 0),), self._largest(len(ids), len(ids))
+        return Sayings(labels, (ids_row(ids, count, 0),), range(len(said)), said, self._largest(count, count))
 
     def _forced(self, trace: Trace, given: Any = None) -> tuple[list[Label], list[int], tuple[Any, ...]]:
         """The tokens that were foretold, and what comes next."""
         self._own(trace)
         ids = ids_of(trace["decoder"].keys)
-        # The last of the inputs is not read.
-        return [*trace["decoder"].keys[1:], NEXT], [*ids[1:], -1], (ids_row([*ids, 0], len(ids) + 1, 0),)
+        return [*trace["decoder"].keys[1:], NEXT], [*ids[1:], -1], (ids_row(ids, len(ids), 0),)
 
     def warm(self, lengths: Sequence[int] = (16, 32)) -> None:
         """Build ahead what texts of up to these many tokens need."""

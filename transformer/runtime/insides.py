@@ -34,7 +34,7 @@ class Insides:
     Args:
         config: of the network.
         run: (inputs ..., alter) -> `Forward` of one row.
-        say: the stream (1, T, D) behind any block -> scores (N, V).
+        say: the stream (1, T, D) behind any block -> scores (1, N, V), or (1, V) of a text.
         signature: of the inputs, each with one row.
         letters: the same of the encoder's stream and its CTC output; None where there is none.
     """
@@ -52,7 +52,7 @@ class Insides:
         self._recorded = plain(self._run_recorded, [*signature, alter_signature(config)])
         self._given = plain(self._run_given, [*signature, alter_signature(config)])
         stream = tf.TensorSpec((1, None, config.width))
-        self._scores = plain(lambda x: tf.cast(say(x), tf.float32), [stream])
+        self._scores = plain(lambda x: tf.cast(_rows(say(x)), tf.float32), [stream])
         each = [stream, tf.TensorSpec((None,), tf.int32)]
         self._guesses = plain(lambda x, target: self._run_guesses(say(x), target, config.task.kind), each)
         self._letters: Any = (
@@ -132,7 +132,12 @@ class Insides:
         return tuple(found)
 
     def _run_guesses(self, scores: Any, target: Any, task: str) -> tuple[Any, ...]:
-        chances = answers.chances(task, scores)  # (N, V)
+        chances = answers.chances(task, _rows(scores))  # (N, V)
         among = permitted(chances, self.config) if task in ("tokens", "masked_tokens") else chances
         best, ids = tf.math.top_k(among, min(ALTERNATIVES, int(chances.shape[-1])))
         return ids, tf.exp(best), tf.gather(chances, target, batch_dims=1)
+
+
+def _rows(scores: Any) -> Any:
+    """(1, N, V) or (1, V) -> (N, V)."""
+    return scores[0] if len(scores.shape) == 3 else scores

@@ -27,7 +27,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
-from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.effects import Effects, foretold_at, own
 from transformer.runtime.insides import Insides
 from transformer.search.sampling import NEVER, Drawing, largest, only, shaped, together
 
@@ -64,7 +64,7 @@ class LanguageRuntime:
         # By the size of the caches, whether looks are forbidden, and whether vectors are put in.
         self._steps: dict[tuple[int, bool, bool], Any] = {}
         self._scores = plain(self._run_scores, [IDS, IDS])
-        self.effects = Effects(config, self._run_chances, [IDS])
+        self.effects = Effects(config, self._run_inside, self._run_chances, [IDS])
         self.insides = Insides(config, self._run_inside, self._run_say, [IDS])
         self._barred = np.zeros(config.vocabulary, bool)
         self._barred[[i for i in (*config.suppressed, config.end_id) if i >= 0]] = True
@@ -269,15 +269,14 @@ class LanguageRuntime:
         result = self.network.forward(ids, alter=alter)
         return result.decoder, *foretold(result.logits[:, :-1], ids[:, 1:], self.network.config)
 
-    def _run_chances(self, ids: Any, alter: Alter) -> Any:
-        (ids,) = repeated(alter.scale, ids)
-        return own(self.network.forward(ids[:, :-1], alter=alter).logits, ids[:, 1:])
-
     def _run_inside(self, ids: Any, alter: Alter) -> Any:
-        return self.network.forward(ids[:, :-1], alter=alter)
+        return self.network.forward(ids, alter=alter)
 
     def _run_say(self, stream: Any) -> Any:
-        return self.network.say(self.network.decoder.finish(stream), many=True)[0]
+        return self.network.say(self.network.decoder.finish(stream), many=True)
+
+    def _run_chances(self, stream: Any, places: Any, ids: Any, _: Any) -> Any:
+        return foretold_at(self._run_say, stream, places, ids)
 
     def _run_start(self, ids: Any, size: Any, alter: Alter) -> Written:
         state: Written = self.network.start(ids, size, alter=alter)[1]

@@ -28,7 +28,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
-from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.effects import Effects, foretold_at
 from transformer.runtime.insides import Insides
 
 TOGETHER = 8192  # tokens of one batch, padding included
@@ -66,8 +66,10 @@ class ReaderRuntime:
         self._classes = plain(self._run_classes, [IDS, IDS, tf.TensorSpec((None, None), tf.bool), altered])
         chosen = tf.TensorSpec((), tf.int32)
         self._gradient = plain(self._run_gradient, [IDS, IDS, chosen, altered])
-        self.effects = Effects(network.config, self._run_chances, [IDS, IDS, IDS])
-        self.insides = Insides(network.config, self._run_inside, self._run_say, [IDS, IDS, IDS])
+        # ids, their segments, and 1 where an answer may stand
+        inputs = [IDS, IDS, IDS]
+        self.effects = Effects(network.config, self._run_inside, self._run_chances, inputs)
+        self.insides = Insides(network.config, self._run_inside, self._run_say, inputs)
 
     def record(self, ids: Sequence[int], types: Sequence[int] | None = None, alter: Alter = AS_IT_IS) -> Read:
         """One pass over ids (S,); `types` are their segments.
@@ -226,26 +228,28 @@ class ReaderRuntime:
             return maps, scores
         return maps, scores, answers.probabilities(config.output, scores)
 
-    def _run_chances(self, ids: Any, types: Any, target: Any, alter: Alter) -> Any:
-        """Of the tokens or classes `target` in their places, or of each class or label of the text, or its numbers; or
-        that an answer begins and ends at the first two numbers of `target`; nothing in `ids` is padding."""
-        ids, types, target = repeated(alter.scale, ids, types, target)
-        real = tf.ones_like(ids, tf.bool)
-        logits = self.network.forward(ids, types=types, real=real, alter=alter).logits
+    def _run_chances(self, stream: Any, places: Any, ids: Any, _: Any, __: Any, allowed: Any) -> Any:
+        """Of the tokens or classes `ids` in their places, or of these classes or labels of the text, or its numbers; or
+        that an answer begins (0) or ends (1) at a place, of those where it may stand."""
         output = self.network.config.output
-        if output == "spans":  # each over all positions
-            return own(ops.transpose(logits, (0, 2, 1)), target[:, :2])
-        return answers.chances(output, logits) if output in OF_TEXTS else own(logits, target)
+        if output in OF_TEXTS:
+            return tf.gather(answers.chances(output, self._run_say(stream)), ids, axis=1)
+        if output == "spans":
+            scores = tf.where(
+                allowed[:, :, None] != 0, tf.cast(self._run_say(stream), tf.float32), -float("inf")
+            )
+            log_p = tf.transpose(tf.nn.log_softmax(scores, axis=1), (1, 2, 0))  # (S, 2, B)
+            return tf.transpose(tf.gather_nd(log_p, tf.stack([places, ids], axis=1)))
+        return foretold_at(self._run_say, stream, places, ids)
 
-    def _run_inside(self, ids: Any, types: Any, target: Any, alter: Alter) -> Any:
+    def _run_inside(self, ids: Any, types: Any, _: Any, alter: Alter) -> Any:
         return self.network.forward(ids, types=types, real=tf.ones_like(ids, tf.bool), alter=alter)
 
     def _run_say(self, stream: Any) -> Any:
         real = tf.ones(tf.shape(stream)[:2], tf.bool)
         network = self.network
         stack: Any = network.encoder or network.decoder
-        said = network.say(stack.finish(stream), real, many=True)
-        return said[0] if len(said.shape) == 3 else said
+        return network.say(stack.finish(stream), real, many=True)
 
     def _run_classes(self, ids: Any, types: Any, real: Any, alter: Alter) -> Any:
         return ops.cast(self.network.forward(ids, types=types, real=real, alter=alter).logits, "float32")

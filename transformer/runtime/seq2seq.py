@@ -27,7 +27,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
-from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.effects import Effects, foretold_at
 from transformer.runtime.insides import Insides
 from transformer.search.generate import EMPTY, beam, greedy
 
@@ -47,10 +47,13 @@ class Runtime:
         self._beams: dict[int, Graphs] = {}  # by their number
         # Asked for now and then: one graph for every length costs a second once, XLA would for each bucket.
         self._projections = plain(self._run_projections, [IDS, IDS, self._altered])
-        alone = self._run_decoding if network.config.encoder and network.config.decoder else None
-        self.effects = Effects(network.config, self._run_chances, [IDS, IDS], alone)
+        self.effects = Effects(network.config, self._run_inside, self._run_chances, [IDS, IDS])
         # A recurrent network has no stream that its layers add to.
-        self.insides = alone and Insides(network.config, self._run_inside, self._run_say, [IDS, IDS])
+        self.insides = (
+            None
+            if network.config.recurrent
+            else Insides(network.config, self._run_inside, self._run_say, [IDS, IDS])
+        )
 
     def decode(
         self,
@@ -261,22 +264,15 @@ class Runtime:
             tuple(ops.stack([p[i][0] for p in stack]) for i in range(4)) if stack else () for stack in stacks
         )
 
-    def _run_chances(self, source: Any, target: Any, alter: Alter) -> Any:
-        source, target = repeated(alter.scale, source, target)
-        return own(self.network.forward(source, self._read(target), alter=alter).logits, target)
-
-    def _run_decoding(self, source: Any, target: Any, alter: Alter) -> Any:
-        """The same with one pass of the encoder for all rows: it is changed in all of them as in the first."""
-        first = tf.nest.map_structure(lambda part: part[:1], alter)
-        encoded, real = self.network.encode(source, alter=first)
-        memory, real, target = repeated(alter.scale, encoded.vectors, real, target)
-        return own(self.network.look(memory, real, self._read(target), alter=alter).logits, target)
-
     def _run_inside(self, source: Any, target: Any, alter: Alter) -> Any:
         return self.network.forward(source, self._read(target), alter=alter)
 
     def _run_say(self, stream: Any) -> Any:
-        return self.network.say(self.network.decoder.finish(stream), many=True)[0]
+        network = self.network
+        return network.say(stream if network.config.recurrent else network.decoder.finish(stream), many=True)
+
+    def _run_chances(self, stream: Any, places: Any, ids: Any, *_: Any) -> Any:
+        return foretold_at(self._run_say, stream, places, ids)
 
     def _run_forced(self, source: Any, target: Any, alter: Alter) -> tuple[Any, ...]:
         result = self.network.forward(source, self._read(target), alter=alter)

@@ -28,7 +28,7 @@ from transformer.runtime.common import (
     plain,
     tf,
 )
-from transformer.runtime.effects import Effects, own, repeated
+from transformer.runtime.effects import Effects, foretold_at
 from transformer.runtime.insides import Insides
 from transformer.search.ctc import NEVER
 from transformer.search.generate import EMPTY, beam, greedy
@@ -90,7 +90,7 @@ class SpeechRuntime:
         self._searched = [*one[:2], ctc, one[2], number, altered]
         self._beams: dict[int, Graphs] = {}  # by their number
         self._first = plain(self._run_first, [vectors, real, altered])
-        self.effects = Effects(config, self._run_chances, [sound, count, IDS], self._run_decoding)
+        self.effects = Effects(config, self._run_inside, self._run_chances, [sound, count, IDS])
         letters = self._run_letters if config.ctc else None
         self.insides = Insides(config, self._run_inside, self._run_say, [sound, count, IDS], letters)
 
@@ -337,28 +337,19 @@ class SpeechRuntime:
         result = self.network.look(vectors, real, self._read(target), alter=alter)
         return result.decoder, result.cross, *foretold(result.logits, target, self.network.config)
 
-    def _run_chances(self, features: Any, frames: Any, target: Any, alter: Alter) -> Any:
-        features, frames, target = repeated(alter.scale, features, frames, target)
-        vectors, real, *_ = self._run_encode(features, frames, alter)
-        return own(self.network.look(vectors, real, self._read(target), alter=alter).logits, target)
-
-    def _run_decoding(self, features: Any, frames: Any, target: Any, alter: Alter) -> Any:
-        """The same with one pass of the encoder for all rows: it is changed in all of them as in the first."""
-        first = tf.nest.map_structure(lambda part: part[:1], alter)
-        vectors, real, *_ = self._run_encode(features, frames, first)
-        vectors, real, target = repeated(alter.scale, vectors, real, target)
-        return own(self.network.look(vectors, real, self._read(target), alter=alter).logits, target)
-
     def _run_inside(self, features: Any, frames: Any, target: Any, alter: Alter) -> Any:
         real = self.network.source_embedding.real(frames, -(-ops.shape(features)[1] // self.stride))
         return self.network.forward(features, self._read(target), real=real, alter=alter)
 
     def _run_say(self, stream: Any) -> Any:
-        return self.network.say(self.network.decoder.finish(stream), many=True)[0]
+        return self.network.say(self.network.decoder.finish(stream), many=True)
+
+    def _run_chances(self, stream: Any, places: Any, ids: Any, *_: Any) -> Any:
+        return foretold_at(self._run_say, stream, places, ids)
 
     def _run_letters(self, stream: Any) -> Any:
         found: Any = self.network.ctc
-        return found(self.network.encoder.finish(stream))[0]
+        return found(self.network.encoder.finish(stream))
 
     def _run_first(self, vectors: Any, real: Any, alter: Alter) -> Any:
         start = ops.full((1, 1), self.network.config.start_id, "int32")

@@ -5,6 +5,7 @@ Sources: Michel et al. 2019, arXiv:1905.10650; McGrath et al. 2023, arXiv:2307.1
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -14,32 +15,34 @@ import numpy as np
 import streamlit as st
 
 from transformer.analysis.compare import times
-from transformer.analysis.importance import HeadEffect, agreement, ranked
-from transformer.config import OF_TOKENS
+from transformer.analysis.importance import Against, HeadEffect, agreement, ranked
+from transformer.config import NAMED, OF_TEXTS, OF_TOKENS
 from transformer.figures.by_hand import matrix
 from transformer.figures.importance import scatter
 from transformer.figures.labels import MAP_NAMES, shown
 from transformer.interventions import NONE
 from transformer.trace import Kind, Label, Trace
+from transformer.ui.instruments import lens
 from transformer.ui.instruments.heads import put
 from transformer.ui.models import calls
 from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import line, plain
 
-NAMED = 5  # heads of which a sentence is said
+TOLD = 5  # heads of which a sentence is said
 MANY = 10  # heads that one button switches off
 ORDER = ("cross", "encoder", "decoder")
 SCORE = "the score"
+THIS, OTHER = "This", "Rather than"
 PLOT = {"displayModeBar": False, "scrollZoom": False}
 
 
 class Objective(NamedTuple):
     """What heads are asked about: what it is called, how it stands in a sentence, the weights (N,) of what a trace
-    says, and whether that is a number, not the logarithm of a probability."""
+    says, or one answer against another, and whether that is a number, not the logarithm of a probability."""
 
     name: str
     phrase: str
-    weights: np.ndarray
+    about: np.ndarray | Against
     number: bool = False
 
 
@@ -109,7 +112,7 @@ def objectives(trace: Trace, labels: Sequence[Label]) -> list[Objective]:
         weights = np.isin(np.arange(len(labels)), masked).astype(float)
         guesses = Objective("The guesses under the masks", "its guesses", weights)
         return [*([guesses] if masked else []), whole, *single]
-    if list(trace) == ["decoder"] and len(labels) == len(trace["decoder"].keys):
+    if _goes_on(trace, labels):
         text = Objective("The whole text", "this text", np.arange(len(labels)) < len(labels) - 1)
         return [one(len(labels) - 1, f"What comes next: “{texts[-1]}”"), text, *single[:-1]]
     return [whole, *single]
@@ -118,22 +121,31 @@ def objectives(trace: Trace, labels: Sequence[Label]) -> list[Objective]:
 def _rank(trace: Trace, given: Any) -> None:
     model = calls.network(trace.model)
     with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
-        options = objectives(trace, calls.along(trace, "sayings", lambda: model.sayings(trace)))
-    if st.session_state.get("objective") not in range(len(options)):
+        said: list[Label] = calls.along(trace, "sayings", lambda: model.sayings(trace))
+    options = objectives(trace, said)
+    names = [option.name for option in options]
+    if pair := _pair_name(model.config.task.kind, said):
+        names.insert(1, pair)  # behind what one would ask first: there can be many more
+    if st.session_state.get("objective") not in range(len(names)):
         st.session_state["objective"] = 0  # of another answer
     place = st.container(horizontal=True, vertical_alignment="bottom")
     number = place.selectbox(
         "What should depend on them?",
-        range(len(options)),
-        format_func=lambda i: options[i].name,
+        range(len(names)),
+        format_func=lambda i: names[i],
         key="objective",
         width=320,
     )
-    objective = options[number or 0]
+    name = names[number or 0]
+    objective = (
+        _pair(place, trace, model, said) if name == pair else options[max((number or 0) - bool(pair), 0)]
+    )
+    if objective is None:
+        return
     # The first time a graph is built.
     with st.spinner("Asking how steeply the answer depends on each head …", show_time=False):
         slopes = calls.along(
-            trace, ("slopes", objective.name), lambda: model.slopes(trace, objective.weights, given)
+            trace, ("slopes", objective.name), lambda: model.slopes(trace, objective.about, given)
         )
     count = sum(values.size for values in slopes.values())
     asked = ("measured", objective.name)
@@ -149,7 +161,7 @@ def _rank(trace: Trace, given: Any) -> None:
         def told(done: int, of: int) -> None:
             bar.progress(done / of, f"{done} of {of} heads")
 
-        work = partial(model.without_each, trace, objective.weights, given, told)
+        work = partial(model.without_each, trace, objective.about, given, told)
         measured = calls.along(trace, asked, work)
         bar.empty()
     effects: Mapping[Kind, np.ndarray] = slopes if measured is None else measured
@@ -161,6 +173,111 @@ def _rank(trace: Trace, given: Any) -> None:
     _say(found, objective, measured is not None)
     _draw(found, effects, objective)
     _many(found, effects)
+
+
+def _pair_name(task: str, said: Sequence[Label]) -> str:
+    """What it is called that one answer is asked about against another; "" where there is no other, or a number."""
+    if task in ("spans", "score") or (task in OF_TEXTS and len(said) < 2):
+        return ""
+    return f"One {('label' if task == 'labels' else 'class') if task in NAMED else 'word'} against another"
+
+
+def _pair(place: Any, trace: Trace, model: Any, said: Sequence[Label]) -> Objective | None:
+    """One answer against another, as it is chosen or typed; None where it is not, and the page says why."""
+    task = model.config.task.kind
+    at = 0 if task in OF_TEXTS else _at(place, trace, model, said)
+    found = _classes(place, trace, model, at) if task in NAMED else _words(place, trace, model, said, at)
+    if found is None:
+        return None
+    (one, token), (other, against) = found
+    phrase = f"“{plain(one)}” rather than “{plain(other)}”"
+    return Objective(f"{at}: {token} against {against}", phrase, Against(at, token, against))
+
+
+def _classes(place: Any, trace: Trace, model: Any, at: int) -> list[tuple[str, int]]:
+    names = list(model.config.class_names)
+    own = trace.steps[at].token if trace.steps else max(trace.answers, key=lambda answer: answer.score).name
+    chosen = place.selectbox(
+        THIS,
+        range(len(names)),
+        names.index(own) if own in names else 0,
+        lambda i: names[i],
+        key=f"ranked-of-{at}-{own}",
+        width=180,
+    )
+    others = [i for i in range(len(names)) if i != chosen]
+    other = place.selectbox(
+        OTHER, others, format_func=lambda i: names[i], key=f"ranked-against-{at}-{chosen}", width=180
+    )
+    return [(names[i], i) for i in (chosen, other)]
+
+
+def _words(
+    place: Any, trace: Trace, model: Any, said: Sequence[Label], at: int
+) -> list[tuple[str, int]] | None:
+    known = _likely(trace, model, said, at)
+    first = [*known, "", ""][:2]
+    words = [
+        place.text_input(name, value, key=f"ranked-{name}-{at}-{value}", max_chars=60, width=140).strip()
+        for name, value in zip((THIS, OTHER), first, strict=True)
+    ]
+    if len(known) > 1:
+        st.caption(f"Likely there: {', '.join(f'“{plain(text)}”' for text in known)}.")
+    if not all(words):
+        st.info("Two words are needed: one, and another that could stand in its place.")
+        return None
+    try:
+        ids = [known[word] if word in known else model.token(word, goes_on=said[at].joins) for word in words]
+    except ValueError as error:
+        st.info(f"These cannot be compared: {line(error)}.")
+        return None
+    if ids[0] == ids[1]:
+        st.info("Both are the same word: nothing speaks for the one rather than the other.")
+        return None
+    return list(zip(words, ids, strict=True))
+
+
+def _at(place: Any, trace: Trace, model: Any, said: Sequence[Label]) -> int:
+    """Where both words could stand: under a mask, behind a text that goes on, or at the beginning of an answer."""
+    masked = [i for i, label in enumerate(trace.source) if label.id == model.config.mask_id >= 0]
+    first = masked[0] if masked else (len(said) - 1 if list(trace) == ["decoder"] else 0)
+    if st.session_state.get("ranked-at") not in range(len(said)):
+        st.session_state["ranked-at"] = first  # of another answer
+    at = place.selectbox(
+        "Where it says",
+        range(len(said)),
+        format_func=lambda i: _place_name(trace, said, i),
+        key="ranked-at",
+        width=180,
+    )
+    return at or 0
+
+
+def _place_name(trace: Trace, said: Sequence[Label], i: int) -> str:
+    text = shown(said[i]).strip() or "␣"
+    return f"Next: {text}" if _goes_on(trace, said) and i == len(said) - 1 else f"{i + 1}: {text}"
+
+
+def _goes_on(trace: Trace, said: Sequence[Label]) -> bool:
+    """Whether the last that is said is what comes next."""
+    return list(trace) == ["decoder"] and len(said) == len(trace["decoder"].keys)
+
+
+def _likely(trace: Trace, model: Any, said: Sequence[Label], at: int) -> dict[str, int]:
+    """Words that could stand at a place, with their ids, what is said there first."""
+    if at < len(trace.steps):
+        labels = [
+            dataclasses.replace(model.tokenizer.label(other.id), id=other.id)
+            for other in trace.steps[at].alternatives
+            if other.id is not None
+        ]
+    else:  # what comes next
+        labels = calls.along(trace, ("likely", at), lambda: model.likely(lens.insides(trace), at))
+    found: dict[str, int] = {}
+    for label in (said[at], *(label for label in labels if not label.special)):
+        if (text := shown(label).strip()) and label.id is not None:
+            found.setdefault(text, label.id)
+    return found
 
 
 def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
@@ -178,11 +295,16 @@ def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
         "what the network does without it, not its share."
     )
     about = "finds" if measured else "would find"
-    for head in found[:NAMED]:
+    for head in found[:TOLD]:
         if objective.number:
             lost = f"{abs(head.effect):.2g} {'lower' if head.effect > 0 else 'higher'}"
             st.markdown(
                 f"- Without {_name(head)} {objective.phrase} {'is' if measured else 'would be'} {lost}."
+            )
+        elif isinstance(objective.about, Against):
+            odds = times(-head.effect)
+            st.markdown(
+                f"- Without {_name(head)} {objective.phrase} {'is' if measured else 'would be'} {odds}."
             )
         else:
             st.markdown(
@@ -191,6 +313,8 @@ def _say(found: list[HeadEffect], objective: Objective, measured: bool) -> None:
 
 
 def _what(objective: Objective) -> str:
+    if isinstance(objective.about, Against):
+        return f"the log-odds of {objective.phrase}"
     return SCORE if objective.number else "the log-probability"
 
 
