@@ -170,7 +170,9 @@ def test_a_text_is_in_the_language_that_is_chosen(name: str) -> None:
     assert ids[0] == codes[third]
     with pytest.raises(ValueError, match="expected a language out of .*, received 'xx'"):
         model.trace("The cat.", into="xx")
-    with pytest.raises(ValueError, match="expected no language for t5-relu, which is told none, received 'de'"):
+    with pytest.raises(
+        ValueError, match="expected no language for t5-relu, which is told none, received 'de'"
+    ):
         opened("t5-relu").trace("The cat.", into="de")
 
 

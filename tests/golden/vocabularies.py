@@ -338,9 +338,7 @@ def gaps(folder: Path) -> int:
     scores = sentencepiece.SentencePieceProcessor(model_file=str(spm)).get_score
     spm.unlink()
     special = ["<pad>", "</s>", "<unk>"]
-    ranked = [
-        (piece, scores(index)) for index, piece in enumerate(pieces) if piece not in (*special, "<s>")
-    ]
+    ranked = [(piece, scores(index)) for index, piece in enumerate(pieces) if piece not in (*special, "<s>")]
     rows = [
         *((name, 0.0) for name in special),
         *ranked,

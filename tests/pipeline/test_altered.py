@@ -95,7 +95,10 @@ def whole_pass(family: str) -> Any:
     return tf.function(
         lambda alter, *given: made.network.forward(*given, alter=alter).logits,
         autograph=False,
-        input_signature=(alter_signature(made.config), *((IDS,) if family == "decoder" else (clip, IDS))),
+        input_signature=(
+            alter_signature(made.config)._replace(edges=(), patches=()),
+            *((IDS,) if family == "decoder" else (clip, IDS)),
+        ),
     )
 
 

@@ -257,7 +257,8 @@ def test_a_folder_without_tokenizer_files_has_none(tmp_path: Path) -> None:
         assert open_tokenizer(tmp_path, family) is None
     assert open_tokenizer(GOLDEN / "bert-alone", "bert") is None
     with pytest.raises(
-        ValueError, match="expected a family out of bert, gpt2, decoder, marian, seq2seq, whisper, received 't5'"
+        ValueError,
+        match="expected a family out of bert, gpt2, decoder, marian, seq2seq, whisper, received 't5'",
     ):
         open_tokenizer(tmp_path, "t5")
 

@@ -256,7 +256,9 @@ def patches_of(interventions: Interventions, given: dict[Kind, Given], config: M
     return Patches(np.array(places, np.int32), found)
 
 
-def puts_of(patches: Any, kind: Kind, layer: int, steps: Any, *, heads: int, cross: int = 0) -> Puts:
+def puts_of(
+    patches: Any, kind: Kind, layer: int, steps: Any, count: Any = None, *, heads: int, cross: int = 0
+) -> Puts:
     """What is put into one block.
 
     Args:
@@ -264,18 +266,20 @@ def puts_of(patches: Any, kind: Kind, layer: int, steps: Any, *, heads: int, cro
         kind: of the block's self-attention.
         layer: its number.
         steps: int32 (T,), the positions of its rows.
+        count: how many inputs there are by now, see `begun`; None: all.
         heads, cross: how many its self-attention has, and its cross-attention.
     """
     if absent(patches):
         return NOTHING
-    site, own, at, head, position = (patches.places[:, :, i, None] for i in range(PATCH))
+    places, vectors = patches.places[:count], patches.vectors[:count]
+    site, own, at, head, position = (places[:, :, i, None] for i in range(PATCH))
 
     def put(what: Site, whose: Kind, count: int = 0) -> Put:
         here = (site == SITES.index(what)) & (own == KINDS.index(whose)) & (at == layer)  # (B, P, 1)
         rows = ops.logical_and(here, position == steps)  # (B, P, T)
         if count:
             rows = ops.logical_and(rows[:, :, None], (head == np.arange(count))[..., None])
-        return Put(rows, patches.vectors)
+        return Put(rows, vectors)
 
     return Puts(
         put("stream", kind),

@@ -81,7 +81,7 @@ class Decoder(keras.layers.Layer):
                 gate=of_layer(gates, i, count),
                 cross_gate=of_layer(cross_gates, i, count),
                 **self._cuts(edges, i, steps, steps, memory),
-                puts=self._puts(patches, i, steps),
+                puts=self._puts(patches, i, steps, count),
                 training=training,
             )
             x = result.vectors
@@ -169,10 +169,12 @@ class Decoder(keras.layers.Layer):
             told["cross_cuts"] = cuts_of(edges, "cross", layer, stack.cross.heads, queries, source)
         return told
 
-    def _puts(self, patches: Any, layer: int, steps: Any) -> Puts:
+    def _puts(self, patches: Any, layer: int, steps: Any, count: Any = None) -> Puts:
         stack = present(self.config.decoder, "a decoder")
         cross = stack.cross.heads if stack.cross else 0
-        return puts_of(patches, "decoder", layer, steps, heads=stack.attention_at(layer).heads, cross=cross)
+        return puts_of(
+            patches, "decoder", layer, steps, count, heads=stack.attention_at(layer).heads, cross=cross
+        )
 
     def _told(
         self, queries: Any, keys: Any, places: Any, scale: Any, real: Any = None

@@ -73,7 +73,7 @@ class Encoder(keras.layers.Layer):
                 real=real,
                 gate=of_layer(gates, i, count),
                 cuts=cuts_of(edges, "encoder", i, block.stack.attention.heads, steps, steps),
-                puts=puts_of(patches, "encoder", i, steps, heads=block.stack.attention.heads),
+                puts=puts_of(patches, "encoder", i, steps, count, heads=block.stack.attention.heads),
                 bias=bias,
                 training=training,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,10 @@ from transformer.analysis.patching import ALIKE, Compared, Contest, Patched, Two
 from transformer.ask import done_to, scale
 from transformer.interventions import ALL, Interventions, Kind, Patch, Site
 from transformer.models.altering import Patches, patches_of
+from transformer.runtime.effects import TOGETHER
 from transformer.trace import Trace
 
-TOGETHER = 2**24  # numbers of the largest tensor that a batch of patched runs may make
+AT_ONCE = 36  # runs of a batch, so that who waits is told
 
 
 def two_runs(model: Any, trace: Trace, other: str) -> TwoRuns:
@@ -100,19 +101,33 @@ def patched(
         raise ValueError("expected answers whose odds differ between the texts, received two that stay alike")
     places, ids = [asked.place] * 2, [asked.answer, asked.against]
     longest = max(len(row) for row in runs.compared.rows[own])
-    together = max(1, TOGETHER // (longest * max(4 * model.config.width, count[1] * longest)))
-    found = []
-    for first in range(0, len(cells), together):
-        chosen = [
-            patches_of(Interventions(patches=(cell,)), runs.given[giver], model.config)
-            for cell in cells[first : first + together]
-        ]
-        patches = Patches(*(np.stack(parts) for parts in zip(*chosen, strict=True)))
-        found.append(model.runtime.effects.chances(inputs, places, ids, runs.alter._replace(patches=patches)))
+    largest = longest * max(4 * model.config.width, count[1] * longest)
+    together = max(1, min(AT_ONCE, TOGETHER // largest))
+
+    def batches() -> Iterator[tuple[list[int], Patches]]:
+        for first in range(0, len(cells), together):
+            chosen = cells[first : first + together]
+            parts = [
+                patches_of(Interventions(patches=(cell,)), runs.given[giver], model.config) for cell in chosen
+            ]
+            yield (
+                [cell.layer for cell in chosen],
+                Patches(*(np.stack(part) for part in zip(*parts, strict=True))),
+            )
+
+    found = list[Array]()
+    for chances in model.runtime.effects.with_each(inputs, places, ids, kind, batches(), runs.alter):
+        found.append(chances.astype(np.float64))
         if progress:
-            progress(min(first + together, len(cells)), len(cells))
-    chances = np.concatenate(found).astype(np.float64).reshape(count[0], columns, 2)
-    return Patched(site, kind, noising, () if site == "head" else labels, chances, both)
+            progress(min(len(found) * together, len(cells)), len(cells))
+    return Patched(
+        site,
+        kind,
+        noising,
+        () if site == "head" else labels,
+        np.concatenate(found).reshape(count[0], columns, 2),
+        both,
+    )
 
 
 def _log_softmax(scores: Array) -> Array:

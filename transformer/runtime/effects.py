@@ -1,4 +1,5 @@
-"""How much each head matters to what a network says: every head off by itself, and the slope of the answer at its gate.
+"""How much each head matters to what a network says: every head off by itself, and the slope of the answer at its gate;
+and what each part of another run changes.
 
 A row with a head off is as the network is up to that head's layer: it begins there, from what was recorded.
 Letters for shapes: L layers, H heads, T positions, D width, N what is asked about (tokens of an answer, or classes).
@@ -6,14 +7,14 @@ Letters for shapes: L layers, H heads, T positions, D width, N what is asked abo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from transformer.config import ModelConfig
 from transformer.interventions import KINDS, Kind
-from transformer.models.altering import AS_IT_IS, Alter, Begins, Gates, Later, absent
+from transformer.models.altering import AS_IT_IS, Alter, Begins, Gates, Later, Patches, absent
 from transformer.runtime.common import alter_signature, alter_tensors, plain, tf
 
 TOGETHER = 2**25  # numbers of the largest tensor that a batch of rows may make
@@ -107,6 +108,32 @@ class Effects:
                 part = self._chances(stream[first : first + few], *asked, *inputs)
                 yield chosen[first : first + few], part.numpy()
 
+    def with_each(
+        self,
+        inputs: Sequence[Any],
+        places: Sequence[int],
+        ids: Sequence[int],
+        kind: Kind,
+        patches: Iterable[tuple[Sequence[int], Patches]],
+        alter: Alter = AS_IT_IS,
+    ) -> Iterator[np.ndarray]:
+        """Chances (rows, N) with vectors of another run put in, a batch at a time.
+
+        Args:
+            inputs, places, ids: see `without_each`.
+            kind: the map that all of them are in.
+            patches: of each batch the layers that its rows (rows, P, 5) and (rows, P, W) are in, in order.
+            alter: what is changed besides.
+        """
+        streams = self._recorded(*inputs, alter_tensors(self.config, alter))
+        for layers, rows in patches:
+            changed = alter_tensors(self.config, alter._replace(patches=rows), len(layers))
+            # What is one for all rows stays one: at a block there are as many rows as have begun.
+            changed = changed._replace(scale=changed.scale[:1], edges=changed.edges[:1])
+            begins = self._begins([(kind, layer, 0) for layer in layers], streams)
+            stream = self._rows(*inputs, changed._replace(begins=begins))
+            yield self._chances(stream, *_asked(places, ids), *inputs).numpy()
+
     def _without_each(
         self, inputs: Sequence[Any], together: int, alter: Alter
     ) -> Iterator[tuple[list[Place], Any]]:
@@ -134,11 +161,13 @@ class Effects:
                 if not streams:  # there are no layers
                     yield chosen, self._whole(*inputs, changed)
                     continue
-                begins = {
-                    side: Later(stream, _counts(chosen, side, len(stream)))
-                    for side, stream in streams.items()
-                }
-                yield chosen, self._rows(*inputs, changed._replace(begins=Begins(**begins)))
+                yield chosen, self._rows(*inputs, changed._replace(begins=self._begins(chosen, streams)))
+
+    def _begins(self, chosen: Sequence[Place], streams: dict[str, Any]) -> Begins:
+        """Where rows begin, each of which is changed at one place, in the order of layers."""
+        return Begins(
+            **{side: Later(stream, _counts(chosen, side, len(stream))) for side, stream in streams.items()}
+        )
 
     def _run_whole(self, *given: Any) -> Any:
         *inputs, alter = given
