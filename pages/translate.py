@@ -50,8 +50,8 @@ place.pills(
 )
 # What an opened network reads and writes, only whoever opened it knows.
 intro.markdown(
-    "What goes in comes out otherwise: translated, shortened or answered, whatever this network has learned. Type a text "
-    "and press Enter. Then look at the heads that wrote what came of it."
+    "What goes in comes out otherwise: translated, shortened or answered, whatever this network has learned. Type a "
+    "text and press Enter. Then look at the heads that wrote what came of it."
     if published
     else "Type a sentence in Portuguese or Spanish and press Enter. Then look at the heads that translated it."
 )

@@ -152,23 +152,28 @@ def test_a_text_is_answered_and_repeats_with_a_head_off_and_a_look_cut() -> None
 
 
 @pytest.mark.parametrize("name", ["mbart-forced", "m2m-scaled"])
-def test_a_text_is_in_the_language_that_is_chosen(name: str) -> None:
+def test_texts_are_read_in_the_language_that_is_chosen(name: str) -> None:
     model = opened(name)
     told = json.loads((GOLDEN / name / "expected_languages.json").read_text("utf-8"))
     codes = told["codes"]
     assert {code: model.tokenizer.languages.codes[code] for code in codes} == codes
     for row in told["texts"]:
         assert model.tokenizer.encode(row["text"], row["language"]).ids == row["ids"]
-    usual, other, third = codes
     assert model.into == model.tokenizer.languages.name(model.config.prefix[0]) != ""
+
+
+def test_a_trace_is_told_its_languages() -> None:
+    model = opened("m2m-scaled")
+    codes = json.loads((GOLDEN / "m2m-scaled" / "expected_languages.json").read_text("utf-8"))["codes"]
+    usual, other, third = codes
     trace = model.trace("The cat.", language=other, into=third, target="The mat.")
     assert trace.source[0].id == codes[other] and trace.target[0].id == codes[third]
     assert trace.options["language"] == other and trace.options["into"] == third
     assert [label.special for label in trace.target][:2] == [True, False] and trace.target[-1].id == 2
-    assert model.trace("The cat.").options["language"] == usual
-    ids = model.runtime.decode([codes[usual], 5, 6, 2], begin=[codes[third]], beams=2)
-    assert ids[0] == codes[third]
-    with pytest.raises(ValueError, match="expected a language out of .*, received 'xx'"):
+    own = model.trace("The cat.", into=third)
+    assert own.options["language"] == usual and own.target[0].id == codes[third]
+    assert model.translate(["The cat."])  # into the usual one
+    with pytest.raises(ValueError, match=r"expected a language out of .*, received 'xx'"):
         model.trace("The cat.", into="xx")
     with pytest.raises(
         ValueError, match="expected no language for t5-relu, which is told none, received 'de'"

@@ -131,7 +131,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "t5-relu": (
         "T5ForConditionalGeneration",
         T5
-        | dict(words="gaps", feed_forward_proj="relu", n_positions=64)
+        | dict(words="gaps", feed_forward_proj="relu", n_positions=200)
         | dict(old=dict(task_specific_params=TASKS)),
     ),
     "t5-gated": (

@@ -29,7 +29,8 @@ class Decoder(keras.layers.Layer):
         edges, patches: with rows for each input, see `Alter`; (): none.
         rows: see `Later`; with them nothing of `inputs` is run, and no weights are returned.
         places: (B, T), the position of each, where padding stands before it; None counts from 0.
-        position_scale: what positions that turn, or are added to scores, are multiplied by, a number or (B,); () leaves them.
+        position_scale: what positions that turn, or are added to scores, are multiplied by, a number or (B,); ()
+            leaves them.
 
     Returns:
         `DecoderOutput` with weights (B, layers, H, T, T) and (B, layers, H, T, S), and the caches of T steps.

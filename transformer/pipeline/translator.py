@@ -292,7 +292,10 @@ class Translator(Model):
         rows = self.tokenizer.encode_all(several(texts))
         longest = self.config.max_source
         rows = [row if len(row) <= longest else [*row[: longest - 1], self.config.end_id] for row in rows]
-        return [self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size)]
+        _, begin = self._told("", "")
+        return [
+            self.tokenizer.decode(ids) for ids in self.runtime.decode_all(rows, beams, alpha, size, begin)
+        ]
 
     def warm(
         self, lengths: Sequence[int] = (16, 32), beams: Sequence[int] = (1,), *, beyond: bool = False

@@ -116,22 +116,28 @@ class Runtime:
         return found
 
     def decode_all(
-        self, sources: Sequence[Sequence[int]], beams: int, alpha: float, size: int
+        self,
+        sources: Sequence[Sequence[int]],
+        beams: int,
+        alpha: float,
+        size: int,
+        begin: Sequence[int] | None = None,
     ) -> list[list[int]]:
         """`decode` for many sources, in batches of `size` of nearly one length."""
         config = self.network.config
+        begin = config.prefix if begin is None else begin
         results: list[list[int]] = [[] for _ in sources]
         order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
         tensors = alter_tensors(config, rows=size)
-        for begin in range(0, len(order), size):
-            chosen = order[begin : begin + size]
+        for at in range(0, len(order), size):
+            chosen = order[at : at + size]
             longest = max(len(sources[i]) for i in chosen)
             batch = np.full((size, bucket(longest, config.max_source)), config.pad_id, np.int32)
             batch[:, 0] = config.end_id  # rows that no sentence fills
             for row, i in enumerate(chosen):
                 batch[row, : len(sources[i])] = sources[i]
             limit = bucket(min(2 * longest + 8, config.max_target), config.max_target)
-            found = self._decoded(tf.constant(batch), config.prefix, beams, alpha, tensors, limit, few=True)
+            found = self._decoded(tf.constant(batch), begin, beams, alpha, tensors, limit, few=True)
             for row, i in enumerate(chosen):
                 results[i] = found[row]
         return results

@@ -152,8 +152,8 @@ def open_tokenizer(folder: Path, family: str) -> ForeignTokenizer | None:
     files and `vocab.json` first, as the reference library does.
 
     Args:
-        family: bert (or roberta, distilbert), gpt2, marian, whisper, decoder for what goes on with a text, or seq2seq for
-            what writes another.
+        family: bert (or roberta, distilbert), gpt2, marian, whisper, decoder for what goes on with a text, or seq2seq
+            for what writes another.
 
     Raises:
         ValueError: another family; a file that is damaged, empty, over 64 MB, missing beside another one, or that

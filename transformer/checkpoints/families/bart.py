@@ -170,9 +170,9 @@ class _Way(NamedTuple):
 
 def _bart(config: Mapping[str, Any], names: Collection[str], *, way: _Way) -> ModelConfig:
     writing(config, names, way.title)
-    config = way.usual | config
+    config = {**way.usual, **config}
     if config.get("decoder_start_token_id") is None:  # as the library begins then
-        config |= {"decoder_start_token_id": config.get("bos_token_id")}
+        config["decoder_start_token_id"] = config.get("bos_token_id")
     vocabulary, longest = need(config, "vocab_size"), need(config, "max_position_embeddings")
     tied = flag(config, "tie_word_embeddings", True)
     first, pad = token(config, "forced_bos_token_id"), token(config, "pad_token_id")
@@ -229,7 +229,7 @@ def _family(way: _Way, tokenizer: str) -> Family:
         _bart_rows,
         {"is_encoder_decoder": (True, None), "is_decoder": (False, None)},
         (*(f"{side}.{name}" for side in ("encoder", "decoder") for name in SPARE), "shared.weight"),
-        {name: "shared.weight" for name in ("lm_head.weight", *TABLES)},
+        dict.fromkeys(("lm_head.weight", *TABLES), "shared.weight"),
         title=way.title,
         kind="seq2seq",
         tokenizer=tokenizer,

@@ -1,4 +1,4 @@
-"""T5 (Raffel et al. 2020, arXiv:1910.10683) with its versions 1.1 and FLAN, and mT5 (Xue et al. 2021, arXiv:2010.11934):
+"""T5 (Raffel et al. 2020, arXiv:1910.10683), its versions 1.1 and FLAN, and mT5 (Xue et al. 2021, arXiv:2010.11934):
 encoder-decoders whose scores know how far apart two positions are, and are not scaled."""
 
 from __future__ import annotations
@@ -53,11 +53,10 @@ def _t5(
         scaled: whether vectors may be scaled before the table of the output.
     """
     writing(config, names, title)
-    config = {"pad_token_id": 0, "eos_token_id": 1, "feed_forward_proj": gate} | config
+    config = {"pad_token_id": 0, "eos_token_id": 1, "feed_forward_proj": gate, **config}
     width, vocabulary, longest = need(config, "d_model"), need(config, "vocab_size"), _longest(config)
-    attention = Attention(
-        heads=need(config, "num_heads"), head_width=need(config, "d_kv"), scale=1.0, **biases(False)
-    )
+    spec: dict[str, Any] = dict(heads=need(config, "num_heads"), head_width=need(config, "d_kv"))
+    attention = Attention(**spec, scale=1.0, **biases(False))  # type: ignore[arg-type]
     layers = depth(config, "num_layers")
     given = config.get("num_decoder_layers") is not None
 
@@ -113,7 +112,7 @@ def _longest(config: Mapping[str, Any]) -> int:
 
 
 def _feed_forward(config: Mapping[str, Any]) -> FeedForward:
-    """By its name, such as relu or gated-gelu; by what older versions of the library wrote out of it, where it is there.
+    """By its name, such as relu or gated-gelu; by what the library wrote out of it, where that is there.
 
     Raises:
         ValueError: another name.
@@ -129,7 +128,7 @@ def _feed_forward(config: Mapping[str, Any]) -> FeedForward:
     return FeedForward(
         width=need(config, "d_ff"),
         kind="gated" if flag(config, "is_gated_act", first == "gated") else "dense",
-        activation=activation({"dense_act_fn": usual} | config, "dense_act_fn"),
+        activation=activation({"dense_act_fn": usual, **config}, "dense_act_fn"),
         bias=False,
     )
 

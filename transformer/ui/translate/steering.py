@@ -8,7 +8,6 @@ is a callback, run before the page runs again: what was forced or chosen belongs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
 from typing import Any
 
 import streamlit as st
