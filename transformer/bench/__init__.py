@@ -69,6 +69,7 @@ def _groups() -> dict[str, Callable[[], Iterator[Row]]]:
     groups["decoder/gpt2"] = checkpoints.decoders
     groups["lens/gpt2"] = checkpoints.lens
     groups["rank/gpt2"] = checkpoints.rank
+    groups["patch/gpt2"] = checkpoints.patch
     groups["speech/whisper-tiny"] = checkpoints.speech
     groups["sentiment/512"] = reviews.reviews
     groups["load/bert-90MB"] = checkpoints.loading

@@ -138,6 +138,33 @@ def rank() -> Iterator[Row]:
     yield {"name": "rank/gpt2-32-text", "median_ms": median(measure(32, range(32)), 1)}
 
 
+def patch() -> Iterator[Row]:
+    """The stream of another run put into GPT-2 small at each of its 12 layers and of 32 tokens, 384 runs."""
+    from types import SimpleNamespace
+
+    from transformer.analysis.patching import Compared, TwoRuns, contest
+    from transformer.models.altering import AS_IT_IS
+    from transformer.pipeline.patching import patched
+    from transformer.runtime import LanguageRuntime
+    from transformer.runtime.common import ids_row
+    from transformer.trace import Label
+
+    runtime, length = LanguageRuntime(_network(GPT2_SMALL)), 32
+    model = SimpleNamespace(
+        config=runtime.network.config, runtime=runtime, _rows=lambda rows: (ids_row(rows[0], length, 0),)
+    )
+    texts = [list(range(first, first + length)) for first in (1000, 2000)]
+    given = [runtime.insides.given(model._rows([ids])) for ids in texts]
+    scores = [runtime.insides.scores(run["decoder"].streams[-1][-1:])[0].astype(np.float64) for run in given]
+    compared = Compared(([texts[0]], [texts[1]]), length - 1, {"decoder": [Label("a")] * length})
+    asked = contest(length - 1, scores[0], scores[1])
+    runs = TwoRuns(compared, AS_IT_IS, (given[0], given[1]), (scores[0], scores[1]), asked, {})
+    yield {
+        "name": f"patch/gpt2-{length}",
+        "median_ms": median(lambda: patched(model, runs, "stream", "decoder"), 1),
+    }
+
+
 def speech() -> Iterator[Row]:
     """Whisper-tiny over 30 s: the encoder alone, and with a forced pass over 30 tokens."""
     from transformer.runtime import SpeechRuntime
