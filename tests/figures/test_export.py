@@ -9,7 +9,7 @@ import pytest
 
 from transformer.analysis.views import View
 from transformer.figures import export, theme
-from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, Marks
 from transformer.trace import Label
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -121,3 +121,26 @@ def test_differences_have_both_arms_of_their_scale_and_zero_is_bare(name: str) -
     pixels = np.rint(imread(io.BytesIO(export.png(shown, theme=name, top=0.5))) * 255).astype(int)
     colours = {tuple(colour) for colour in pixels[..., :3].reshape(-1, 3).tolist()}
     assert {tuple(look.difference[i].tolist()) for i in (0, 254)} <= colours
+
+
+def test_looks_that_are_cut_are_marked_as_on_the_page() -> None:
+    from matplotlib.image import imread
+
+    shown, none = view(["the", "train"], ["o", "trem", "."]), np.zeros((2, 3), bool)
+    barred, dropped = none.copy(), none.copy()
+    barred[1, 0] = barred[1, 2] = dropped[0, 1] = True
+    root = ElementTree.fromstring(export.svg(shown, marks=Marks(barred, dropped)))
+    crosses, rings = (list(root.iter(f"{SVG}{name}")) for name in ("path", "circle"))
+    assert len(crosses) == 2 and len(rings) == 1
+    outline = next(e for e in root.iter(f"{SVG}rect") if e.get("fill") == "none")
+    cell = float(outline.get("width", "")) / 3
+    middle = [float(outline.get(axis, "")) + share * cell for axis, share in (("x", 1.5), ("y", 0.5))]
+    assert [float(rings[0].get(axis, "")) for axis in ("cx", "cy")] == pytest.approx(middle, abs=0.01)
+    plain, marked = (
+        imread(io.BytesIO(export.png(shown, marks=marks))) for marks in (None, Marks(barred, none))
+    )
+    rows, columns = np.nonzero((plain != marked).any(-1))
+    left, top = (2 * float(outline.get(axis, "")) for axis in ("x", "y"))
+    assert set(((rows - top) // (2 * cell)).astype(int)) == {1}
+    assert set(((columns - left) // (2 * cell)).astype(int)) == {0, 2}
+    assert not list(ElementTree.fromstring(export.svg(shown)).iter(f"{SVG}path"))

@@ -75,6 +75,9 @@ def test_a_score_is_a_number_and_its_words_raise_or_lower_it(visit: Visit, sent:
     moved = float(metric.delta.split()[0].replace("−", "-"))
     assert float(metric.value) - moved == pytest.approx(score, abs=2e-3) and moved
     assert any(f"before the change {score:.2f}".replace("-", "−") in box.value for box in page.markdown)
+    page.session_state["lens"] = True
+    page.run()
+    assert "answers with a number" in page.info[0].value
     page = visit(SENTIMENT, text=TEXT, model="heads-bert-score")
     assert "It is no probability" in captions(page)
     _, gradient, left_out = sent["tints"]["rows"]
@@ -137,6 +140,25 @@ def test_heads_are_ranked_for_what_a_network_says() -> None:
     assert asked["heads-bert-score"][0].number
     assert asked["heads-bert-tokens"][0].name == "All classes"
     assert asked["heads-gpt2-classes"][0].name.startswith("The class “")
+
+
+def test_heads_are_ranked_for_one_class_rather_than_another(visit: Visit) -> None:
+    for name, what in (
+        ("heads-gpt2-classes", "class"),
+        ("heads-bert-tokens", "class"),
+        ("heads-bert-labels", "label"),
+    ):
+        page = visit(READ, text=TEXT, model=name)
+        page.session_state["ranking"] = True
+        page.session_state["objective"] = 1
+        page.run()
+        assert not page.exception and not page.info
+        assert page.selectbox(key="objective").options[1] == f"One {what} against another"
+        boxes = {box.label: box for box in page.selectbox}
+        words = [boxes["This"].options[boxes["This"].index], boxes["Rather than"].options[0]]
+        assert words[0] not in boxes["Rather than"].options
+        said = " ".join(item.value for item in page.markdown).replace("\\", "")
+        assert f"“{words[0]}” rather than “{words[1]}” would be" in said
 
 
 def test_an_answer_is_marked_in_the_second_text(visit: Visit, sent: dict[str, Any]) -> None:

@@ -202,6 +202,11 @@ def test_its_numbers_can_be_checked(visit: Visit, marian: str) -> None:
 
 
 def test_one_without_a_tokenizer_says_so(visit: Visit) -> None:
+    told = said(typed(visit(PAGE), str(GOLDEN / "marian-published")))
+    assert "cannot read text" in told and "Put `tokenizer.json`" in told
+    assert "**Page**: Translate, which needs its tokenizer" in told
+    told = said(typed(visit(PAGE), str(GOLDEN / "heads-bert-score")))
+    assert "**Page**: Read, and Sentiment" in told
     calls.open_model(GOLDEN / "marian-published").future.result(SECONDS)
     page = visit("pages/translate.py", model="marian-published", text="a b c")
     assert "expected tokenizer files beside the weights" in page.warning[0].value

@@ -13,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.conftest import apart
 from tests.toy_writer import LONGEST, write_folder
 from transformer import home
+from transformer.analysis.compare import times
 from transformer.analysis.handed import Weighted
+from transformer.analysis.importance import Against, ranked
 from transformer.analysis.rollout import corrected
 from transformer.ask import Ask
 from transformer.interventions import Interventions
@@ -357,6 +359,30 @@ def unpacked(data: bytes) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
     return header, np.frombuffer(data[-4 * int(np.prod(header["shape"])) :], np.float32).reshape(
         header["shape"]
     )
+
+
+def test_heads_are_ranked_for_one_word_rather_than_another(open_page: Visit) -> None:
+    page = open_page(text=TEXT)
+    page.session_state["ranking"] = True
+    page.session_state["objective"] = 1
+    page.run()
+    assert not page.exception
+    trace, model = read(page), calls.network("toy")
+    one = next(box for box in page.text_input if box.label == "This")
+    assert one.value == model.sayings(trace)[-1].text.strip()
+    one.set_value("cat").run()
+    next(box for box in page.text_input if box.label == "Rather than").set_value("dog" * 9).run()
+    (info,) = page.info
+    assert "These cannot be compared: expected a word" in info.value and "dogdog" in info.value
+    next(box for box in page.text_input if box.label == "Rather than").set_value("the").run()
+    assert not page.exception and not page.info
+    pair = Against(len(trace.target), model.token("cat"), model.token("the"))
+    best = ranked(model.slopes(trace, pair))[0]
+    said = " ".join(item.value for item in page.markdown)
+    name = f"layer {best.layer + 1}, head {best.head + 1}, “cat” rather than “the”"
+    assert f"{name} would be {times(-best.estimate)}." in said
+    next(box for box in page.text_input if box.label == "This").set_value("the").run()
+    assert "the same word" in page.info[0].value
 
 
 def test_all_heads_are_followed_through_the_layers(open_page: Visit) -> None:

@@ -18,7 +18,7 @@ from transformer import home
 from transformer.checkpoints import folder
 from transformer.interventions import Interventions
 from transformer.text.tokenizer import SubwordTokenizer
-from transformer.trace import Trace
+from transformer.trace import AttentionMap, Label, Trace
 from transformer.ui.models import calls, opened
 from transformer.ui.parts import explorer
 from transformer.ui.speech import calls as speech_calls
@@ -319,6 +319,13 @@ def test_a_span_takes_every_position_that_it_touches(
     start: float, end: float, places: tuple[int, int]
 ) -> None:
     assert span.covered(start, end, 0.02, 25) == places
+
+
+def test_what_is_behind_the_last_position_cannot_be_chosen() -> None:
+    keys = [Label("", start=place * 0.04, end=(place + 1) * 0.04) for place in range(37)]
+    cross = AttentionMap("cross", np.full((1, 1, 1, 37), 1 / 37, np.float32), [Label("a")], keys)
+    assert span._heard(cross, 1.4853) == pytest.approx(1.48)
+    assert span._heard(cross, 1.2) == 1.2, "positions of silence behind a clip are not of it"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from transformer.analysis.views import View, row_sums
 from transformer.figures import labels
 from transformer.figures import theme as themes
-from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, Scale, check, scale_of
+from transformer.figures.heatmap import LOOKS_AT, LOOKS_FROM, MOST_MARKS, Marks, Scale, check, scale_of
 
 # What a system may have for the scripts of the world; a character that none of them has is drawn as a box.
 FAMILIES = (
@@ -63,10 +63,18 @@ class _Layout:
 BAR_WIDTH, BAR_HEIGHT = 200.0, 10.0
 
 
-def png(view: View, *, theme: str = "light", title: str | None = None, top: float = 1.0) -> bytes:
+def png(
+    view: View,
+    *,
+    theme: str = "light",
+    title: str | None = None,
+    top: float = 1.0,
+    marks: Marks | None = None,
+) -> bytes:
     """A PNG file of the heatmap, two dots per CSS pixel. Arguments and errors as in `heatmap.heatmap`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Circle
 
     look = themes.get(theme)
     scale = scale_of(view, look, top)
@@ -83,6 +91,13 @@ def png(view: View, *, theme: str = "light", title: str | None = None, top: floa
     axes.imshow(scale.colours[None], extent=bar, **style)
     for x0, x1, y1, y0 in ((layout.left, right, bottom, layout.top), bar):
         axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=look.grid, linewidth=0.7)
+    half, width = _mark(layout.cell)
+    for symbol, x, y in _marked(marks, layout):
+        if symbol == "x":
+            for way in (-half, half):
+                axes.plot([x - half, x + half], [y - way, y + way], color=look.accent, linewidth=width * 0.72)
+        else:
+            axes.add_patch(Circle((x, y), half, fill=False, color=look.accent, linewidth=width * 0.72))
     for text in layout.texts:
         axes.text(
             text.x,
@@ -103,17 +118,24 @@ def png(view: View, *, theme: str = "light", title: str | None = None, top: floa
     return file.getvalue()
 
 
-def svg(view: View, *, theme: str = "light", title: str | None = None, top: float = 1.0) -> bytes:
+def svg(
+    view: View,
+    *,
+    theme: str = "light",
+    title: str | None = None,
+    top: float = 1.0,
+    marks: Marks | None = None,
+) -> bytes:
     """An SVG file of the heatmap: a rectangle for each cell that has weight, and text as text.
 
     Arguments and errors as in `heatmap.heatmap`.
     """
     look = themes.get(theme)
     scale = scale_of(view, look, top)
-    return "\n".join(_svg(view, _layout(view, look, title, scale), look, scale)).encode()
+    return "\n".join(_svg(view, _layout(view, look, title, scale), look, scale, marks)).encode()
 
 
-def _svg(view: View, layout: _Layout, look: themes.Theme, scale: Scale) -> Iterator[str]:
+def _svg(view: View, layout: _Layout, look: themes.Theme, scale: Scale, marks: Marks | None) -> Iterator[str]:
     size = f"{layout.width:g} {layout.height:g}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{layout.width:g}" height="{layout.height:g}" '
@@ -133,11 +155,36 @@ def _svg(view: View, layout: _Layout, look: themes.Theme, scale: Scale) -> Itera
     yield _rectangle(left, top, columns * cell, rows * cell, outline)
     yield _rectangle(left, layout.bar_top, BAR_WIDTH, BAR_HEIGHT, f'fill="url(#weight)" stroke="{look.grid}"')
     yield "</g>"
+    half, width = _mark(cell)
+    pen = f'fill="none" stroke="{look.accent}" stroke-width="{width:g}"'
+    for symbol, x, y in _marked(marks, layout):
+        if symbol == "x":
+            a, b, c, d = x - half, x + half, y - half, y + half
+            yield f'<path d="M{a:.2f} {c:.2f}L{b:.2f} {d:.2f}M{a:.2f} {d:.2f}L{b:.2f} {c:.2f}" {pen}/>'
+        else:
+            yield f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{half:.2f}" {pen}/>'
     for text in layout.texts:
         turn = f' transform="rotate({-text.turn:g} {text.x:.2f} {text.y:.2f})"' if text.turn else ""
         place = f'x="{text.x:.2f}" y="{text.y:.2f}" dy="0.35em" text-anchor="{text.anchor}"{turn}'
         yield f'<text {place} font-size="{text.size:g}" fill="{text.colour}">{escape(writable(text.text))}</text>'
     yield "</svg>"
+
+
+def _mark(cell: float) -> tuple[float, float]:
+    """Half the size of what stands on a cell, and how thick its lines are: as on the page."""
+    return max(2.0, min(16.0, 0.5 * cell)) / 2, 2.0 if cell >= 12 else 1.0
+
+
+def _marked(marks: Marks | None, layout: _Layout) -> Iterator[tuple[str, float, float]]:
+    """A cross or a ring, and the middle of the cell that it stands on."""
+    for cells, symbol in zip(marks or (), "xo", strict=False):
+        if cells.sum() <= MOST_MARKS:
+            for row, column in np.argwhere(cells).tolist():
+                yield (
+                    symbol,
+                    layout.left + (column + 0.5) * layout.cell,
+                    layout.top + (row + 0.5) * layout.cell,
+                )
 
 
 def _rectangle(x: float, y: float, width: float, height: float, paint: str) -> str:

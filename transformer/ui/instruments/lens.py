@@ -21,6 +21,12 @@ from transformer.ui.shell.frame import theme
 from transformer.ui.shell.markdown import line
 
 TOGETHER = 40  # places that one picture has; of more a slider chooses
+# Networks that have no lens, by what they answer with.
+WITHOUT = {
+    "score": "this network answers with a number, and the lens shows how likely each layer finds an answer",
+    "spans": "this network marks where an answer stands, and the lens shows which word or class each layer would say",
+    "vectors": "this network only reads and answers nothing, so no layer of it would",
+}
 ANSWER, LETTERS = "The decoder’s tokens", "The encoder’s letters"
 ABOUT = (
     "What the network would answer if it ended after each layer: the stream of vectors behind a layer, put through "
@@ -58,6 +64,9 @@ def insides(trace: Trace, given: Any = None) -> Insides:
 
 def _draw(trace: Trace, given: Any) -> None:
     model = calls.network(trace.model)
+    if why := WITHOUT.get(model.config.task.kind):
+        st.info(f"There is nothing to show here: {why}.")
+        return
     with st.spinner("Asking each layer …", show_time=False):
         inside = insides(trace, given)
         hears = inside.recording.heard is not None

@@ -26,6 +26,11 @@ from transformer.ui.shell.markdown import line, plain
 LAST = "shared"  # in the session: the trace and the shares of its heads last, for the sheet above
 PLOT = {"displayModeBar": False, "scrollZoom": False}
 NOTHING = "nothing"
+# Networks whose answers are no scores of words or classes.
+WITHOUT = {
+    "spans": "this network marks where an answer stands, by scores of places rather than of words or classes",
+    "vectors": "this network only reads and answers nothing, so there is no score",
+}
 NOBODY = -1
 ABOUT = (
     "Every part of the network adds a vector to the stream, and a score is a sum over that stream: so each part has a "
@@ -64,6 +69,9 @@ def panel(trace: Trace, given: Any = None) -> None:
 
 def _take_apart(trace: Trace, given: Any) -> None:
     model = calls.network(trace.model)
+    if why := WITHOUT.get(model.config.task.kind):
+        st.info(f"There is nothing to take apart here: {why}.")
+        return
     with st.spinner("Recording what every part adds …", show_time=False):
         inside = lens.insides(trace, given)
         with st.container(horizontal=True, vertical_alignment="bottom"):

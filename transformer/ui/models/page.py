@@ -12,7 +12,7 @@ from transformer import home, settings
 from transformer.checkpoints import hub
 from transformer.checkpoints.families import FAMILIES
 from transformer.checkpoints.look import OURS, Look, at_once, free_memory, look
-from transformer.config import ModelConfig, Task
+from transformer.config import OF_TEXTS, ModelConfig, Task
 from transformer.kinds import kind_of
 from transformer.ui.models import calls, opened
 from transformer.ui.shell.about import counted, layers, sized, summary
@@ -20,6 +20,10 @@ from transformer.ui.shell.frame import PAGES, Page
 from transformer.ui.shell.markdown import line, plain
 
 LONGEST = 1000  # characters of a path or an id
+NO_TOKENIZER = (
+    "none, so it opens but cannot read text, only ready-made ids from Python. Put `tokenizer.json`, or the vocabulary "
+    "files that came with the weights, beside `config.json`, and look again"
+)
 TITLES = {OURS: "Trained by Headlight"} | {name: family.title for name, family in FAMILIES.items()}
 
 
@@ -198,7 +202,7 @@ def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tupl
         ("Size", f"it {layers(config)}; width {config.width}; a vocabulary of {config.vocabulary:,}"),
     ]
     if found.seen:
-        reads = "yes" if found.seen.tokenizer else "none: it reads ready-made ids from Python, but no text"
+        reads = "yes" if found.seen.tokenizer else NO_TOKENIZER
         facts += [
             ("Learned numbers", counted(found.seen.parameters)),
             ("Memory", f"{sized(found.seen.memory)} while it is opened, of {sized(free)} that are free"),
@@ -217,7 +221,12 @@ def _facts(found: Found, kind: str, config: ModelConfig, free: int) -> list[tupl
     if answers := says(config.task):
         facts.append(("Answers", answers))
     page = _page_of(config.family)
-    facts.append(("Page", page.name if page else "none yet: it opens for Python and the command line"))
+    named = page.name if page else "none yet: it opens for Python and the command line"
+    if page and found.seen and not found.seen.tokenizer:
+        named += ", which needs its tokenizer"
+    elif config.family in calls.READERS and config.task.kind in OF_TEXTS:
+        named += ", and Sentiment"
+    facts.append(("Page", named))
     return facts
 
 

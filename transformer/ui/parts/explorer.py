@@ -435,7 +435,7 @@ def picture(shown: Shown, kind: str, layer: int | None, head: int | None, how: H
     with st.expander("The same numbers as a table", key="table", on_change="rerun") as table:
         if table.open:
             _table(view)
-    _files(shown.trace, view, name, (kind, layer, head), top)
+    _files(shown.trace, view, name, (kind, layer, head), top, marks)
 
 
 def _case(trace: Trace, kind: str) -> str:
@@ -475,12 +475,17 @@ def _table(view: View) -> None:
 
 
 def _files(
-    trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None], top: float
+    trace: Trace,
+    view: View,
+    name: str,
+    chosen: tuple[str, int | None, int | None],
+    top: float,
+    marks: Marks | None,
 ) -> None:
     with st.container(horizontal=True, gap="small"):
         with st.popover("Download", icon=":material/download:", key="files", on_change="rerun") as files:
             if files.open:
-                _downloads(trace, view, name, chosen, top)
+                _downloads(trace, view, name, chosen, top, marks)
         with st.popover("Link", icon=":material/link:", key="link", on_change="rerun") as link:
             if link.open:
                 st.caption("Opens this view again: model, text, options, layer and head.")
@@ -491,17 +496,23 @@ def _files(
 
 
 def _downloads(
-    trace: Trace, view: View, name: str, chosen: tuple[str, int | None, int | None], top: float
+    trace: Trace,
+    view: View,
+    name: str,
+    chosen: tuple[str, int | None, int | None],
+    top: float,
+    marks: Marks | None,
 ) -> None:
     from transformer.figures import export, standalone, tables
 
     kind, layer, head = chosen
     stem, look = _file_name(f"{trace.input[:40]} {name}"), theme()
     whole = _file_name(trace.input[:40] or trace.model)
+    drawn: dict[str, Any] = dict(theme=look, title=name, top=top, marks=marks)
     st.caption("This picture")
     with st.container(horizontal=True):
-        _file("PNG", f"{stem}.png", lambda: export.png(view, theme=look, title=name, top=top))
-        _file("SVG", f"{stem}.svg", lambda: export.svg(view, theme=look, title=name, top=top))
+        _file("PNG", f"{stem}.png", lambda: export.png(view, **drawn))
+        _file("SVG", f"{stem}.svg", lambda: export.svg(view, **drawn))
         _file("CSV", f"{stem}.csv", lambda: tables.csv(view).encode())
     st.caption("Every layer and head")
     readable = sum(trace[kind].weights.size for kind in trace) <= READABLE

@@ -44,6 +44,7 @@ def spans(trace: Trace, length: float, offset: float) -> list[Span]:
             name = f"{looks.where(edge)}: {looks.look(edge, trace, offset)}"
             found.append(Span(start, min(end, length), name.replace("\\", ""), True))
     if st.session_state.get(BOX):
+        length = _heard(trace["cross"], length)
         start, end = (second - offset for second in _seconds(length, offset))
         found.append(Span(start, end, "to be cut", False))
     return found
@@ -65,6 +66,7 @@ def box(
     ) as opened:
         if not opened.open:
             return
+        length = _heard(cross, length)
         st.session_state[SECONDS] = _seconds(length, offset)
         # Two ends, of which the types of Streamlit know nothing.
         ends: Any = st.slider(
@@ -94,6 +96,12 @@ def covered(start: float, end: float, step: float, count: int) -> tuple[int, int
     """The first and the last of `count` positions of `step` seconds that a span touches; at least one."""
     first = min(max(0, floor(start / step + ROUNDING)), count - 1)
     return first, min(max(first, ceil(end / step - ROUNDING) - 1), count - 1)
+
+
+def _heard(cross: AttentionMap, length: float) -> float:
+    """Seconds of a clip that are in the network's positions: what is too short for a last one is in none."""
+    ends = [key.end for key in cross.keys if not key.special and key.end is not None]
+    return min([length, *ends[-1:]])
 
 
 def _seconds(length: float, offset: float) -> tuple[float, float]:
