@@ -142,6 +142,15 @@ def test_heads_are_ranked_for_what_a_network_says() -> None:
     assert asked["heads-gpt2-classes"][0].name.startswith("The class “")
 
 
+def test_heads_are_ranked_below_tinted_words(visit: Visit, sent: dict[str, Any]) -> None:
+    page = visit(SENTIMENT, text=TEXT, model="heads-gpt2-classes")
+    page.session_state["ranking"] = True
+    page.run()
+    assert not page.exception and not page.info
+    keys = {box.key for box in page.segmented_control}
+    assert "sheet-shows" in keys and not keys & set(sent), "components and widgets share one session"
+
+
 def test_heads_are_ranked_for_one_class_rather_than_another(visit: Visit) -> None:
     for name, what in (
         ("heads-gpt2-classes", "class"),

@@ -298,7 +298,7 @@ def test_layers_and_parts_are_asked_and_the_sheet_is_coloured(
     against.select_index(1).run()
     assert not page.exception
     assert any("against “" in item.value for item in page.markdown)
-    page.segmented_control(key="tints").set_value("Its share of the score").run()
+    page.segmented_control(key="sheet-shows").set_value("Its share of the score").run()
     assert np.shape(sent["tints"]) == trace["decoder"].weights.shape[:2]
     pair = page.session_state["shared"][1]
     assert pair.against is not None

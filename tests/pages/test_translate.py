@@ -407,7 +407,7 @@ def test_heads_are_ranked_and_many_are_switched_off(
     assert f"the network finds its answer {times(-found[0].effect)}." in said
     (table,) = (frame.value for frame in page.dataframe)
     np.testing.assert_allclose(table["measured"], [head.measured for head in found], atol=2e-4)
-    page.segmented_control(key="tints").set_value("What is lost without it").run()
+    page.segmented_control(key="sheet-shows").set_value("What is lost without it").run()
     np.testing.assert_allclose(sent["tints"], measured["cross"], atol=1e-4)
     next(item for item in page.button if item.label == "Keep only the 10 most important").click().run()
     change = Interventions.parse(page.query_params["change"])

@@ -351,7 +351,8 @@ def _draw(found: list[HeadEffect], effects: Mapping[Kind, np.ndarray], objective
                 key="ranking-scatter",
                 alt="Estimate and measurement of each head: the same numbers stand in the table.",
             )  # fmt: skip
-        st.dataframe(table(found), hide_index=True, width="stretch", height=320)
+        height = min(320, 38 + 35 * len(found))  # a row has 35 pixels
+        st.dataframe(table(found), hide_index=True, width="stretch", height=height)
 
 
 def table(found: list[HeadEffect]) -> dict[str, list[Any]]:

@@ -339,9 +339,9 @@ def heads_sheet(
     }
     chosen = WEIGHTS
     if tinted:
-        if st.session_state.get("tints") not in (None, WEIGHTS, *tinted):
-            st.session_state["tints"] = WEIGHTS  # another map has none
-        chosen = segments("Sheet shows", [WEIGHTS, *tinted], "tints")
+        if st.session_state.get("sheet-shows") not in (None, WEIGHTS, *tinted):
+            st.session_state["sheet-shows"] = WEIGHTS  # another map has none
+        chosen = segments("Sheet shows", [WEIGHTS, *tinted], "sheet-shows")
     sheet(
         attention,
         selected=(layer, head),
