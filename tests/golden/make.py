@@ -90,6 +90,10 @@ VARIANTS: dict[str, Callable[[Path], object]] = {
         f, dict(bos_token="<|begin_of_text|>", eos_token="<|end_of_text|>")
     ),
     "tokens-opt": fallback.without_template,
+    "tokens-t5": lambda f: vocabularies.sole_pieces(f, transformers.T5Tokenizer),
+    "tokens-pegasus": lambda f: vocabularies.sole_pieces(f, transformers.PegasusTokenizer),
+    "tokens-mbart": lambda f: vocabularies.sole_pieces(f, transformers.MBart50Tokenizer),
+    "tokens-m2m": lambda f: vocabularies.sole_pieces(f, transformers.M2M100Tokenizer),
     "tokens-whisper": lambda f: vocabularies.whisper(f, whole=False, timestamps=POSITIONS + 1),
     "unsupported-inverse-layer": lambda f: unsupported(f, "gpt2-untied", scale_attn_by_inverse_layer_idx=True),
     "unsupported-relative-key": lambda f: unsupported(f, "bert-masked", position_embedding_type="relative_key"),

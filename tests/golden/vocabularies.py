@@ -25,9 +25,11 @@ from tokenizers import (
 from transformers import (
     BertTokenizer,
     GPT2Tokenizer,
+    M2M100Tokenizer,
     MarianTokenizer,
     MBart50Tokenizer,
     NllbTokenizer,
+    PegasusTokenizer,
     PreTrainedTokenizerFast,
     RobertaTokenizer,
     T5Tokenizer,
@@ -274,7 +276,7 @@ def whisper(folder: Path, *, whole: bool, timestamps: int) -> int:
 RULES = {"ﬁ": "fi", "ﬀ": "ff", "½": "1/2", "\u00a0": " ", "\t": " ", "\n": " ", "\r": " ", "\u200b": " "}
 
 
-def _sentencepiece(path: Path, texts: tuple[str, ...], size: int) -> list[str]:
+def _sentencepiece(path: Path, texts: tuple[str, ...], size: int, **ids: int) -> list[str]:
     rules = path.with_suffix(".tsv")
     rules.write_text(
         "".join(
@@ -292,6 +294,7 @@ def _sentencepiece(path: Path, texts: tuple[str, ...], size: int) -> list[str]:
         normalization_rule_tsv=str(rules),
         minloglevel=2,
         num_threads=1,
+        **ids,
     )
     rules.unlink()
     path.write_bytes(model.getvalue())
@@ -348,6 +351,27 @@ def gaps(folder: Path) -> int:
     whole.save_pretrained(folder)
     _record(folder, whole, (*TEXTS, "The <extra_id_0> sat on <extra_id_1> mat."), typed=())
     return len(whole)
+
+
+def sole_pieces(folder: Path, kind: Any) -> None:
+    """The SentencePiece file of a T5, PEGASUS, mBART or M2M-100 alone, as they were first published."""
+    folder.mkdir(exist_ok=True)
+    ours = kind in (T5Tokenizer, PegasusTokenizer)
+    spm = folder / ("spiece.model" if ours else "sentencepiece.bpe.model")
+    ids = dict(pad_id=0, eos_id=1, unk_id=2, bos_id=-1) if ours else {}
+    pieces = _sentencepiece(spm, (*ENGLISH, *PORTUGUESE), 100, **ids)
+    settings: dict[str, Any] = {"tokenizer_class": kind.__name__}
+    if kind is T5Tokenizer:
+        settings["extra_ids"] = 3
+    if kind is M2M100Tokenizer:
+        settings |= {"language_codes": "wmt21", "src_lang": "de"}
+        special = ["<s>", "<pad>", "</s>", "<unk>"]
+        known = [*special, *(piece for piece in pieces if piece not in special)]
+        _json(folder / "vocab.json", {piece: i for i, piece in enumerate(known)})
+    _json(folder / "tokenizer_config.json", settings)
+    whole = kind.from_pretrained(folder)
+    texts = (*TEXTS, "The <extra_id_0> sat on <extra_id_1> mat.") if kind is T5Tokenizer else TEXTS
+    _record(folder, whole, texts, typed=())
 
 
 def languages(folder: Path, kind: str) -> int:

@@ -138,11 +138,12 @@ def inspect(folder: Path) -> Checkpoint:
     found = {_plain(name, family): header for name, header in stored.items()}
     if len(found) != len(stored):
         raise ValueError(f"expected each tensor once, received {len(stored) - len(found)} of them twice")
-    for copy, of in family.copies.items():  # of tensors that are one, files may hold any
-        if of not in found and copy in found:
-            found[of] = found.pop(copy)
     config = family.settings(settings, found.keys())
     plausible(config, size(found.values()))
+    wanted = {row.theirs for row in family.rows(config)}
+    for copy, of in family.copies.items():  # of tensors that are one, files may hold any
+        if of in wanted - found.keys() and copy in found.keys() - wanted:
+            found[of] = found.pop(copy)
     return Checkpoint(folder, kind, config, settings, found)
 
 

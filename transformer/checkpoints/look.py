@@ -16,7 +16,10 @@ from transformer.config import ModelConfig
 OURS = "headlight"
 LEAST = 256  # tokens that are read at once however little memory is free
 # Any one of these makes a tokenizer.
-TOKENIZERS = (TOKENIZER, "vocab.txt", "vocab.json", "source.spm")
+TOKENIZERS = (
+    *(TOKENIZER, "vocab.txt", "vocab.json", "source.spm"),
+    *("spiece.model", "sentencepiece.bpe.model"),
+)
 # What is read of a folder, tensors aside.
 SETTINGS = (
     CONFIG,

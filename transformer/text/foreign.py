@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from transformer.text.foreign_files import (
-    SentencePieceSide,
     Side,
     byte_pairs,
     settings_of,
@@ -18,12 +17,13 @@ from transformer.text.foreign_files import (
     words,
 )
 from transformer.text.foreign_labels import AROUND, ROLES
+from transformer.text.foreign_pieces import LAYOUTS, pieces, two_sides
 from transformer.text.languages import Languages
 from transformer.text.tokenizer import Encoded
 from transformer.trace import Label
 
 # Names that published settings give to one family.
-FAMILY = {"roberta": "bert", "distilbert": "bert"}
+FAMILY = {"roberta": "bert", "distilbert": "bert"} | dict.fromkeys(LAYOUTS, "seq2seq")
 
 Markers = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -152,32 +152,29 @@ def open_tokenizer(folder: Path, family: str) -> ForeignTokenizer | None:
     files and `vocab.json` first, as the reference library does.
 
     Args:
-        family: bert (or roberta, distilbert), gpt2, marian, whisper, decoder for what goes on with a text, or seq2seq
-            for what writes another.
+        family: bert (or roberta, distilbert), gpt2, marian, t5, mt5, mbart, m2m_100, pegasus, whisper, or decoder for
+            what goes on with a text.
 
     Raises:
         ValueError: another family; a file that is damaged, empty, over 64 MB, missing beside another one, or that
             does not work. The message names the file.
     """
-    family = FAMILY.get(family, family)
+    layout, family = LAYOUTS.get(family), FAMILY.get(family, family)
     if family not in ROLES:
         raise ValueError(f"expected a family out of {', '.join(ROLES)}, received {family!r}")
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if family == "marian" and ({"source.spm", "target.spm"} & there or "tokenizer.json" not in there):
-        return _translator(folder) if {"source.spm", "target.spm", "vocab.json"} & there else None
+        if not {"source.spm", "target.spm", "vocab.json"} & there:
+            return None
+        return ForeignTokenizer("marian", *two_sides(folder, settings_of(folder)))
+    if layout and layout.file in there and "tokenizer.json" not in there:
+        side = pieces(folder, layout, settings_of(folder))
+        return ForeignTokenizer(family, side, side)
     for name, opened in (("tokenizer.json", whole_file), ("vocab.txt", words), ("vocab.json", byte_pairs)):
         if name in there:
             side = opened(folder / name, family, settings_of(folder))
             return ForeignTokenizer(family, side, side)
     return None
-
-
-def _translator(folder: Path) -> ForeignTokenizer:
-    """Marian's files: a model of pieces for each language, and one vocabulary or two."""
-    settings, first = settings_of(folder), folder / "vocab.json"
-    second = folder / "target_vocab.json" if settings.get("separate_vocabs") is True else first
-    source = SentencePieceSide(folder / "source.spm", first, settings)
-    return ForeignTokenizer("marian", source, SentencePieceSide(folder / "target.spm", second, settings))
 
 
 def _first_starts(labels: list[Label]) -> list[Label]:

@@ -8,7 +8,8 @@ and `merges.txt` (byte-level BPE, Radford et al. 2019); `source.spm`, `target.sp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,6 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from transformer.text.foreign_labels import (
     GAP,
-    LANGUAGE,
     ROLES,
     TIMESTAMP,
     Settings,
@@ -201,8 +201,8 @@ def byte_pairs(path: Path, family: str, settings: Settings) -> Side:
     by = settings.get("tokenizer_class")
     if family == "decoder" and by not in (None, "GPT2Tokenizer", "GPT2TokenizerFast"):
         raise ValueError(f"expected tokenizer.json for a {shown(by)}, received {path.name} without it")
-    ids, more, merging = _ids(path), path.with_name("added_tokens.json"), path.with_name("merges.txt")
-    added = _ids(more) if more.exists() else {}
+    ids, more, merging = ids_in(path), path.with_name("added_tokens.json"), path.with_name("merges.txt")
+    added = ids_in(more) if more.exists() else {}
     with reading("added tokens by id in tokenizer_config.json"):
         rows = settings.get("added_tokens_decoder", {})
         added |= {str(row["content"]): int(index) for index, row in rows.items()}
@@ -233,31 +233,56 @@ def _add_special(tokenizer: Tokenizer, added: Iterable[str], family: str, settin
 
 
 class SentencePieceSide(Side):
-    """One language of a translator: pieces by a SentencePiece model, their ids by a vocabulary in another file."""
+    """One language of a translator, or the only one there is: pieces by a SentencePiece model.
 
-    def __init__(self, path: Path, vocabulary: Path, settings: Settings) -> None:
-        ids = _ids(vocabulary)
-        check_tokens(ids, vocabulary.name)
-        roles = roles_of(ids, "marian", settings, vocabulary.name)
+    Args:
+        path: of the model.
+        ids: its pieces, and whatever else has an id, by the file `name`.
+        family, settings: as of `LibrarySide`.
+        special: tokens that mark something, beside those with a role.
+        typed: what is read as the token that it spells where someone types it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        ids: Mapping[str, int],
+        name: str,
+        family: str,
+        settings: Settings,
+        special: Collection[str] = (),
+        typed: re.Pattern[str] | None = None,
+    ) -> None:
+        check_tokens(ids, name)
+        roles = roles_of(ids, family, settings, name)
         if roles["unknown"] is None:
-            raise ValueError(f"expected <unk> in {vocabulary.name}, received a vocabulary without it")
-        special = {i for i in roles.values() if i is not None}
+            raise ValueError(f"expected <unk> in {name}, received a vocabulary without it")
+        marked = {i for i in roles.values() if i is not None} | {ids[token] for token in special}
         # A piece of a text that happens to be spelt like a special token is none.
-        self._ids = {token: i for token, i in ids.items() if i not in special}
-        languages = {i for token, i in ids.items() if LANGUAGE.fullmatch(token)}
-        markers = frozenset((special | languages) - {roles["unknown"]})
+        self._ids = {token: i for token, i in ids.items() if i not in marked}
+        self._typed = typed
+        self._spelt = {token: i for token, i in ids.items() if typed and typed.fullmatch(token)}
+        markers = frozenset((marked | set(self._spelt.values())) - {roles["unknown"]})
         self.vocabulary = Vocabulary({i: token for token, i in ids.items()}, roles, markers, marked_word)
+        if family == "seq2seq":
+            self.languages = languages_of({token: ids[token] for token in special}, settings, ())
         self._name, self._unknown, self._model = path.name, roles["unknown"], SentencePieceProcessor()
         with reading(f"a SentencePiece model in {path.name}"):
             self._model.LoadFromSerializedProto(read_bytes(path, VOCABULARY))
         self.text([piece.id for piece in self.pieces(TRIAL)])
 
     def pieces(self, text: str) -> list[Piece]:
-        # Which language to translate into may stand ahead of the text: `>>por<< Hello`.
-        code = LANGUAGE.match(text)
-        found = [Piece(self._ids.get(code[0], self._unknown), code[0], False)] if code else []
+        found, begin = list[Piece](), 0
+        for code in self._typed.finditer(text) if self._typed else ():
+            found += self._plain(text[begin : code.start()])
+            found.append(Piece(self._spelt.get(code[0], self._unknown), code[0], False))
+            begin = code.end()
+        return found + self._plain(text[begin:])
+
+    def _plain(self, text: str) -> list[Piece]:
         with reading(f"a SentencePiece model in {self._name} that takes this text"):
-            tokens = self._model.encode(text[code.end() :] if code else text, out_type=str)
+            tokens = self._model.encode(text, out_type=str)
+        found = []
         for token in tokens:
             surface = token.replace(WORD_START, " ").strip()
             found.append(
@@ -278,7 +303,7 @@ def settings_of(folder: Path) -> Settings:
     return {field: value for part in parts for field, value in part.items() if value is not None}
 
 
-def _ids(path: Path) -> dict[str, int]:
+def ids_in(path: Path) -> dict[str, int]:
     ids = read_object(path, VOCABULARY)
     wrong = [index for index in ids.values() if type(index) is not int or not 0 <= index < 2**31]
     if wrong or not ids:

@@ -252,7 +252,7 @@ WAYS = {
     ),
     "mbart": (
         _Way("mBART", PRE, Table(kind="learned", offset=2), True, FAIRSEQ | {"activation_function": "gelu"}),
-        "seq2seq",
+        "",
     ),
     "m2m_100": (
         _Way(
@@ -262,7 +262,7 @@ WAYS = {
             False,
             FAIRSEQ | {"decoder_start_token_id": 2, "activation_function": "relu", "scale_embedding": True},
         ),
-        "seq2seq",
+        "",
     ),
     "pegasus": (
         _Way(
@@ -277,7 +277,7 @@ WAYS = {
                 "activation_function": "gelu",
             },
         ),
-        "seq2seq",
+        "",
     ),
 }
 

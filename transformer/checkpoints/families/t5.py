@@ -174,7 +174,6 @@ def _family(title: str, gate: str, scaled: bool) -> Family:
         {"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight"},
         title=title,
         kind="seq2seq",
-        tokenizer="seq2seq",
     )
 
 
