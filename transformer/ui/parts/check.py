@@ -152,7 +152,9 @@ def formula(spec: Attention, relative: bool = False) -> str:
     if spec.rotary:
         query, key = rf"R\,{query}", rf"R\,{key}"
     product = rf"{query}\,({key})^{{\mathsf T}}" if len(key) > 1 else rf"{query} {key}^{{\mathsf T}}"
-    scores = rf"{spec.scale:.4g}\,{product}" if spec.scale else rf"\frac{{{product}}}{{\sqrt{{d_k}}}}"
+    scores = rf"\frac{{{product}}}{{\sqrt{{d_k}}}}"
+    if spec.scale:
+        scores = product if spec.scale == 1 else rf"{spec.scale:.4g}\,{product}"
     if spec.softcap:
         scores = rf"{spec.softcap:g}\tanh\!\left({scores}\,/\,{spec.softcap:g}\right)"
     if spec.alibi:
