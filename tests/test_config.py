@@ -157,7 +157,10 @@ def test_a_value_of_another_kind_is_refused_by_its_path(values: dict[str, Any], 
         (dict(width=12, heads=5), "expected a width divisible by the heads, received 12 and 5 heads"),
         (dict(decoder_heads=7), "expected a width divisible by the heads, received 512 and 7 heads"),
         (dict(decoder_heads=-1), "expected a width divisible by the heads, received 512 and -1 heads"),
-        (dict(positions="none", position_offset=2), "expected a table where there is an offset, received none"),
+        (
+            dict(positions="none", position_offset=2),
+            "expected a table where there is an offset, received none",
+        ),
         (
             dict(positions="learned", target_positions="none", position_offset=1),
             r"expected a table where there is an offset, received none \(in decoder.table\)",
