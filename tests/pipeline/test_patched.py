@@ -14,7 +14,7 @@ from tests.pipeline.test_altered import CLIP, TEXT, config, ids_of, model, opene
 from transformer.analysis.check import check_layer, mask_of
 from transformer.checkpoints import folder
 from transformer.config import START
-from transformer.interventions import ALL, Interventions, Patch
+from transformer.interventions import ALL, Head, Interventions, Patch
 from transformer.trace import Trace
 
 FAMILIES = ("seq2seq", "decoder", "encoder", "classes")
@@ -250,3 +250,18 @@ def test_texts_that_cannot_be_compared_are_refused_in_one_line(
     made = model(family)
     with pytest.raises(ValueError, match=said):
         made.two_runs(made.trace(text), other)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), [("seq2seq", "encoder"), ("seq2seq", "cross"), ("decoder", "decoder")]
+)
+def test_heads_are_ranked_with_what_is_put_in(family: str, kind: Any) -> None:
+    made, trace = model(family), traced(family)
+    weights = np.zeros(len(made.sayings(trace)))
+    weights[1] = 1.0
+    found = made.without_each(trace, weights)
+    off = dataclasses.replace(patches(family), heads=(Head(kind, 1, 1),))
+    first = len(trace.source) if family == "decoder" else 0
+    again = made.trace(TEXT, target_ids=ids_of(trace)[max(first - 1, 0) :], interventions=off)
+    lost = trace.steps[1].log_probability - again.steps[1].log_probability
+    assert found[kind][1, 1] == pytest.approx(lost, abs=1e-5)
