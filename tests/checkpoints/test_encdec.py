@@ -85,6 +85,8 @@ def test_it_writes_over_caches_as_the_reference_does(name: str) -> None:
     found = greedy(network, source, room, prefix, state=network.start(source, room)).ids
     for ours, theirs in zip(np.asarray(found), wanted["greedy_ids"], strict=True):
         assert without_padding(ours, config.end_id) == without_padding(theirs, config.end_id)
+    if name not in ("t5-gated", "mbart-forced"):  # one search for all: with distances, and with a first token
+        return
     found = beam(network, source, room, 3, 0.0, prefix=prefix[0], state=network.start(source, room)).ids
     for ours, theirs in zip(np.asarray(found), wanted["beam_ids"], strict=True):
         assert without_padding(ours[ours != -1], config.end_id) == without_padding(theirs, config.end_id)
