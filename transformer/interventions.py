@@ -154,8 +154,9 @@ class Patch:
         if self.origin == self.position:  # the same one is written in one way
             object.__setattr__(self, "origin", ALL)
         if self.site != "head" and (self.head != ALL or self.kind == "cross"):
+            what = f"head {self.head + 1}" if self.head != ALL else "cross-attention"
             raise ValueError(
-                f"expected cross-attention and a head at the site head alone, received {self.site}"
+                f"expected no {what} where the {self.site.replace('_', '-')} is put in, received it"
             )
 
 
@@ -264,6 +265,10 @@ class Interventions:
                 raise ValueError(f"expected changes in {', '.join(shape)}, received one in {change.kind}")
             layers, heads = shape[change.kind]
             if change.layer >= layers or change.head >= heads:
+                if isinstance(change, Patch) and change.site != "head":
+                    raise ValueError(
+                        f"expected a layer up to {layers} of {change.kind}, received {_place_text(change.layer)}"
+                    )
                 raise ValueError(
                     f"expected a layer up to {layers} and a head up to {heads} of {change.kind}, "
                     f"received layer {_place_text(change.layer)}, head {_place_text(change.head)}"
@@ -337,7 +342,9 @@ def _places(change: Any, names: tuple[str, ...], all_of_them: tuple[str, ...]) -
 
 
 def _unreadable(part: str) -> ValueError:
-    return ValueError(f"expected changes such as h:e2.3,d1.*=0.5, received {part[:40]!r}")
+    return ValueError(
+        f"expected changes such as h:e2.3,d1.*=0.5 or p:sd3.4;o:a%20dog, received {part[:40]!r}"
+    )
 
 
 def _place_text(place: int) -> str:

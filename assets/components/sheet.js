@@ -164,8 +164,10 @@ class Sheet {
     const follow = () => {
       const now = seen();
       const by = now.scrolled - last.scrolled;
-      // The sheet went exactly where a scroll takes it, on a page as long as before: somebody looks elsewhere.
-      if (Math.abs(by) >= 1 && now.height === last.height && Math.abs(last.top - by - now.top) < 1) moved.abort();
+      // A page that grows scrolls by itself, but no farther than it grew, or to its end: else somebody looks elsewhere.
+      const ends = now.scrolled + page.clientHeight >= now.height - 1;
+      const far = Math.abs(by) > Math.abs(now.height - last.height) + 1;
+      if (far && !ends && Math.abs(now.top - last.top) >= 2) moved.abort();
       if (performance.now() > this.pinnedUntil || !this.host.isConnected) moved.abort();
       if (moved.signal.aborted) return;
       const off = now.top - top;

@@ -193,7 +193,8 @@ def test_looks_that_the_network_does_not_have_are_refused_in_one_line(text: str)
 
 def test_a_recurrent_network_says_that_it_takes_no_cuts() -> None:
     with pytest.raises(
-        ValueError, match=r"^expected changes of heads alone of a recurrent network, received edges$"
+        ValueError,
+        match=r"^expected changes of heads alone of a recurrent network, received looks that are cut$",
     ):
         model("recurrent").trace(TEXT, interventions="x:x1.1.1.1")
 

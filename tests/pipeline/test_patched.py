@@ -143,6 +143,35 @@ def test_shares_of_what_heads_and_feed_forwards_were_given_add_up(family: str) -
     assert found.difference < 1e-4
 
 
+def test_a_word_is_left_out_and_what_is_put_in_stays_with_its_token() -> None:
+    made, trace = model("classes"), traced("classes")
+    found = made.leave_one_out(trace, 0)
+    moved = [(0, 0), (1, 1), (2, 3), (3, 4)]  # "sat" is gone
+    left = Interventions(
+        patches=(
+            Patch("stream", "encoder", 0, 1),
+            *(Patch("feed_forward", "encoder", 1, place, origin=origin) for place, origin in moved),
+        ),
+        other=OTHER,
+    )
+
+    def odds(trace: Trace) -> float:
+        p = trace.answers[0].probability or 0.0
+        return float(np.log(p / (1 - p)))
+
+    assert found[2] == pytest.approx(
+        odds(trace) - odds(made.trace("the cat on", interventions=left)), abs=1e-5
+    )
+
+
+def test_both_runs_have_the_heads_and_looks_that_are_changed() -> None:
+    made, text = model("seq2seq"), "h:e1.1;x:e2.*.3.1"
+    everything = f"h:e1.1;x:e2.*.3.1;p:se2.*;o:{OTHER.replace(' ', '%20')}"
+    found, other = made.trace(TEXT, interventions=everything), made.trace(OTHER, interventions=text)
+    assert ids_of(found) == ids_of(other)
+    np.testing.assert_allclose(found["cross"].weights, other["cross"].weights, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -166,7 +195,10 @@ def test_a_forged_other_run_is_refused_in_one_line(options: dict[str, Any], said
         (lambda: model("decoder").trace(TEXT, interventions="p:sd1.1"), "expected the other text"),
         (lambda: model("decoder").trace(TEXT, interventions="p:sd9.1;o:a"), "expected a layer up to 2"),
         (lambda: model("decoder").trace(TEXT, interventions="p:se1.1;o:a"), "expected changes in decoder"),
-        (lambda: model("decoder").trace(TEXT, interventions="p:sd1.1<99;o:a"), "in the other run"),
+        (
+            lambda: model("decoder").trace(TEXT, interventions="p:sd1.1<99;o:a"),
+            "a token of the other text from 1 to",
+        ),
         (lambda: model("recurrent").trace(TEXT, interventions="p:hx1.1;o:a"), "recurrent network"),
         (lambda: model("speech").trace(CLIP, interventions="p:hx1.1;o:a"), "heads and looks alone"),
     ],

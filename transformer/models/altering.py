@@ -159,6 +159,14 @@ def moved_up(edges: np.ndarray, gone: Collection[int]) -> np.ndarray:
     return moved
 
 
+def shifted(patches: Patches, gone: Collection[int]) -> np.ndarray:
+    """Where the same vectors (P, 5) belong in a text from which places are gone, see `moved_up`."""
+    moved, positions = patches.places.copy(), patches.places[:, -1]
+    moved[:, -1] = positions - sum(((positions > i).astype(np.int32) for i in gone), np.zeros_like(positions))
+    moved[np.isin(positions, list(gone)), -1] = -1
+    return moved
+
+
 def within(alter: Alter, *kinds: Kind) -> Alter:
     """The same with looks forbidden in these maps alone; its edges are numbers (E, 10) still."""
     if absent(alter.edges):
@@ -235,7 +243,7 @@ def patches_of(interventions: Interventions, given: dict[Kind, Given], config: M
             origin = patch.position if patch.origin == ALL else patch.origin
             if origin >= length:
                 raise ValueError(
-                    f"expected a place up to {length} in the other run, received {origin + 1}: it has no more tokens"
+                    f"expected a token of the other text from 1 to {length}, received {origin + 1}"
                 )
             pairs = [(patch.position, origin)]
         count = config.attention(patch.kind, patch.layer).heads if patch.site == "head" else 1

@@ -20,7 +20,7 @@ from transformer.analysis.scores import Learned, cut_of, mask_of, spared
 from transformer.analysis.shares import Shares, scores, shares
 from transformer.ask import MAX_CHARACTERS, Ask, done_to, scale
 from transformer.config import NAMED, NO_ID, OF_TEXTS, ModelConfig, present
-from transformer.interventions import NONE, Interventions, Kind, Site
+from transformer.interventions import Interventions, Kind, Site
 from transformer.layers.attention import MultiHeadAttention
 from transformer.models.altering import ALL_ON, Alter, absent, edges_of, gates_of, patches_of
 from transformer.pipeline import patching, reference
@@ -479,23 +479,23 @@ class Model:
         """What is changed, as numbers for the network.
 
         Args:
-            other: the ids of the run that patches come from, see `_other`.
+            other: the ids of the run that patches come from, see `_other`; heads and looks are changed in it, too.
 
         Raises:
             ValueError: a head that it does not have, or a change that it does not take.
         """
         if (interventions.edges or interventions.patches) and self.config.recurrent:
-            what = "edges" if interventions.edges else "patches"
+            what = "looks that are cut" if interventions.edges else "parts of another run"
             raise ValueError(f"expected changes of heads alone of a recurrent network, received {what}")
         if interventions.patches and not other:
-            raise ValueError("expected changes of heads and looks alone, received patches")
+            raise ValueError("expected changes of heads and looks alone, received parts of another run")
         shapes = self.config.attention_shapes()
         interventions.fits(shapes)
         gates = gates_of(interventions, shapes) if interventions else ALL_ON
         found = Alter(gates, () if position_scale == 1 else position_scale, edges_of(interventions))
         if not interventions.patches:
             return found
-        given = self.runtime.insides.given(self._rows(other), Alter(scale=found.scale))
+        given = self.runtime.insides.given(self._rows(other), found)
         return found._replace(patches=patches_of(interventions, given, self.config))
 
     def _patched(self, ask: Ask) -> tuple[Alter, dict[str, Any]]:
@@ -509,11 +509,16 @@ class Model:
         if not interventions.patches:
             return self._alter(interventions, scaled), said
         if not interventions.other:
-            raise ValueError("expected the other text that patches come from, received none")
+            raise ValueError("expected the other text that parts come from, received none")
         if self.runtime.insides is None:
             return self._alter(interventions, scaled), said  # says why not
         as_it_is = dataclasses.replace(
-            ask, given=interventions.other, target=None, target_ids=(), choices=(), interventions=NONE
+            ask,
+            given=interventions.other,
+            target=None,
+            target_ids=(),
+            choices=(),
+            interventions=dataclasses.replace(interventions, patches=(), other=""),
         )
         other = self._other(as_it_is)
         return self._alter(interventions, scaled, other), said | {
@@ -522,7 +527,9 @@ class Model:
 
     def _other(self, ask: Ask) -> Rows:
         """Rows of ids that say again what the network is given, and what it answers: see `_rows`."""
-        raise ValueError(f"expected changes of heads and looks alone of {self.WHAT}, received patches")
+        raise ValueError(
+            f"expected changes of heads and looks alone of {self.WHAT}, received parts of another run"
+        )
 
     def _rows(self, rows: Rows) -> tuple[Any, ...]:
         """The inputs of `runtime.insides` that stand for rows of ids."""

@@ -53,7 +53,7 @@ def two_runs(model: Any, trace: Trace, other: str) -> TwoRuns:
         scores.append(_log_softmax(said.astype(np.float64)))
     if first == second or np.abs(scores[0] - scores[1]).max() < ALIKE:
         raise ValueError(
-            "expected two texts that are answered differently, received one that changes nothing"
+            "expected two texts that are answered differently, received two that are answered alike"
         )
     asked = contest(compared.place, scores[0], scores[1])
     likely = {int(i) for row in scores for i in np.argsort(-row, kind="stable")[:5]} | {*asked[1:]}

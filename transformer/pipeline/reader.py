@@ -16,7 +16,7 @@ from transformer.ask import MAX_CHARACTERS, Ask
 from transformer.checkpoints.look import at_once, free_memory
 from transformer.config import OF_TEXTS, OF_TOKENS
 from transformer.interventions import NONE, Interventions
-from transformer.models.altering import AS_IT_IS, Alter, absent, moved_up
+from transformer.models.altering import AS_IT_IS, Alter, absent, moved_up, shifted
 from transformer.pipeline.model import Model, Sayings, ids_of, numbered, readable, several, steps_of
 from transformer.runtime import Projected, ReaderRuntime, answers
 from transformer.runtime.common import ids_row
@@ -233,12 +233,13 @@ class TextReader(Model):
             for whole in (ids, types or [0] * len(ids))
         )
         alter = self._altered(trace)
-        if not absent(alter.patches):
-            raise ValueError(
-                "expected a trace without patches where words are taken out, received one with patches"
-            )
         if not absent(alter.edges):  # a look is between tokens, wherever they stand then
             alter = alter._replace(edges=np.stack([moved_up(alter.edges, places) for places in gone]))
+        if not absent(alter.patches):  # and so does what is put in
+            own = alter.patches
+            alter = alter._replace(
+                patches=own._replace(places=np.stack([shifted(own, places) for places in gone]))
+            )
         scores = self.runtime.scores(rows, progress, alter, kinds)
         odds = np.asarray(answers.odds(self.config.output, scores, chosen))
         found: FloatArray = odds[0] - odds[1:]

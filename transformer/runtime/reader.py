@@ -133,16 +133,17 @@ class ReaderRuntime:
         Args:
             rows: ids.
             progress: told how many rows are done, and of how many.
-            alter: what is changed in the network meanwhile, for all rows alike; only edges may be those of each row,
-                (N, E, 10).
+            alter: what is changed in the network meanwhile, for all rows alike; only edges (N, E, 10), and the places
+                of patches (N, P, 5), may be those of each row.
             types: the segments of each row; None: all are of the first.
 
         Raises:
             ValueError: a network that does not answer texts, a row without ids, or one longer than its positions.
         """
         config = self._of_texts()
-        each = not absent(alter.edges) and np.ndim(alter.edges) == 3
-        altered = alter_tensors(config, alter._replace(edges=()) if each else alter)
+        edges, patches = alter.edges, alter.patches
+        each = np.ndim(edges) == 3 or (not absent(patches) and np.ndim(patches.places) == 3)
+        altered = AS_IT_IS if each else alter_tensors(config, alter)
         for row in rows:
             bucket(len(row), config.longest)
         found = np.zeros((len(rows), config.classes), np.float32)
@@ -158,7 +159,10 @@ class ReaderRuntime:
             if types:
                 kinds[real] = np.concatenate([types[i] for i in chosen])
             if each:
-                altered = alter_tensors(config, alter._replace(edges=alter.edges[chosen]), len(chosen))
+                own = alter._replace(edges=() if absent(edges) else edges[chosen])
+                if not absent(patches):
+                    own = own._replace(patches=patches._replace(places=patches.places[chosen]))
+                altered = alter_tensors(config, own, len(chosen))
             found[chosen] = self._classes(
                 tf.constant(ids), tf.constant(kinds), tf.constant(real), altered
             ).numpy()

@@ -15,6 +15,9 @@ def test_signs_of_markdown_are_escaped() -> None:
         r"\$x\$ \*a\* \`c\` \<b\> \[l\]\(u\) \:red\[r\] \# \~ \| \&\#47; 1. 2"
     )
     assert plain("12. of May") == r"12\. of May"
+    # Streamlit looks for these before and behind Markdown, whatever is escaped there.
+    assert plain(":material/home: :streamlit:") == "\\:material\\/home\\: \\:\u2060streamlit\\:"
+    assert plain("a -> b <- c -- a->b") == "a \\-\u2060\\> b \\<\u2060\\- c \\-\u2060\\- a\\-\\>b"
 
 
 @pytest.mark.parametrize(

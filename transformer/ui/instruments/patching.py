@@ -70,7 +70,7 @@ def panel(trace: Trace, pair: Pair | None = None) -> None:
                 try:
                     _draw(trace, other)
                 except (ValueError, calls.Unavailable) as error:
-                    st.info(f"Nothing is put in: {line(error)}.")
+                    st.info(f"The two texts cannot be compared: {line(error)}.")
 
 
 def _other(trace: Trace, pair: Pair | None) -> str:
@@ -167,7 +167,7 @@ def _say(trace: Trace, other: str, runs: TwoRuns, asked: Contest) -> None:
         chances = " and ".join(
             f"{_name(runs, i)} {_percent(scores[i])}" for i in (asked.answer, asked.against)
         )
-        said.append(f"- “{plain(line(text, 120))}”: {chances}")
+        said.append(f"- “{line(text, 120)}”: {chances}")
     written = [label.id for label in trace.target[: asked.place]] if "cross" in trace else []
     if written:
         begin = calls.network(trace.model).tokenizer.decode(written)
@@ -267,6 +267,12 @@ def _cell(found: Patched, runs: TwoRuns, asked: Contest, other: str) -> None:
         f"With {what} from {'this text' if found.noising else 'the other text'}: {told}. "
         f"That is **{found.moved[layer, place]:.2f}** of the way.".replace("-", "−")
     )
+    now = heads.asked()
+    if now.heads or now.edges:
+        st.caption(
+            "These numbers are of the network without the heads and looks that are changed above; what is put in comes "
+            "on top of them."
+        )
     if found.noising:
         st.caption("To see the whole answer so, swap the two texts and put it into this one.")
         return
@@ -275,7 +281,7 @@ def _cell(found: Patched, runs: TwoRuns, asked: Contest, other: str) -> None:
     def made() -> None:
         heads.change(lambda: dataclasses.replace(heads.asked(), patches=change.patches, other=change.other))
 
-    if heads.asked() and change.patches[0] in heads.asked().patches and heads.asked().other == other:
+    if change.patches[0] in now.patches and now.other == other:
         st.caption("It is in: both answers stand beside each other above.")
         take = partial(heads.take_out, change.patches[0])
         st.button("Take it out", icon=":material/undo:", on_click=take, key="patch-take")

@@ -15,8 +15,15 @@ _FOLDERS = re.compile(r"(?<![\w.~/\\:])(?:~|[A-Za-z]:)?[/\\](?:[^/\\\s'\"“”]
 
 def plain(text: str) -> str:
     """Text with everything escaped that Markdown, its formulas, colours or icons would take for their own."""
+    # Arrows and a name that Streamlit looks for behind Markdown, where no escape is left: what joins is not seen.
+    text = re.sub(r"(?<!\S)(<->|->|<-|--|>=|<=|~=)(?!\S)|(?<=:)(?=streamlit:)", _apart, text)
     escaped = re.sub(r"([\\`*_{}\[\]()<>#$|~:+!&=-])", r"\\\1", text)
+    escaped = escaped.replace(":material/", r":material\/")  # which it looks for before
     return re.sub(r"^(\s*\d+)\.", r"\1\\.", escaped)  # not the first item of a list
+
+
+def _apart(found: re.Match[str]) -> str:
+    return f"{found[0][:1]}\u2060{found[0][1:]}"
 
 
 def line(words: object, most: int = MOST) -> str:
