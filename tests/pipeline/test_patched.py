@@ -164,12 +164,14 @@ def test_a_word_is_left_out_and_what_is_put_in_stays_with_its_token() -> None:
     )
 
 
-def test_both_runs_have_the_heads_and_looks_that_are_changed() -> None:
-    made, text = model("seq2seq"), "h:e1.1;x:e2.*.3.1"
-    everything = f"h:e1.1;x:e2.*.3.1;p:se2.*;o:{OTHER.replace(' ', '%20')}"
-    found, other = made.trace(TEXT, interventions=everything), made.trace(OTHER, interventions=text)
+def test_what_is_put_in_comes_from_the_network_as_it_is() -> None:
+    made, cross = model("seq2seq"), "h:x1.1,d2.2=0.5"
+    everything = f"{cross};p:se2.*;o:{OTHER.replace(' ', '%20')}"
+    found, other = made.trace(TEXT, interventions=everything), made.trace(OTHER, interventions=cross)
     assert ids_of(found) == ids_of(other)
     np.testing.assert_allclose(found["cross"].weights, other["cross"].weights, atol=1e-6)
+    with pytest.raises(ValueError, match="of the network as it is"):
+        made.two_runs(found, OTHER)
 
 
 @pytest.mark.parametrize(

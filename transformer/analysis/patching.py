@@ -71,7 +71,7 @@ class TwoRuns(NamedTuple):
 
     Args:
         compared: see `Compared`.
-        alter: what is changed in both, patches aside.
+        alter: how much of the positions both have.
         given: what every stack had in either run, by map.
         scores: natural log-probabilities (V,) of all answers at the place, in either run.
         asked: what is asked of them, unless something else is.

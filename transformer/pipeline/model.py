@@ -20,7 +20,7 @@ from transformer.analysis.scores import Learned, cut_of, mask_of, spared
 from transformer.analysis.shares import Shares, scores, shares
 from transformer.ask import MAX_CHARACTERS, Ask, done_to, scale
 from transformer.config import NAMED, NO_ID, OF_TEXTS, ModelConfig, present
-from transformer.interventions import Interventions, Kind, Site
+from transformer.interventions import NONE, Interventions, Kind, Site
 from transformer.layers.attention import MultiHeadAttention
 from transformer.models.altering import ALL_ON, Alter, absent, edges_of, gates_of, patches_of
 from transformer.pipeline import patching, reference
@@ -479,7 +479,7 @@ class Model:
         """What is changed, as numbers for the network.
 
         Args:
-            other: the ids of the run that patches come from, see `_other`; heads and looks are changed in it, too.
+            other: the ids of the run that patches come from, see `_other`, through the network as it is.
 
         Raises:
             ValueError: a head that it does not have, or a change that it does not take.
@@ -495,7 +495,7 @@ class Model:
         found = Alter(gates, () if position_scale == 1 else position_scale, edges_of(interventions))
         if not interventions.patches:
             return found
-        given = self.runtime.insides.given(self._rows(other), found)
+        given = self.runtime.insides.given(self._rows(other), Alter(scale=found.scale))
         return found._replace(patches=patches_of(interventions, given, self.config))
 
     def _patched(self, ask: Ask) -> tuple[Alter, dict[str, Any]]:
@@ -518,7 +518,7 @@ class Model:
             target=None,
             target_ids=(),
             choices=(),
-            interventions=dataclasses.replace(interventions, patches=(), other=""),
+            interventions=NONE,
         )
         other = self._other(as_it_is)
         return self._alter(interventions, scaled, other), said | {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from transformer.analysis.by_hand import Array
 from transformer.analysis.patching import ALIKE, Compared, Contest, Patched, TwoRuns, contest
 from transformer.ask import done_to, scale
-from transformer.interventions import ALL, Interventions, Kind, Patch, Site
+from transformer.interventions import ALL, NONE, Interventions, Kind, Patch, Site
 from transformer.models.altering import Patches, patches_of
 from transformer.runtime.effects import TOGETHER
 from transformer.trace import Trace
@@ -24,13 +23,15 @@ def two_runs(model: Any, trace: Trace, other: str) -> TwoRuns:
 
     Args:
         model: a `Model` whose kind can be compared.
-        trace: of it; heads that are changed and looks that are cut in it are so in both runs.
+        trace: of it, as it is.
         other: the other text.
 
     Raises:
-        ValueError: a text of another number of tokens, or one that is answered alike, in one line.
+        ValueError: a trace with changes, or a text of another number of tokens or that is answered alike, in one line.
     """
     model._own(trace)
+    if done_to(trace.options):
+        raise ValueError("expected a trace of the network as it is, received one with changes")
     compared: Compared = model._compared(trace, other)
     first, second = compared.rows
     for mine, theirs in zip(first, second, strict=True):
@@ -38,8 +39,7 @@ def two_runs(model: Any, trace: Trace, other: str) -> TwoRuns:
             raise ValueError(
                 f"expected two texts of equally many tokens, received {len(mine)} and {len(theirs)}"
             )
-    done = replace(done_to(trace.options), patches=(), other="")
-    alter = model._alter(done, scale("position_scale", trace.options.get("position_scale", 1.0)))
+    alter = model._alter(NONE, scale("position_scale", trace.options.get("position_scale", 1.0)))
     kind: Kind = "decoder" if model.config.decoder else "encoder"
     given, scores = [], []
     for rows in compared.rows:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from transformer.analysis.patching import Compared, Rows, both
-from transformer.ask import MOST_BEAMS, Ask, choices_text, done_to, scale, whole
+from transformer.ask import MOST_BEAMS, Ask, choices_text, scale, whole
 from transformer.interventions import NONE, Interventions, Kind
 from transformer.models.altering import Alter
 from transformer.pipeline.model import Model, Sayings, ids_of, numbered, readable, several, steps_of
@@ -161,7 +160,6 @@ class Translator(Model):
             language=language,
             into=into,
             position_scale=scale("position_scale", trace.options.get("position_scale", 1.0)),
-            interventions=replace(done_to(trace.options), patches=(), other=""),
         )
         theirs = self.ask(ask)
         own, others = ids_of(trace.target), ids_of(theirs.target)
