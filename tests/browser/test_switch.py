@@ -122,10 +122,16 @@ def test_a_head_is_switched_off_on_every_page_and_fits_a_phone(
 def test_somebody_who_scrolls_away_stays_there(visit: Callable[..., Page]) -> None:
     page = visit("translate")
     ways(page).get_by_text("Switch off").click()
-    still(cell(page, 2, 5)).click()
     main = page.get_by_test_id("stMain")
+    main.evaluate("(main) => (main.scrollTop = 150)")
+    still(cell(page, 2, 5)).click()
     # As assistive software and a search in the page scroll: without a wheel, a key or a finger.
-    main.evaluate("(main) => new Promise(requestAnimationFrame).then(() => (main.scrollTop = 0))")
+    away = """(main) => new Promise(requestAnimationFrame).then(() => {
+      const before = main.scrollTop;
+      main.scrollTop = 0;
+      return before;
+    })"""
+    assert main.evaluate(away) > 100
     becomes(page, "h:x2.5")
     still(page.locator(".sheet"))
     assert main.evaluate("(main) => main.scrollTop") == 0
