@@ -146,7 +146,7 @@ def test_caches_of_another_size_say_the_same() -> None:
         log_p = log_probabilities(runtime, [text(length)])[0]
         log_p[NEVER] = -np.inf
         assert runtime.write(text(length), 5, top_k=1)[0] == log_p.argmax()
-    assert sorted(runtime._steps) == [(64, False), (128, False)]
+    assert sorted(runtime._steps) == [(64, False, False), (128, False, False)]
 
 
 # Words
