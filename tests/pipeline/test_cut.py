@@ -48,8 +48,13 @@ def reference(family: str, cut: bool) -> toy.Reference:
 
 
 def expected(family: str, trace: Trace, cut: bool = True) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """What the reference says of a trace."""
+    return of_trace(reference(family, cut), family, trace)
+
+
+def of_trace(made: toy.Reference, family: str, trace: Trace) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Scores, and maps, of the ids that a trace holds."""
-    made, ids = reference(family, cut), np.array([label.id for label in trace.source])
+    ids = np.array([label.id for label in trace.source])
     if family == "decoder":
         logits, decoder = made.write(np.array([label.id for label in trace["decoder"].keys]))
         return logits, {"decoder": decoder}

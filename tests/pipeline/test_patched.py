@@ -11,9 +11,9 @@ import pytest
 
 from tests import toy
 from tests.pipeline.test_altered import CLIP, TEXT, config, ids_of, model, opened
+from tests.pipeline.test_cut import of_trace
 from transformer.analysis.check import check_layer, mask_of
 from transformer.checkpoints import folder
-from transformer.config import START
 from transformer.interventions import ALL, Head, Interventions, Patch
 from transformer.trace import Trace
 
@@ -49,26 +49,13 @@ def more(family: str) -> dict[str, Any]:
     return {"tokens": 5} if family == "decoder" else {}
 
 
-def run(made: toy.Reference, family: str, trace: Trace) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Scores, and maps, of the ids that a trace holds."""
-    ids = np.array([label.id for label in trace.source])
-    if family == "decoder":
-        logits, decoder = made.write(np.array([label.id for label in trace["decoder"].keys]))
-        return logits, {"decoder": decoder}
-    if family in ("encoder", "classes"):
-        logits, encoder = made.read(ids)
-        return logits, {"encoder": encoder}
-    logits, *maps = made.forward(ids, np.array([START, *ids_of(trace)[:-1]]))
-    return logits, dict(zip(("encoder", "decoder", "cross"), maps, strict=True))
-
-
 def expected(family: str, trace: Trace, *sites: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     network = model(family).network
     weights = {name: np.asarray(value) for name, value in folder.variable_names(network).items()}
     other = toy.Reference(network.config, weights)
-    run(other, family, model(family).trace(OTHER))
+    of_trace(other, family, model(family).trace(OTHER))
     made = toy.Reference(network.config, weights, (), patches(family, *sites).patches, other)
-    return run(made, family, trace)
+    return of_trace(made, family, trace)
 
 
 @pytest.mark.parametrize(

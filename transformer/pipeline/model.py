@@ -217,7 +217,7 @@ class Model:
         labels, targets, inputs = self._forced(trace, given)
         recording = self.runtime.insides.record(inputs, self._altered(trace))
         task = self.config.task.kind
-        names = [Label(name, id=i) for i, name in enumerate(self.config.class_names)] if task in NAMED else []
+        names = [self.answer_label(i) for i in range(len(self.config.class_names))] if task in NAMED else []
         swapped = any(patch.site == "stream" for patch in done_to(trace.options).patches)
         return Insides(tuple(labels), tuple(targets), recording, task in OF_TEXTS, tuple(names), swapped)
 
@@ -289,9 +289,7 @@ class Model:
         chosen = [token] if against is None else [token, against]
         if beyond := [i for i in chosen if not 0 <= i < len(said)]:
             raise ValueError(f"expected an answer from 0 to {len(said) - 1}, received {beyond[0]}")
-        labels = [
-            inside.names[i] if inside.names else numbered([self.tokenizer.label(i)], [i])[0] for i in chosen
-        ]
+        labels = [self.answer_label(i) for i in chosen]
         weights = [1.0, -1.0][: len(chosen)]
         score = float(said[chosen].astype(np.float64) @ weights)
         return shares(
@@ -319,8 +317,7 @@ class Model:
         stream = of.recording.streams[-1]
         said = self.runtime.insides.scores(stream if of.classes else stream[place : place + 1])[0]
         best = [int(i) for i in np.argsort(-said, kind="stable")[:count]]
-        labels = [of.names[i] if of.names else self.tokenizer.label(i) for i in best]
-        return numbered(labels, best)
+        return [self.answer_label(i) for i in best]
 
     def two_runs(self, trace: Trace, other: str) -> TwoRuns:
         """A trace's text and another one of as many tokens through the network, and what is asked of both; errors as of

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -198,34 +199,16 @@ def panel(found: Changed, offset: float = 0.0) -> None:
         icon = "tune" if heads else "content_cut" if edges else "move_item"
         st.markdown(f":material/{icon}: {heads}{effect(found)}")
         for edge in edges[:MOST_LOOKS]:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                cut_said = f"{looks.where(edge)}: {looks.look(edge, found.after, offset)}"
-                cut_at_all = looks.taken(edge, found.after)
-                st.markdown(
-                    f"{'Cut' if cut_at_all else 'Asked for, but not cut'}: {cut_said}.", width="stretch"
-                )
-                st.button(
-                    "Put back",
-                    icon=":material/undo:",
-                    type="tertiary",
-                    key=f"put-back-{Interventions(edges=(edge,)).text()}",
-                    on_click=cut,
-                    args=(edge,),
-                )
+            how = "Cut" if looks.taken(edge, found.after) else "Asked for, but not cut"
+            cut_said = f"{how}: {looks.where(edge)}: {looks.look(edge, found.after, offset)}."
+            key = f"put-back-{Interventions(edges=(edge,)).text()}"
+            _with_way_back(cut_said, "Put back", key, partial(cut, edge))
         if len(edges) > MOST_LOOKS:
             st.caption(f"And {len(edges) - MOST_LOOKS} more looks.")
         for patch in patches[:MOST_LOOKS]:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                said_of = f"From “{line(found.interventions.other, 60)}”: {looks.put(patch, found.after)}."
-                st.markdown(said_of, width="stretch")
-                st.button(
-                    "Take out",
-                    icon=":material/undo:",
-                    type="tertiary",
-                    key=f"take-out-{Interventions(patches=(patch,)).text()}",
-                    on_click=take_out,
-                    args=(patch,),
-                )
+            said_of = f"From “{line(found.interventions.other, 60)}”: {looks.put(patch, found.after)}."
+            key = f"take-out-{Interventions(patches=(patch,)).text()}"
+            _with_way_back(said_of, "Take out", key, partial(take_out, patch))
         if len(patches) > MOST_LOOKS:
             st.caption(f"And {len(patches) - MOST_LOOKS} more places.")
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -239,6 +222,13 @@ def panel(found: Changed, offset: float = 0.0) -> None:
                     "counterpart.",
                 )
             st.button("Take all back", icon=":material/undo:", on_click=_take_back_here)
+
+
+def _with_way_back(text: str, label: str, key: str, back: Callable[[], None]) -> None:
+    """A line on one change, and a button that undoes it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(text, width="stretch")
+        st.button(label, icon=":material/undo:", type="tertiary", key=key, on_click=back)
 
 
 def _hold() -> None:
