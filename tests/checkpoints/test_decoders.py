@@ -1,6 +1,5 @@
 """Published decoders of today against what the library that wrote them says: see `tests/golden/decoders.py`."""
 
-import functools
 import json
 import shutil
 from pathlib import Path
@@ -10,34 +9,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.checkpoints.golden import GOLDEN, expected, named, opened
 from transformer.analysis.check import check_layer, mask_of
 from transformer.checkpoints import foreign
 from transformer.checkpoints.families import FAMILIES
 from transformer.pipeline.checkpoint import open_checkpoint
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CLOSE = 1e-4
 STEMS = (
     *("llama", "mistral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma2", "gemma3"),
     *("neox", "phi", "opt", "gptneo", "bloom"),
 )
-NAMES = sorted(
-    path.parent.name
-    for path in GOLDEN.glob("*/expected.npz")
-    if path.parent.name.startswith(tuple(f"{stem}-" for stem in STEMS))
-)
+NAMES = named(*STEMS)
 each = pytest.mark.parametrize("name", NAMES)
-
-
-@functools.cache
-def opened(name: str) -> Any:
-    return open_checkpoint(GOLDEN / name)
-
-
-@functools.cache
-def expected(name: str) -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / name / "expected.npz") as arrays:
-        return dict(arrays)
 
 
 def by_row(attention: Any) -> np.ndarray:

@@ -10,31 +10,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.checkpoints.golden import GOLDEN, expected, named, opened
 from transformer.analysis.check import check_layer, mask_of
 from transformer.checkpoints import foreign
-from transformer.pipeline.checkpoint import open_checkpoint
 from transformer.search.generate import beam, greedy
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CLOSE = 1e-4
 STEMS = ("t5", "mt5", "bart", "mbart", "m2m", "pegasus")
-NAMES = sorted(
-    path.parent.name
-    for path in GOLDEN.glob("*/expected.npz")
-    if path.parent.name.startswith(tuple(f"{stem}-" for stem in STEMS))
-)
+NAMES = named(*STEMS)
 each = pytest.mark.parametrize("name", NAMES)
-
-
-@functools.cache
-def opened(name: str) -> Any:
-    return open_checkpoint(GOLDEN / name)
-
-
-@functools.cache
-def expected(name: str) -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / name / "expected.npz") as arrays:
-        return dict(arrays)
 
 
 @functools.cache

@@ -1,7 +1,6 @@
 """The heads of published checkpoints, on readers and on decoders, against what the library that wrote them says: see
 `tests/golden/heads.py`."""
 
-import functools
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.checkpoints.golden import GOLDEN, expected, named, opened
 from transformer.analysis.check import check_layer, mask_of
 from transformer.analysis.statistics import visible
 from transformer.checkpoints import folder
@@ -22,22 +22,10 @@ from transformer.pipeline.reader import TextReader
 from transformer.text.foreign import open_tokenizer
 from transformer.ui.shell.about import sharing
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CLOSE = 1e-4
-NAMES = sorted(path.parent.name for path in GOLDEN.glob("heads-*/expected.npz"))
+NAMES = named("heads")
 TEXTS = [name for name in NAMES if (GOLDEN / name / "expected_answers.json").exists()]
 each = pytest.mark.parametrize("name", NAMES)
-
-
-@functools.cache
-def opened(name: str) -> Any:
-    return open_checkpoint(GOLDEN / name)
-
-
-@functools.cache
-def expected(name: str) -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / name / "expected.npz") as arrays:
-        return dict(arrays)
 
 
 def real_of(name: str, side: str) -> np.ndarray:
